@@ -1,0 +1,208 @@
+"""The model that people hold: objects refer to objects; indices exist only in the file.
+
+What the file holds beyond these fields is kept, untouched, in `extra` (wire field name -> value).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pyquant.dtypes import DType
+from pyquant.errors import GraphError
+from pyquant.wire import Record
+
+
+@dataclass(eq=False)
+class Buffer:
+    """Raw bytes that tensors and metadata refer to. data: (n,) uint8, often a read-only view on the mapped file; None is empty."""
+
+    data: np.ndarray | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Quantization:
+    """real = scale * (stored - zero_point). scale: (n,) float32, zero_point: (n,) int64; n is 1, or the size of dimension `axis`."""
+
+    scale: np.ndarray
+    zero_point: np.ndarray
+    axis: int = 0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def of(scale: Any, zero_point: Any = 0, axis: int = 0) -> Quantization:
+        """From plain numbers or sequences; a single zero point serves all scales."""
+        scales = np.atleast_1d(np.asarray(scale, np.float32))
+        zeros = np.broadcast_to(np.atleast_1d(np.asarray(zero_point, np.int64)), scales.shape).copy()
+        return Quantization(scales, zeros, axis)
+
+    @property
+    def per_axis(self) -> bool:
+        return self.scale.size > 1
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Quantization):
+            return NotImplemented
+        return (
+            np.array_equal(self.scale, other.scale)
+            and np.array_equal(self.zero_point, other.zero_point)
+            and (self.axis == other.axis or not self.per_axis)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.scale.tobytes(), self.zero_point.tobytes()))
+
+
+@dataclass(eq=False)
+class Tensor:
+    """One value of a subgraph. shape may hold sizes that the file fixes to 1 where `shape_signature` says -1 (unknown)."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: DType
+    buffer: Buffer | None = None
+    quantization: Quantization | None = None
+    is_variable: bool = False
+    shape_signature: tuple[int, ...] | None = None
+    sparsity: Record | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def is_constant(self) -> bool:
+        return self.buffer is not None and self.buffer.data is not None and self.buffer.data.size > 0
+
+    @property
+    def is_quantized(self) -> bool:
+        return self.quantization is not None and self.quantization.scale.size > 0
+
+    @property
+    def scale(self) -> np.float32:
+        """The scale of a per-tensor quantized tensor. Raises GraphError where there is none, or more than one."""
+        return np.float32(self._only().scale[0])
+
+    @property
+    def zero_point(self) -> int:
+        """The zero point of a per-tensor quantized tensor. Raises GraphError where there is none, or more than one."""
+        return int(self._only().zero_point[0])
+
+    def _only(self) -> Quantization:
+        found = 0 if self.quantization is None else self.quantization.scale.size
+        if found != 1 or self.quantization is None or self.quantization.zero_point.size < 1:
+            raise GraphError(f"tensor {self.name!r}: expected one scale and zero point, found {found}")
+        return self.quantization
+
+    @property
+    def data(self) -> np.ndarray | None:
+        """The constant value in this tensor's shape and type, int4 and int2 unpacked to int8; None for what is not constant."""
+        from pyquant.graph.storage import load
+
+        return load(self)
+
+    @data.setter
+    def data(self, value: np.ndarray | None) -> None:
+        """Give the tensor a buffer of its own with this value, of its shape and type (packed where the type is)."""
+        from pyquant.graph.storage import store
+
+        self.buffer = store(self, value)
+
+
+@dataclass(eq=False)
+class OpCode:
+    """An entry of the file's operator table. name is the builtin's name, or CUSTOM."""
+
+    name: str
+    version: int = 1
+    custom_code: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Node:
+    """One operator application. An absent optional input is None."""
+
+    opcode: OpCode
+    inputs: list[Tensor | None]
+    outputs: list[Tensor]
+    options: Record | None = None  # builtin options, either union
+    custom_options: np.ndarray | None = None  # (n,) uint8
+    intermediates: list[Tensor] = field(default_factory=list)
+    subgraphs: dict[str, Subgraph] = field(default_factory=dict)  # options field name -> the subgraph it names
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def op(self) -> str:
+        """CONV_2D, ...; for a custom operator its custom code."""
+        return self.opcode.custom_code or "CUSTOM" if self.opcode.name == "CUSTOM" else self.opcode.name
+
+    @property
+    def label(self) -> str:
+        """How messages name this node: the operator and its first output's name."""
+        return f"{self.op} {self.outputs[0].name!r}" if self.outputs else self.op
+
+
+@dataclass(eq=False)
+class Subgraph:
+    """A list of nodes in execution order, and the tensors they use."""
+
+    name: str = ""
+    tensors: list[Tensor] = field(default_factory=list)
+    inputs: list[Tensor] = field(default_factory=list)
+    outputs: list[Tensor] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Signature:
+    """A named entry point: argument and result names for a subgraph's inputs and outputs, in file order."""
+
+    key: str
+    subgraph: Subgraph
+    inputs: list[tuple[str, Tensor]]
+    outputs: list[tuple[str, Tensor]]
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Model:
+    """A whole `.tflite` file. `print(model)` shows it; `model.save(path)` writes it."""
+
+    subgraphs: list[Subgraph] = field(default_factory=list)
+    description: str | None = None
+    signatures: list[Signature] = field(default_factory=list)
+    metadata: list[tuple[str, Buffer]] = field(default_factory=list)
+    opcodes: list[OpCode] = field(default_factory=list)  # in file order; nodes may use others, which are added on saving
+    buffers: list[Buffer] = field(default_factory=list)  # likewise
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def main(self) -> Subgraph:
+        """The first subgraph, which runs when nothing else is named. Raises GraphError for a model without one."""
+        if not self.subgraphs:
+            raise GraphError("the model has no subgraph")
+        return self.subgraphs[0]
+
+    def __str__(self) -> str:
+        from pyquant.graph.summary import summary
+
+        return summary(self)
+
+    def save(self, path: Any, overwrite: bool = False) -> int:
+        """Write to `path` through a temporary file beside it. Returns the bytes written. Raises FileExists unless overwrite."""
+        from pyquant.graph.file import save
+
+        return save(self, path, overwrite)
+
+    def copy(self) -> Model:
+        """A copy with objects of its own that shares every array."""
+        from pyquant.graph.edit import copy
+
+        return copy(self)

@@ -1,0 +1,152 @@
+"""What an operator is: a frozen value with its slots, shape rule, references and kernels; and a Call, one node seen through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pyquant.errors import GraphError
+from pyquant.graph import Node, Tensor
+from pyquant.wire import Record
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SameAs:
+    """Scale and zero point equal those of another slot of the node."""
+
+    slot: str
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Scale and zero point prescribed by the TFLite quantization specification, by element type."""
+
+    values: Mapping[str, tuple[float, int]]
+
+
+@dataclass(frozen=True)
+class Product:
+    """Bias: scale is the product of two slots' scales, zero point 0."""
+
+    first: str
+    second: str
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One input or output of an operator, and what quantization must respect there.
+
+    role: activation (quantized with the data), weight (symmetric, per `axis`), bias (scale by Product),
+    data (indices, shapes, axes: never quantized). A variadic slot stands for all remaining inputs or outputs.
+    scale None means free.
+    """
+
+    name: str
+    role: str = "activation"
+    scale: SameAs | Fixed | Product | None = None
+    axis: int | None = None
+    optional: bool = False
+    variadic: bool = False
+
+
+@dataclass(frozen=True)
+class Call:
+    """A node as its operator sees it: slots by name, options with defaults. numerics: "tflite" (2.14) or "litert" (2.3)."""
+
+    operator: Operator
+    node: Node
+    numerics: str = "tflite"
+
+    def __getitem__(self, slot: str) -> Tensor:
+        """The tensor in a slot. Raises GraphError where the node has none."""
+        found = self.get(slot)
+        if found is None:
+            raise GraphError(f"{self.node.label}: input or output {slot!r} is missing")
+        return found
+
+    def get(self, slot: str) -> Tensor | None:
+        for slots, tensors in ((self.operator.inputs, self.node.inputs), (self.operator.outputs, self.node.outputs)):
+            for i, s in enumerate(slots):
+                if s.name == slot:
+                    return tensors[i] if i < len(tensors) else None
+        raise KeyError(f"{self.operator.name} has no slot {slot!r}")
+
+    @property
+    def options(self) -> Record:
+        """The node's options, or all defaults where the file leaves them out."""
+        if self.node.options is not None:
+            return self.node.options
+        if self.operator.options is None:
+            raise KeyError(f"{self.operator.name} has no options")
+        return Record(self.operator.options)
+
+    @property
+    def label(self) -> str:
+        return self.node.label
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What a C kernel needs for one node. params fields are those of the kernel's C struct; arrays become pointers.
+
+    units: how many independent pieces [0, units) the work has. cost: scalar operations of one unit, roughly.
+    """
+
+    units: int
+    params: Mapping[str, Any] = field(default_factory=dict)
+    cost: int = 1
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A C kernel by operation and type (`conv2d_s8`), its parameter struct, and the function that fills it.
+
+    fill returns None where this kernel cannot serve the node (then the NumPy reference does).
+    """
+
+    name: str
+    struct: str
+    fill: Callable[[Call], Launch | None]
+
+
+# reference(call, *input arrays; None for an absent one) -> the output array, or a tuple of them
+Reference = Callable[..., "np.ndarray | tuple[np.ndarray, ...]"]
+# shape(call, *input shapes; constant inputs through call) -> one shape per output
+ShapeRule = Callable[..., Sequence[Shape]]
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One TFLite operator. `reference`, `kernels` and `versions` are keyed by kind: see `kind`."""
+
+    name: str
+    inputs: tuple[Slot, ...]
+    outputs: tuple[Slot, ...]
+    shape: ShapeRule
+    reference: Mapping[str, Reference]
+    options: str | None = None
+    kernels: Mapping[str, Kernel] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)  # lowest op version that means this kind; 1 where absent
+    view: bool = False  # the output is the input's bytes under another shape
+
+    def slots(self, tensors: Sequence[Any], outputs: bool = False) -> list[Slot]:
+        """The slot of each input (or output) tensor, variadic ones repeated."""
+        declared = self.outputs if outputs else self.inputs
+        return [declared[min(i, len(declared) - 1)] for i in range(len(tensors))]
+
+    def kind(self, node: Node) -> str:
+        """The type family that a node computes in: its first activation's type, or "hybrid" for float with int8 weights."""
+        first = ""
+        for slot, tensor in zip(self.slots(node.inputs), node.inputs, strict=True):
+            if tensor is None:
+                continue
+            if slot.role == "activation" and not first:
+                first = tensor.dtype.name
+            if slot.role == "weight" and first == "float32" and not tensor.dtype.is_float:
+                return "hybrid"
+        return first

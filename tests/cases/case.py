@@ -1,0 +1,77 @@
+"""The form of a row, and how a row becomes a model and its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pyquant.dtypes import dtype
+from pyquant.graph import Builder, Model, Quantization, Tensor
+from pyquant.ops.build import add
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor of a row. constant: False, True (random, in low..high) or the value itself."""
+
+    shape: tuple[int, ...] = ()
+    dtype: str = "float32"
+    scale: Any = None
+    zero_point: Any = 0
+    axis: int = 0
+    constant: Any = False
+    low: float | None = None  # range of random elements; default the whole integer range, or -4..4 for floats
+    high: float | None = None
+
+    @property
+    def quantization(self) -> Quantization | None:
+        return None if self.scale is None else Quantization.of(self.scale, self.zero_point, self.axis)
+
+    def random(self, rng: np.random.Generator) -> np.ndarray:
+        kind = dtype(self.dtype)
+        assert kind.numpy is not None
+        if kind.is_float:
+            low, high = (-4.0 if self.low is None else self.low), (4.0 if self.high is None else self.high)
+            return rng.uniform(low, high, self.shape).astype(kind.numpy)
+        low, high = (kind.lo if self.low is None else self.low), (kind.hi if self.high is None else self.high)
+        return rng.integers(int(low), int(high) + 1, self.shape).astype(kind.numpy)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One operator application. Integer outputs must be equal; `tolerance` is for floats, relative to the output range.
+
+    oracles: the runtimes that can run it, with their reference kernels.
+    """
+
+    id: str
+    op: str
+    inputs: tuple[Value | None, ...]
+    output: Value = field(default_factory=Value)  # its shape comes from the shape rule
+    options: Mapping[str, Any] = field(default_factory=dict)
+    tolerance: float = 0.0
+    oracles: tuple[str, ...] = ("tflite-runtime", "ai-edge-litert")
+
+    def model(self, seed: int = 0) -> Model:
+        """A model of this one operator; constants are random, by seed."""
+        rng = np.random.default_rng(seed)
+        b = Builder()
+        tensors: list[Tensor | None] = []
+        for i, value in enumerate(self.inputs):
+            if value is None:
+                tensors.append(None)
+            elif value.constant is False:
+                tensors.append(b.input(f"x{i}", value.shape, value.dtype, value.quantization))
+            else:
+                array = value.random(rng) if value.constant is True else np.asarray(value.constant, dtype(value.dtype).numpy)
+                tensors.append(b.constant(f"c{i}", array, value.dtype, value.quantization))
+        out = add(b, self.op, tensors, "y", self.output.dtype, self.output.quantization, **self.options)
+        return b.model([out], description=self.id)
+
+    def feeds(self, seed: int = 1) -> list[np.ndarray]:
+        """Random arrays for the model's inputs, in their order."""
+        rng = np.random.default_rng(seed)
+        return [v.random(rng) for v in self.inputs if v is not None and v.constant is False]
