@@ -1,0 +1,81 @@
+"""The layers of the package, read from its imports: they go down only, and only `native` sees the C extension."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import pyquant
+
+PACKAGE = Path(pyquant.__file__).parent
+# layer -> height; equal heights never import each other
+HEIGHTS = {
+    **dict.fromkeys(("errors",), 0),
+    "dtypes": 1,
+    **dict.fromkeys(("wire", "fixed"), 2),
+    **dict.fromkeys(("graph", "native"), 3),
+    "ops": 4,
+    "run": 5,
+    "calibrate": 6,
+    **dict.fromkeys(("quantize", "compress", "validate"), 7),
+    **dict.fromkeys(("train", "edgetpu"), 8),
+    "advise": 9,
+    **dict.fromkeys(("cli", "report", "demo"), 10),
+}
+FILES = sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem not in ("__init__", "__main__"))
+
+
+def layer(path: Path) -> str:
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """Full names of the modules that a file imports, `from a import b` as a.b."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_down(path: Path) -> None:
+    mine = layer(path)
+    assert mine in HEIGHTS, f"{path} is in no layer"
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] != "pyquant" or len(parts) < 2 or parts[1] == mine:
+            continue
+        if HEIGHTS[mine] == HEIGHTS["cli"]:  # the command line uses the public names
+            continue
+        assert parts[1] in HEIGHTS, f"{path} imports {name}, which is in no layer"
+        assert HEIGHTS[parts[1]] < HEIGHTS[mine], f"{path} ({mine}) imports {name}, which is not below it"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_only_native_sees_the_extension(path: Path) -> None:
+    if layer(path) != "native":
+        assert not any("_pyquant" in n or n.split(".")[0] == "cffi" for n in imported(path))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_operator_names_are_compared_only_in_ops(path: Path) -> None:
+    """What an operator means stands in its value; nobody else asks `if op == ...`."""
+    if layer(path) in ("ops", "wire"):
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Compare):
+            text = ast.unparse(node)
+            assert not (".op " in text or "operator.name" in text) or "'" not in text, f"{path}:{node.lineno}: {text}"
+
+
+def test_init_files_only_name() -> None:
+    for path in PACKAGE.rglob("__init__.py"):
+        bodies = [n for n in ast.parse(path.read_text()).body if isinstance(n, (ast.FunctionDef, ast.ClassDef, ast.For))]
+        assert not bodies, f"{path} holds code"
