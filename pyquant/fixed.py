@@ -1,0 +1,111 @@
+"""Fixed-point arithmetic as TensorFlow Lite's reference kernels do it; the twin of csrc/core/fixed.h.
+
+A real multiplier is a pair (m, e): m / 2**31 * 2**e. All is computed in int64 and wraps where the kernels hold int32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pyquant.dtypes import DType
+from pyquant.errors import RangeError
+
+Integers = npt.NDArray[np.int64]
+
+# ActivationFunctionType -> the real bounds it clamps to; any other code leaves the whole type range.
+ACTIVATION_BOUNDS: dict[int, tuple[float | None, float | None]] = {1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
+
+
+def round_half_away(x: npt.ArrayLike) -> Any:
+    """The nearest integer, ties away from zero, in the type of x: C's `round`."""
+    values = np.asarray(x)
+    whole = np.trunc(values)
+    return whole + np.copysign(np.abs(values - whole) >= 0.5, values).astype(values.dtype)
+
+
+def quantize_multiplier(d: npt.ArrayLike) -> tuple[Integers, Integers]:
+    """Split real multipliers (doubles, any shape) into (m, e), 2**30 <= |m| < 2**31; below 2**-32 they become (0, 0).
+
+    Raises RangeError for what is not finite or needs a left shift of more than 30 bits.
+
+    >>> m, e = quantize_multiplier(0.75)
+    >>> int(m), int(e)
+    (1610612736, 0)
+    """
+    real = np.asarray(d, np.float64)
+    if not np.all(np.isfinite(real)):
+        raise RangeError(f"a real multiplier must be finite, found {real}")
+    fraction, exponent = np.frexp(real)
+    m = round_half_away(fraction * 2.0**31).astype(np.int64)
+    e = exponent.astype(np.int64)
+    full = m == 1 << 31
+    m, e = np.where(full, 1 << 30, m), np.where(full, e + 1, e)
+    flushed = (e < -31) | (m == 0)
+    m, e = np.where(flushed, 0, m), np.where(flushed, 0, e)
+    if np.any(e > 30):
+        raise RangeError(f"a real multiplier must be below 2**30, found {real.max()}")
+    return m[()], e[()]
+
+
+def saturating_doubling_high_mul(a: npt.ArrayLike, b: npt.ArrayLike) -> Integers:
+    """The high word of 2*a*b of int32 values, to nearest, ties toward +infinity; only -2**31 squared saturates."""
+    high: Integers = (np.asarray(a, np.int64) * np.asarray(b, np.int64) + (1 << 30)) >> 31
+    return np.minimum(high, np.int64((1 << 31) - 1))
+
+
+def rounding_shift_right(x: npt.ArrayLike, n: npt.ArrayLike) -> Integers:
+    """x / 2**n for int32 x and 0 <= n <= 31, rounded to nearest with ties away from zero."""
+    value, bits = np.asarray(x, np.int64), np.asarray(n, np.int64)
+    mask = (np.int64(1) << bits) - 1
+    return (value >> bits) + ((value & mask) > (mask >> 1) + (value < 0))
+
+
+def multiply(x: npt.ArrayLike, m: npt.ArrayLike, e: npt.ArrayLike) -> Integers:
+    """int32 x times the real multiplier (m, e), rounded twice; the left shift of a positive e wraps in int32."""
+    exponent = np.asarray(e, np.int64)
+    shifted = wrap32(np.asarray(x, np.int64) << np.maximum(exponent, 0))
+    return rounding_shift_right(saturating_doubling_high_mul(shifted, m), np.maximum(-exponent, 0))
+
+
+def multiply64(x: npt.ArrayLike, m: npt.ArrayLike, e: npt.ArrayLike) -> Integers:
+    """int64 x, |x| < 2**47, times (m, e) with m cut to 15 bits; rounded once, half up. RangeError if e >= 15."""
+    exponent, multiplier = np.asarray(e, np.int64), np.asarray(m, np.int64)
+    if np.any(exponent >= 15):
+        raise RangeError(f"a multiplier of a 64-bit sum must be below 2**14, found exponent {exponent.max()}")
+    reduced = np.where(multiplier >= 0x7FFF0000, 0x7FFF, (multiplier + (1 << 15)) >> 16)
+    shift = 15 - exponent
+    return wrap32((np.asarray(x, np.int64) * reduced + (np.int64(1) << (shift - 1))) >> shift)
+
+
+def wrap32(x: npt.ArrayLike) -> Integers:
+    """The low 32 bits as a signed number, in int64."""
+    return np.asarray(x, np.int64).astype(np.int32).astype(np.int64)
+
+
+def activation_range(activation: int, scale: float | np.float32, zero_point: int, dtype: DType) -> tuple[int, int]:
+    """The codes that a fused activation clamps a quantized output to. Raises RangeError for a bound past int32."""
+    lo, hi = dtype.lo, dtype.hi
+    assert lo is not None and hi is not None
+    low, high = ACTIVATION_BOUNDS.get(int(activation), (None, None))
+    if low is not None:
+        lo = max(lo, _code(low, scale, zero_point))
+    if high is not None:
+        hi = min(hi, _code(high, scale, zero_point))
+    return lo, hi
+
+
+def activation_bounds(activation: int) -> tuple[np.float32, np.float32]:
+    """The bounds that a fused activation clamps a float output to; infinities where there are none."""
+    low, high = ACTIVATION_BOUNDS.get(int(activation), (None, None))
+    return np.float32(-np.inf if low is None else low), np.float32(np.inf if high is None else high)
+
+
+def _code(real: float, scale: float | np.float32, zero_point: int) -> int:
+    with np.errstate(over="ignore", divide="ignore"):
+        steps = float(round_half_away(np.float32(real) / np.float32(scale)))
+    if not abs(steps) < 2.0**31:
+        raise RangeError(f"activation bound {real} is {steps} steps of scale {scale}, more than int32 holds")
+    return int(zero_point) + int(steps)
