@@ -1,0 +1,63 @@
+"""Where a window that slides over an image meets it: output size, padding, and the part of the image under each tap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pyquant.errors import ShapeError
+from pyquant.wire import Record
+
+SAME, VALID = 0, 1  # Padding in schema/tflite.fbs
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One spatial axis: tap k of output o reads input o * stride - before + k * dilation, if that is inside."""
+
+    size: int  # of the image
+    taps: int
+    stride: int
+    dilation: int
+    before: int  # padding in front
+    out: int  # windows
+
+    def span(self, k: int) -> tuple[slice, slice]:
+        """The outputs whose tap k is inside the image, and the inputs that they read there."""
+        first = k * self.dilation - self.before  # what output 0 reads
+        lo = max(0, -(first // self.stride))
+        hi = min(self.out, (self.size - 1 - first) // self.stride + 1)
+        hi = max(lo, hi)
+        return slice(lo, hi), slice(lo * self.stride + first, hi * self.stride + first, self.stride)
+
+
+def axis(size: int, taps: int, stride: int, dilation: int, padding: int, label: str) -> Axis:
+    """Place windows along an axis; of an odd padding the larger part goes after. Raises ShapeError where none fits."""
+    if min(size, taps, stride, dilation) < 1:
+        raise ShapeError(f"{label}: size {size}, window {taps}, stride {stride}, dilation {dilation} must be positive")
+    extent = (taps - 1) * dilation + 1
+    out = -(-size // stride) if padding == SAME else (size - extent) // stride + 1
+    if out < 1:
+        raise ShapeError(f"{label}: a window of {extent} does not fit into {size} without padding")
+    before = max((out - 1) * stride + extent - size, 0) // 2
+    return Axis(size, taps, stride, dilation, before, out)
+
+
+def axes(
+    image: tuple[int, ...], taps: tuple[int, int], options: Record, label: str, dilation: tuple[int, int] = (1, 1)
+) -> tuple[Axis, Axis]:
+    """The vertical and the horizontal axis. image: (N, H, W, C); stride and padding from the operator's options."""
+    if len(image) != 4:
+        raise ShapeError(f"{label}: expected an image (N, H, W, C), got shape {image}")
+    return (
+        axis(image[1], taps[0], options.stride_h, dilation[0], options.padding, label),
+        axis(image[2], taps[1], options.stride_w, dilation[1], options.padding, label),
+    )
+
+
+def taps(rows: Axis, columns: Axis) -> Iterator[tuple[int, int, tuple[slice, ...], tuple[slice, ...]]]:
+    """Every tap in TFLite's order: ky, kx, (N, H, W) index of the outputs it reaches, of the inputs they read."""
+    for ky in range(rows.taps):
+        for kx in range(columns.taps):
+            (out_y, in_y), (out_x, in_x) = rows.span(ky), columns.span(kx)
+            yield ky, kx, (slice(None), out_y, out_x), (slice(None), in_y, in_x)
