@@ -38,18 +38,34 @@ class Product:
 
 
 @dataclass(frozen=True)
+class Floor:
+    """A lower bound that keeps the kernel's multiplier representable: scale >= ratio x the product of other slots' scales.
+
+    ratio is by element type of the slot. With `terms`, the bound grows with the elements per output of that weight slot,
+    the length of the sum that the kernel scales.
+    """
+
+    slots: tuple[str, ...]
+    ratio: Mapping[str, float]
+    terms: str | None = None
+
+
+@dataclass(frozen=True)
 class Slot:
     """One input or output of an operator, and what quantization must respect there.
 
     role: activation (quantized with the data), weight (symmetric, per `axis`), bias (scale by Product),
     data (indices, shapes, axes: never quantized). A variadic slot stands for all remaining inputs or outputs.
-    scale None means free.
+    scale None means free. newer_axis: a weight axis that runtimes after tflite-runtime 2.14 take, but not
+    microcontroller runtimes and accelerators.
     """
 
     name: str
     role: str = "activation"
     scale: SameAs | Fixed | Product | None = None
     axis: int | None = None
+    newer_axis: int | None = None
+    floors: tuple[Floor, ...] = ()
     optional: bool = False
     variadic: bool = False
 
@@ -122,7 +138,10 @@ ShapeRule = Callable[..., Sequence[Shape]]
 
 @dataclass(frozen=True)
 class Operator:
-    """One TFLite operator. `reference`, `kernels` and `versions` are keyed by kind: see `kind`."""
+    """One TFLite operator. `reference`, `kernels`, `versions` and `settings` are keyed by kind: see `kind`.
+
+    settings: option fields that a quantizer must write for that kind.
+    """
 
     name: str
     inputs: tuple[Slot, ...]
@@ -132,6 +151,7 @@ class Operator:
     options: str | None = None
     kernels: Mapping[str, Kernel] = field(default_factory=dict)
     versions: Mapping[str, int] = field(default_factory=dict)  # lowest op version that means this kind; 1 where absent
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     view: bool = False  # the output is the input's bytes under another shape
 
     def slots(self, tensors: Sequence[Any], outputs: bool = False) -> list[Slot]:
