@@ -15,4 +15,65 @@ struct pq_step {
     int32_t units; /* independent pieces of work */
     int32_t chunk; /* units that one worker takes at a time */
 };
+
+/* Lay out a kernel's constants as it wants them. Returns the bytes needed, and writes them where packed is not NULL.
+   The params struct of a kernel that packs starts with `const void *packed`. */
+typedef size_t (*pq_pack)(const void *params, void *packed);
+
+/* One row of the kernel table: core/kernels.inc. */
+typedef struct {
+    const char *operation; /* conv2d_s8 */
+    const char *isa;       /* x86_avx2 */
+    pq_kernel run;
+    pq_pack pack; /* NULL where nothing is packed */
+} pq_row;
+
+const pq_row *pq_rows(int32_t *count);
+
+/* Instruction sets that this build knows, best first, scalar last; NULL past the end. */
+const char *pq_isa(int32_t index);
+int32_t pq_isa_available(int32_t index);
+
+/* A tensor of a plan: a constant, or a piece of the arena. Both start at a multiple of their element size, arena pieces at one of 64. */
+typedef struct {
+    const void *constant; /* NULL: in the arena */
+    size_t offset;
+    size_t bytes;
+} pq_tensor;
+
+/* A step of a plan before it has memory: indices into the kernel table and the plan's tensors, -1 for an absent input. */
+typedef struct {
+    int32_t row;
+    int32_t in_count;
+    int32_t out_count;
+    int32_t units;
+    int32_t chunk;
+    const int32_t *in;
+    const int32_t *out;
+    const void *params;
+} pq_plan_step;
+
+typedef struct {
+    int32_t tensor_count;
+    int32_t step_count;
+    const pq_tensor *tensors;
+    const pq_plan_step *steps;
+    size_t arena_bytes;
+} pq_plan;
+
+/* The first step that is not sound, with the reason; or -1. A tensor that does not fit the arena is reported as step 0. */
+int32_t pq_plan_check(const pq_plan *plan, const char **reason);
+
+/* Memory to run a checked plan in; the plan must outlive it. NULL where memory is short. One caller at a time. */
+typedef struct pq_session pq_session;
+pq_session *pq_session_new(const pq_plan *plan);
+void pq_session_free(pq_session *session);
+void *pq_session_arena(pq_session *session); /* aligned to 64 bytes, zero at first */
+
+/* Run the steps [first, last) on `threads` threads, the caller's among them. */
+void pq_session_run(pq_session *session, int32_t first, int32_t last, int32_t threads);
+
+/* y[i] = f(x[i]) by the C library's function of that name, expf or exp. Return 0, or -1 for a name that is not known. */
+int32_t pq_libm_float(const char *name, const float *x, float *y, size_t n);
+int32_t pq_libm_double(const char *name, const double *x, double *y, size_t n);
 #endif

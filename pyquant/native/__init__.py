@@ -1,0 +1,5 @@
+"""The C side as Python sees it; nothing above knows ffi or lib."""
+
+from pyquant.native.libm import libm
+from pyquant.native.params import Params
+from pyquant.native.table import Row, isas, rows

@@ -1,0 +1,153 @@
+/* Plans and sessions: check a plan once, give it memory, walk its steps on one thread or many. */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pool.h"
+#include "pq.h"
+
+enum { ALIGNMENT = 64 };
+
+struct pq_session {
+    const pq_plan *plan;
+    void *memory; /* the arena and the bytes skipped to align it */
+    unsigned char *arena;
+    pq_step *steps;
+    void **pointers;   /* the in and out lists of all steps, one after the other */
+    atomic_int *taken; /* per step: units already handed out in this run */
+    pq_pool *pool;
+    int32_t first; /* the run under way */
+    int32_t last;
+};
+
+static const char *tensor_fault(const pq_plan *plan, const pq_tensor *tensor) {
+    if (tensor->constant != NULL) return NULL;
+    if (tensor->offset % ALIGNMENT != 0) return "a tensor is not aligned";
+    if (tensor->offset > plan->arena_bytes || tensor->bytes > plan->arena_bytes - tensor->offset) return "a tensor leaves the arena";
+    return NULL;
+}
+
+static const char *step_fault(const pq_plan *plan, const pq_plan_step *step) {
+    int32_t row_count;
+    pq_rows(&row_count);
+    if (step->row < 0 || step->row >= row_count) return "no such kernel";
+    if (step->units < 0 || step->chunk < 1) return "bad work units";
+    if (step->in_count < 0 || step->out_count < 0) return "bad tensor count";
+    for (int32_t i = 0; i < step->in_count; i++)
+        if (step->in[i] < -1 || step->in[i] >= plan->tensor_count) return "no such input tensor";
+    for (int32_t i = 0; i < step->out_count; i++) {
+        if (step->out[i] < 0 || step->out[i] >= plan->tensor_count) return "no such output tensor";
+        if (plan->tensors[step->out[i]].constant != NULL) return "the output is a constant";
+    }
+    return NULL;
+}
+
+int32_t pq_plan_check(const pq_plan *plan, const char **reason) {
+    for (int32_t t = 0; t < plan->tensor_count; t++)
+        if ((*reason = tensor_fault(plan, &plan->tensors[t])) != NULL) return 0;
+    for (int32_t s = 0; s < plan->step_count; s++)
+        if ((*reason = step_fault(plan, &plan->steps[s])) != NULL) return s;
+    return -1;
+}
+
+static void *tensor_address(const pq_session *session, int32_t index) {
+    if (index < 0) return NULL;
+    const pq_tensor *tensor = &session->plan->tensors[index];
+    return tensor->constant != NULL ? (void *)(uintptr_t)tensor->constant : session->arena + tensor->offset;
+}
+
+static void resolve_steps(pq_session *session) {
+    int32_t row_count;
+    const pq_row *rows = pq_rows(&row_count);
+    void **pointer = session->pointers;
+    for (int32_t s = 0; s < session->plan->step_count; s++) {
+        const pq_plan_step *from = &session->plan->steps[s];
+        pq_step *to = &session->steps[s];
+        to->run = rows[from->row].run;
+        to->params = from->params;
+        to->units = from->units;
+        to->chunk = from->chunk;
+        to->in = (const void *const *)pointer;
+        for (int32_t i = 0; i < from->in_count; i++) *pointer++ = tensor_address(session, from->in[i]);
+        to->out = pointer;
+        for (int32_t i = 0; i < from->out_count; i++) *pointer++ = tensor_address(session, from->out[i]);
+    }
+}
+
+pq_session *pq_session_new(const pq_plan *plan) {
+    size_t step_count = (size_t)plan->step_count, pointer_count = 0;
+    for (size_t s = 0; s < step_count; s++) pointer_count += (size_t)(plan->steps[s].in_count + plan->steps[s].out_count);
+    pq_session *session = calloc(1, sizeof *session);
+    if (session == NULL) return NULL;
+    session->plan = plan;
+    session->memory = plan->arena_bytes <= SIZE_MAX - ALIGNMENT ? calloc(1, plan->arena_bytes + ALIGNMENT) : NULL;
+    session->steps = calloc(step_count + 1, sizeof *session->steps);
+    session->pointers = calloc(pointer_count + 1, sizeof *session->pointers);
+    session->taken = calloc(step_count + 1, sizeof *session->taken);
+    if (session->memory == NULL || session->steps == NULL || session->pointers == NULL || session->taken == NULL) {
+        pq_session_free(session);
+        return NULL;
+    }
+    session->arena = (unsigned char *)session->memory + (ALIGNMENT - (uintptr_t)session->memory % ALIGNMENT);
+    resolve_steps(session);
+    return session;
+}
+
+void pq_session_free(pq_session *session) {
+    if (session == NULL) return;
+    pq_pool_free(session->pool);
+    free((void *)session->taken);
+    free(session->pointers);
+    free(session->steps);
+    free(session->memory);
+    free(session);
+}
+
+void *pq_session_arena(pq_session *session) { return session->arena; }
+
+/* A step of one chunk is the leader's alone, so two of them in a row need no barrier between them. */
+static bool is_small(const pq_step *step) { return step->chunk >= step->units; }
+
+static void share_units(const pq_step *step, atomic_int *taken) {
+    int32_t begin;
+    while ((begin = atomic_fetch_add_explicit(taken, step->chunk, memory_order_relaxed)) < step->units)
+        step->run(step, begin, step->units - begin < step->chunk ? step->units : begin + step->chunk);
+}
+
+static void walk(void *argument, bool leader) {
+    pq_session *session = argument;
+    for (int32_t s = session->first; s < session->last; s++) {
+        const pq_step *step = &session->steps[s];
+        bool small = is_small(step);
+        if (s > session->first && !(small && is_small(step - 1))) pq_pool_barrier(session->pool);
+        if (!small) share_units(step, &session->taken[s]);
+        else if (leader && step->units > 0) step->run(step, 0, step->units);
+    }
+}
+
+static void walk_alone(const pq_session *session, int32_t first, int32_t last) {
+    for (const pq_step *step = session->steps + first; step < session->steps + last; step++)
+        if (step->units > 0) step->run(step, 0, step->units);
+}
+
+/* The session's pool, remade where the thread count is another or the process was forked. NULL where there can be none. */
+static pq_pool *pool_of(pq_session *session, int32_t threads) {
+    if (session->pool != NULL && (!pq_pool_alive(session->pool) || pq_pool_threads(session->pool) != threads)) {
+        pq_pool_free(session->pool);
+        session->pool = NULL;
+    }
+    if (session->pool == NULL) session->pool = pq_pool_new(threads);
+    return session->pool;
+}
+
+void pq_session_run(pq_session *session, int32_t first, int32_t last, int32_t threads) {
+    if (threads <= 1 || pool_of(session, threads) == NULL) {
+        walk_alone(session, first, last);
+        return;
+    }
+    session->first = first;
+    session->last = last;
+    for (int32_t s = first; s < last; s++) atomic_store_explicit(&session->taken[s], 0, memory_order_relaxed);
+    pq_pool_run(session->pool, walk, session);
+}

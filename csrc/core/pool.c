@@ -1,0 +1,100 @@
+/* The thread pool: workers wait at a barrier for work, spinning a little before they sleep. */
+#include "pool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { SPINS = 1000 }; /* some tens of microseconds: longer than most steps leave a worker idle */
+
+struct pq_pool {
+    atomic_int threads;
+    atomic_int arrived;
+    atomic_uint phase; /* counts completed barriers */
+    void (*work)(void *argument, bool leader);
+    void *argument;
+    bool quit;
+    pid_t process;
+    pthread_mutex_t mutex;
+    pthread_cond_t phase_changed;
+    pthread_t workers[];
+};
+
+static void relax(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static void await_phase_after(pq_pool *pool, unsigned phase) {
+    for (int spin = 0; spin < SPINS; spin++) {
+        if (atomic_load(&pool->phase) != phase) return;
+        relax();
+    }
+    pthread_mutex_lock(&pool->mutex);
+    while (atomic_load(&pool->phase) == phase) pthread_cond_wait(&pool->phase_changed, &pool->mutex);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+void pq_pool_barrier(pq_pool *pool) {
+    unsigned phase = atomic_load(&pool->phase);
+    if (atomic_fetch_add(&pool->arrived, 1) + 1 < atomic_load(&pool->threads)) {
+        await_phase_after(pool, phase);
+        return;
+    }
+    atomic_store(&pool->arrived, 0);
+    pthread_mutex_lock(&pool->mutex);
+    atomic_fetch_add(&pool->phase, 1);
+    pthread_cond_broadcast(&pool->phase_changed);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+static void *worker(void *argument) {
+    pq_pool *pool = argument;
+    for (;;) {
+        pq_pool_barrier(pool);
+        if (pool->quit) return NULL;
+        pool->work(pool->argument, false);
+        pq_pool_barrier(pool);
+    }
+}
+
+pq_pool *pq_pool_new(int32_t threads) {
+    pq_pool *pool = calloc(1, sizeof *pool + sizeof(pthread_t) * (size_t)threads);
+    if (pool == NULL) return NULL;
+    pool->process = getpid();
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->phase_changed, NULL);
+    atomic_store(&pool->threads, threads);
+    int32_t started = 0;
+    while (started < threads - 1 && pthread_create(&pool->workers[started], NULL, worker, pool) == 0) started++;
+    atomic_store(&pool->threads, started + 1); /* the workers are all at the first barrier, which needs the caller too */
+    return pool;
+}
+
+void pq_pool_free(pq_pool *pool) {
+    if (pool == NULL) return;
+    if (pq_pool_alive(pool)) {
+        pool->quit = true;
+        pq_pool_barrier(pool);
+        for (int32_t i = 0; i < pq_pool_threads(pool) - 1; i++) pthread_join(pool->workers[i], NULL);
+        pthread_cond_destroy(&pool->phase_changed);
+        pthread_mutex_destroy(&pool->mutex);
+    }
+    free(pool);
+}
+
+void pq_pool_run(pq_pool *pool, void (*work)(void *argument, bool leader), void *argument) {
+    pool->work = work;
+    pool->argument = argument;
+    pq_pool_barrier(pool);
+    work(argument, true);
+    pq_pool_barrier(pool);
+}
+
+bool pq_pool_alive(const pq_pool *pool) { return pool->process == getpid(); }
+
+int32_t pq_pool_threads(const pq_pool *pool) { return atomic_load(&pool->threads); }

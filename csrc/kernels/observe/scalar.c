@@ -1,0 +1,2 @@
+#define OBSERVE observe_f32_scalar
+#include "generic.h"
