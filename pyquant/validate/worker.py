@@ -1,0 +1,140 @@
+"""The process in which another runtime runs a model: reads requests from stdin, answers on stdout.
+
+Started as a script by `oracle`, under an interpreter that may have nothing but NumPy and the runtime: no import of pyquant.
+A message is a frame of JSON and as many `.npy` frames as its "arrays" says; a frame is its length (8 bytes, little-endian), then that many bytes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import os
+import struct
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+
+MODULES = {"tflite-runtime": "tflite_runtime", "ai-edge-litert": "ai_edge_litert"}
+RESOLVERS = {"reference": "BUILTIN_REF", "optimized": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "default": "AUTO"}
+
+
+def send(stream: BinaryIO, message: dict[str, Any], arrays: Sequence[np.ndarray] = ()) -> None:
+    """Write one message and flush."""
+    frames = [json.dumps({**message, "arrays": len(arrays)}).encode()]
+    for array in arrays:
+        buffer = io.BytesIO()
+        np.save(buffer, array, allow_pickle=False)
+        frames.append(buffer.getbuffer())  # type: ignore[arg-type]
+    for frame in frames:
+        stream.write(struct.pack("<Q", len(frame)))
+        stream.write(frame)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """Read one message. Raises EOFError where the stream ends."""
+    message = json.loads(_frame(stream))
+    return message, [np.load(io.BytesIO(_frame(stream)), allow_pickle=False) for _ in range(message["arrays"])]
+
+
+def _frame(stream: BinaryIO) -> bytes:
+    head = stream.read(8)
+    body = stream.read(struct.unpack("<Q", head)[0]) if len(head) == 8 else b""
+    if len(head) < 8 or len(body) < struct.unpack("<Q", head)[0]:
+        raise EOFError
+    return body
+
+
+class Runner:
+    """The loaded model; one method per request."""
+
+    def __init__(self, runtime: str) -> None:
+        self.module = importlib.import_module(f"{MODULES[runtime]}.interpreter")
+        self.version = importlib.import_module(MODULES[runtime]).__version__
+        self.interpreter: Any = None
+        self.indices: set[int] = set()
+
+    def load(self, path: str, resolver: str, threads: int) -> tuple[dict[str, Any], list[np.ndarray]]:
+        self.interpreter = None  # free the model before
+        self.interpreter = self.module.Interpreter(
+            path,
+            experimental_op_resolver_type=self.module.OpResolverType[RESOLVERS[resolver]],
+            experimental_preserve_all_tensors=resolver != "default",  # delegated nodes write no intermediate tensors
+            num_threads=threads,
+        )
+        self.interpreter.allocate_tensors()
+        self.indices = {int(d["index"]) for d in self.interpreter.get_tensor_details()}
+        return {"inputs": self._described("get_input_details"), "outputs": self._described("get_output_details")}, []
+
+    def run(self, *feeds: np.ndarray, tensors: list[int] | None) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """Answer with the tensors of these indices that can be read; None asks for the outputs."""
+        self._feed(feeds)
+        self.interpreter.invoke()
+        wanted = tensors if tensors is not None else [d["index"] for d in self.interpreter.get_output_details()]
+        found = {index: array for index in wanted if (array := self._read(index)) is not None}
+        return {"tensors": list(found)}, list(found.values())
+
+    def time(self, *feeds: np.ndarray, runs: int, warmup: int) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """Answer with the seconds of each of `runs` invocations."""
+        self._feed(feeds)
+        seconds = []
+        for _ in range(warmup + runs):
+            start = time.perf_counter()
+            self.interpreter.invoke()
+            seconds.append(time.perf_counter() - start)
+        return {"seconds": seconds[warmup:]}, []
+
+    def _feed(self, feeds: Sequence[np.ndarray]) -> None:
+        for detail, array in zip(self.interpreter.get_input_details(), feeds, strict=True):
+            self.interpreter.set_tensor(detail["index"], array)
+
+    def _read(self, index: int) -> np.ndarray | None:
+        if index not in self.indices:  # get_tensor would crash
+            return None
+        try:
+            array = np.asarray(self.interpreter.get_tensor(index))
+        except (ValueError, RuntimeError):  # never allocated: optimized away, or scratch memory
+            return None
+        return array if array.dtype.kind in "biufc" else None
+
+    def _described(self, method: str) -> list[dict[str, Any]]:
+        details = getattr(self.interpreter, method)()
+        return [
+            {
+                "index": int(d["index"]),
+                "name": d["name"],
+                "shape": [int(n) for n in d["shape"]],
+                "dtype": np.dtype(d["dtype"]).name,
+            }
+            for d in details
+        ]
+
+
+def main(runtime: str) -> None:
+    """Serve until stdin closes. What the runtime itself prints goes to stderr."""
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    try:
+        runner = Runner(runtime)
+    except Exception as error:
+        return send(answers, {"error": f"{type(error).__name__}: {error}"})
+    send(answers, {"version": runner.version, "numpy": np.__version__})
+    while True:
+        try:
+            message, arrays = receive(requests)
+        except EOFError:
+            return
+        message.pop("arrays")
+        try:
+            answer, results = getattr(runner, message.pop("request"))(*arrays, **message)
+        except Exception as error:  # whatever the runtime raises is its answer
+            answer, results = {"error": f"{type(error).__name__}: {error}"}, []
+        send(answers, answer, results)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
