@@ -1,0 +1,9 @@
+"""Quantization in stages: recipe (data) -> solve (decide) -> Assignments -> apply (edit)."""
+
+from pyquant.quantize.api import assign, quantize
+from pyquant.quantize.apply import apply
+from pyquant.quantize.assignments import Assignments, Encoding
+from pyquant.quantize.recipe import SCHEMES, Recipe, recipe
+from pyquant.quantize.solve import solve
+
+__all__ = ["SCHEMES", "Assignments", "Encoding", "Recipe", "apply", "assign", "quantize", "recipe", "solve"]

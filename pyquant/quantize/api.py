@@ -1,0 +1,33 @@
+"""Quantization in one call, or in its two stages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyquant.calibrate import calibrate
+from pyquant.errors import RecipeError
+from pyquant.graph import Model
+from pyquant.quantize.apply import apply
+from pyquant.quantize.assignments import Assignments
+from pyquant.quantize.recipe import Recipe, recipe
+from pyquant.quantize.solve import solve
+
+
+def quantize(model: Model, scheme: str | Recipe, data: Any = None, **options: Any) -> Model:
+    """A quantized copy of a float model.
+
+    scheme: float16, dynamic, int8, int16x8, or a Recipe. data: representative samples, needed by int8 and int16x8, in
+    any form that `pyquant.calibrate.samples` takes. options: fields of Recipe: input_type, output_type, per_channel,
+    newer_axes, min_weight_elements, keep_float. Raises RecipeError, DataError, RangeError.
+    """
+    return apply(assign(model, scheme, data, **options))
+
+
+def assign(model: Model, scheme: str | Recipe, data: Any = None, **options: Any) -> Assignments:
+    """The decisions that `quantize` would carry out, to print or review and then give to `apply`."""
+    request = recipe(scheme, **options)
+    if not request.is_static:
+        return solve(model, request)
+    if data is None:
+        raise RecipeError(f"scheme {request.name} needs representative samples: give data=")
+    return solve(model, request, calibrate(model, data))

@@ -1,0 +1,131 @@
+"""Carries Assignments out on a copy of the model: constants rewritten, tensors retyped, casts inserted where types meet."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyquant.dtypes import FLOAT32
+from pyquant.graph import Model, Node, OpCode, Subgraph, Tensor
+from pyquant.graph.edit import remove_unused
+from pyquant.ops import get
+from pyquant.quantize import parameters
+from pyquant.quantize.assignments import Assignments, Encoding
+from pyquant.wire import Record
+
+FLOAT = Encoding(FLOAT32)
+LARGEST_FLOAT16 = 65504.0
+
+
+def apply(assignments: Assignments) -> Model:
+    """The quantized model. The model that the assignments were made for stays as it is and shares unchanged arrays."""
+    model = assignments.model.copy()
+    opcodes: dict[tuple[str, int], OpCode] = {}
+    for old, new in zip(assignments.model.subgraphs, model.subgraphs, strict=True):
+        _Rewrite(assignments, old, new, opcodes).run()
+    remove_unused(model)
+    return model
+
+
+class _Rewrite:
+    """One subgraph's edit. `forms` holds each value once per encoding in which something reads it."""
+
+    def __init__(
+        self, made: Assignments, old: Subgraph, new: Subgraph, opcodes: dict[tuple[str, int], OpCode]
+    ) -> None:
+        self.made, self.old, self.new, self.opcodes = made, old, new, opcodes
+        self.twin = dict(zip(old.tensors, new.tensors, strict=True))
+        self.forms: dict[tuple[Tensor, Encoding], Tensor] = {}
+        self.results: dict[Tensor, Encoding] = {}  # how outputs leave the subgraph
+        self.nodes: list[Node] = []
+
+    def run(self) -> None:
+        for i, tensor in enumerate(self.old.outputs):
+            self.results[tensor] = self.made.results.get(i, FLOAT) if self.old is self.made.model.main else FLOAT
+        for tensor in self.old.tensors:
+            if tensor.dtype is FLOAT32:
+                self._place(tensor)
+        for before, after in zip(self.old.nodes, self.new.nodes, strict=True):
+            self._convert(before, after)
+        self.new.outputs = [self._form(t, self.results[t]) for t in self.old.outputs]
+        self.new.nodes = self.nodes
+
+    def _place(self, tensor: Tensor) -> None:
+        """Where a value's producer leaves it: in its twin, unless the caller reads the twin in another encoding."""
+        home, twin = self._home(tensor), self.twin[tensor]
+        wanted = self.results.get(tensor, home)
+        if wanted != home and tensor not in self.old.inputs and not tensor.is_constant:
+            _retype(twin, wanted)
+            self.forms[tensor, home] = self._new_tensor(tensor, home)
+        else:
+            self.forms[tensor, home] = _retype(twin, home)
+
+    def _home(self, tensor: Tensor) -> Encoding:
+        return self.made.produced.get(tensor, FLOAT)
+
+    def _convert(self, before: Node, after: Node) -> None:
+        for i, tensor in enumerate(before.inputs):
+            if tensor is not None:
+                after.inputs[i] = self._form(tensor, self.made.consumed.get((before, i), FLOAT))
+        for i, tensor in enumerate(before.outputs):
+            after.outputs[i] = self.forms.get((tensor, self._home(tensor)), self.twin[tensor])
+        kind = self.made.kinds.get(before, "")
+        operator = get(before.op) if kind else None
+        if operator is not None and kind in operator.reference:
+            after.opcode = self._opcode(before.op, operator.versions.get(kind, 1))
+            if kind in operator.settings:
+                options = after.options or Record(str(operator.options))
+                after.options = options.replace(**operator.settings[kind])
+        self.nodes.append(after)
+
+    def _form(self, tensor: Tensor, wanted: Encoding) -> Tensor:
+        """The tensor that holds a value as `wanted`: there already, or made from the constant, or by a cast."""
+        if tensor.dtype is not FLOAT32:
+            return self.twin[tensor]
+        found = self.forms.get((tensor, wanted))
+        if found is not None:
+            return found
+        if tensor.is_constant:
+            made = self._constant(tensor, wanted)
+        else:
+            is_result = self.results.get(tensor) == wanted and tensor not in self.old.inputs
+            made = self.twin[tensor] if is_result else self._new_tensor(tensor, wanted)
+            self._cast(self.forms[tensor, self._home(tensor)], made)
+        self.forms[tensor, wanted] = made
+        return made
+
+    def _constant(self, tensor: Tensor, wanted: Encoding) -> Tensor:
+        values = tensor.data
+        assert values is not None
+        made = self._new_tensor(tensor, wanted)
+        if wanted.quantization is None:
+            made.data = np.clip(values, -LARGEST_FLOAT16, LARGEST_FLOAT16).astype(np.float16)
+            as_float = self._new_tensor(tensor, FLOAT)
+            self._cast(made, as_float)
+            return as_float
+        if wanted.dtype.bits >= 32:
+            made.data = parameters.bias(values, wanted.quantization, wanted.dtype, tensor.name)
+        else:
+            symmetric = not wanted.quantization.zero_point.any()
+            made.data = parameters.store(values, wanted.quantization, wanted.dtype, narrow=symmetric)
+        return made
+
+    def _cast(self, source: Tensor, target: Tensor) -> None:
+        name = "DEQUANTIZE" if target.dtype is FLOAT32 else "QUANTIZE"
+        operator = get(name)
+        node = Node(OpCode(name), [source], [target], None if operator.options is None else Record(operator.options))
+        node.opcode = self._opcode(name, operator.versions.get(operator.kind(node), 1))
+        self.nodes.append(node)
+
+    def _new_tensor(self, tensor: Tensor, encoding: Encoding) -> Tensor:
+        made = Tensor(f"{tensor.name}_{encoding.dtype.name}", tensor.shape, encoding.dtype)
+        made.quantization, made.shape_signature = encoding.quantization, tensor.shape_signature
+        self.new.tensors.append(made)
+        return made
+
+    def _opcode(self, name: str, version: int) -> OpCode:
+        return self.opcodes.setdefault((name, version), OpCode(name, version))
+
+
+def _retype(tensor: Tensor, encoding: Encoding) -> Tensor:
+    tensor.dtype, tensor.quantization = encoding.dtype, encoding.quantization
+    return tensor

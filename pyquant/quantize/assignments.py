@@ -1,0 +1,67 @@
+"""What the solver decided, before anything is edited: how every value is stored, which nodes compute in integers, and why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyquant.dtypes import DType
+from pyquant.graph import Model, Node, Quantization, Tensor
+from pyquant.quantize.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a value is stored: an element type, and scale and zero point where the type is a quantized integer."""
+
+    dtype: DType
+    quantization: Quantization | None = None
+
+    def __str__(self) -> str:
+        q = self.quantization
+        if q is None:
+            return self.dtype.name
+        if q.per_axis:
+            return f"{self.dtype.name} {q.scale.size} scales {q.scale.min():.6g}..{q.scale.max():.6g} axis {q.axis}"
+        return f"{self.dtype.name} scale {q.scale[0]:.6g} zero point {int(q.zero_point[0])}"
+
+
+Use = tuple[Node, int]  # a node and the index of one of its inputs
+
+
+@dataclass
+class Assignments:
+    """Decisions of one quantization, to be printed, reviewed and then given to `apply`.
+
+    produced: how a tensor leaves its producer (or enters the model). consumed: how a node takes an input; absent means
+    float. kinds: the kind in which each converted node computes. kept_float: node labels with the reason.
+    """
+
+    model: Model
+    recipe: Recipe
+    produced: dict[Tensor, Encoding] = field(default_factory=dict)
+    consumed: dict[Use, Encoding] = field(default_factory=dict)
+    results: dict[int, Encoding] = field(default_factory=dict)  # index of a model output -> how it leaves the model
+    kinds: dict[Node, str] = field(default_factory=dict)
+    kept_float: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: the decisions by tensor and node name."""
+        return {
+            "scheme": self.recipe.name,
+            "tensors": {t.name: str(e) for t, e in self.produced.items()},
+            "inputs": [
+                {"node": node.label, "input": i, "stored": str(e)} for (node, i), e in self.consumed.items()
+            ],
+            "converted": [{"node": node.label, "kind": kind} for node, kind in self.kinds.items()],
+            "kept_float": [{"node": label, "reason": reason} for label, reason in self.kept_float],
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        total = sum(len(s.nodes) for s in self.model.subgraphs)
+        lines = [f"{self.recipe.name}: {len(self.kinds)} of {total} operators converted"]
+        lines += [f"  float: {label}: {reason}" for label, reason in self.kept_float]
+        lines += [f"  note: {note}" for note in self.notes]
+        return "\n".join(lines)

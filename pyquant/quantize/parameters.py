@@ -1,0 +1,67 @@
+"""From ranges and weights to scales and stored integers, by the TFLite 8-bit quantization specification."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyquant.dtypes import DType
+from pyquant.errors import RangeError
+from pyquant.fixed import round_half_away
+from pyquant.graph import Quantization
+
+SMALLEST_SCALE = 2.0**-40  # products of two scales stay normal float32 numbers
+BIAS_LIMIT = {"int32": 2.0**30, "int64": 2.0**38}  # leaves the accumulator a bit; Ethos-U takes biases of 40 bits
+
+
+def activation(low: float, high: float, dtype: DType, floor: float = SMALLEST_SCALE) -> Quantization:
+    """Scale and zero point of an activation: asymmetric for 8 bits, symmetric for int16; zero is always representable.
+
+    The scale is at least `floor`.
+    """
+    assert dtype.lo is not None and dtype.hi is not None
+    low, high = min(low, 0.0), max(high, 0.0)
+    if dtype.name == "int16":
+        return Quantization.of(max(-low, high) / dtype.hi if max(-low, high) / dtype.hi > floor else floor)
+    scale = float(np.float32(max((high - low) / (dtype.hi - dtype.lo), floor)))
+    zero_point = int(round_half_away(np.float64(dtype.lo - low / scale)))
+    return Quantization.of(scale, min(max(zero_point, dtype.lo), dtype.hi))
+
+
+def weight_scales(values: np.ndarray, axis: int | None, bits: int = 8) -> np.ndarray:
+    """Symmetric scales of a weight, one per index of `axis` (one in all for None), float32.
+
+    A channel of zeros takes the largest scale of its neighbours: any would do, and this one suits their bias.
+    """
+    others = tuple(i for i in range(values.ndim) if i != axis) if axis is not None else None
+    peak = np.atleast_1d(np.max(np.abs(values), axis=others, initial=0.0)).astype(np.float64)
+    scales = peak / (2 ** (bits - 1) - 1)
+    scales[scales < SMALLEST_SCALE] = max(scales.max(initial=0.0), SMALLEST_SCALE)
+    return scales.astype(np.float32)
+
+
+def store(values: np.ndarray, quantization: Quantization, dtype: DType, narrow: bool = False) -> np.ndarray:
+    """Integers for float values: round(value / scale) + zero point, clipped to the type (or to -hi..hi if narrow)."""
+    assert dtype.lo is not None and dtype.hi is not None and dtype.numpy is not None
+    shape = [1] * values.ndim
+    if quantization.per_axis:
+        shape[quantization.axis] = -1
+    scale, zero = (v.reshape(shape if values.ndim else ()) for v in (quantization.scale, quantization.zero_point))
+    q = round_half_away(values.astype(np.float64) / scale.astype(np.float64)) + zero
+    return np.clip(q, -dtype.hi if narrow else dtype.lo, dtype.hi).astype(dtype.numpy)
+
+
+def bias(values: np.ndarray, quantization: Quantization, dtype: DType, label: str) -> np.ndarray:
+    """Integers for a bias. values: (C,), scale: (C,) or (1,). Raises RangeError where one does not fit the type."""
+    assert dtype.numpy is not None
+    q = round_half_away(values.astype(np.float64) / quantization.scale.astype(np.float64))
+    limit = 2.0 ** (dtype.bits - 1)
+    if np.any(np.abs(q) >= limit):
+        raise RangeError(f"{label}: bias {np.abs(q).max():.3g} in units of its scale, expected below {limit:.3g}")
+    return q.astype(dtype.numpy)
+
+
+def raise_for_bias(scales: np.ndarray, input_scale: float, values: np.ndarray, limit: float) -> np.ndarray:
+    """Weight scales, raised where |bias| / (input scale x weight scale) would pass `limit`. All (C,), or scales (1,)."""
+    least = np.abs(values.astype(np.float64)) / (input_scale * limit)
+    least = least if scales.size > 1 else np.max(least, initial=0.0)
+    return np.maximum(scales, least.astype(np.float32))
