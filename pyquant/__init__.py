@@ -1,0 +1,1 @@
+"""Inspect, rewrite, quantize, run and validate `.tflite` models without TensorFlow."""
