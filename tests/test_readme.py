@@ -1,0 +1,60 @@
+"""The README is true: its operator table is the registry's, and its Python examples run, in order, beside the demo's files.
+
+`python tests/test_readme.py` rewrites the table.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pyquant.ops import OPERATORS
+
+README = Path(__file__).parent.parent / "README.md"
+KINDS = {"float32": "float32", "int8": "int8", "int16": "int16x8", "uint8": "uint8", "hybrid": "dynamic range"}
+START, END = "<!-- operators -->\n", "<!-- end of operators -->"
+
+
+def operator_table() -> str:
+    """The README's table: per operator and type, `C` where a C kernel runs it, `NumPy` where only the reference does."""
+    head = ["operator", *KINDS.values()]
+    rows = [" | ".join(head), " | ".join("---" for _ in head)]
+    for name, operator in sorted(OPERATORS.items()):
+        cells = ["C" if k in operator.kernels or operator.view else "NumPy" if k in operator.reference else "" for k in KINDS]
+        rows.append(" | ".join([name, *cells]))
+    return "".join(f"| {row} |\n" for row in rows)
+
+
+def test_operator_table_is_the_registry() -> None:
+    assert START + operator_table() + END in README.read_text()
+
+
+@pytest.fixture(scope="module")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("readme")
+    subprocess.run([sys.executable, "-m", "pyquant", "demo"], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def test_python_examples_run(demo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(demo_folder)
+    names: dict[str, object] = {}
+    for example in re.findall(r"^```python\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL):
+        exec(compile(example, str(README), "exec"), names)
+
+
+def test_shell_examples_run(demo_folder: Path) -> None:
+    section = README.read_text().split("## The command line")[1].split("\n## ")[0]
+    for line in re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[0].splitlines():
+        command = line.split("#")[0].split()
+        done = subprocess.run([sys.executable, "-m", *command], cwd=demo_folder, capture_output=True, text=True)
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+
+
+if __name__ == "__main__":
+    before, _, rest = README.read_text().partition(START)
+    README.write_text(before + START + operator_table() + END + rest.partition(END)[2])
