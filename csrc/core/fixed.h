@@ -38,8 +38,9 @@ static inline int32_t pq_clamp(int32_t x, int32_t lo, int32_t hi) {
     return above < hi ? above : hi;
 }
 
+/* A NaN stays one. */
 static inline float pq_clampf(float x, float lo, float hi) {
-    float above = x > lo ? x : lo;
-    return above < hi ? above : hi;
+    float above = x < lo ? lo : x;
+    return above > hi ? hi : above;
 }
 #endif

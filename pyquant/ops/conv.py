@@ -1,0 +1,199 @@
+"""CONV_2D and DEPTHWISE_CONV_2D.
+
+Images are (N, H, W, C), filters (O, kh, kw, C / groups) and, depthwise, (1, kh, kw, C * multiplier).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pyquant.errors import ShapeError
+from pyquant.fixed import activation_bounds
+from pyquant.ops.hybrid import quantize_asymmetric, quantize_symmetric
+from pyquant.ops.operator import Call, Floor, Operator, Product, Shape, Slot
+from pyquant.ops.registry import register
+from pyquant.ops.requantize import requantization, sum_bits, weight_scales, weight_zero_point
+from pyquant.ops.window import Axis, axes, taps
+
+# sums(x, w, rows, columns): the convolution without bias, in the type of its arguments
+Sums = Callable[[np.ndarray, np.ndarray, Axis, Axis], np.ndarray]
+
+
+def conv_shape(call: Call, x: Shape, w: Shape, b: Shape | None = None) -> list[Shape]:
+    rows, columns = _axes(call, x, w)
+    if not w[3] or x[3] % w[3] or w[0] % (x[3] // w[3]):
+        raise ShapeError(f"{call.label}: filter {w} does not divide {x[3]} input channels into groups")
+    _check_bias(call, b, w[0])
+    return [(x[0], rows.out, columns.out, w[0])]
+
+
+def depthwise_shape(call: Call, x: Shape, w: Shape, b: Shape | None = None) -> list[Shape]:
+    rows, columns = _axes(call, x, w)
+    if w[0] != 1 or not x[3] or w[3] % x[3]:
+        raise ShapeError(f"{call.label}: filter {w} needs 1 in front and a multiple of {x[3]} channels at the end")
+    _check_bias(call, b, w[3])
+    return [(x[0], rows.out, columns.out, w[3])]
+
+
+def conv_float(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
+    return _float(call, _conv_float_sums, x, w, b)
+
+
+def conv_quantized(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
+    """int8, and int16 with int8 weights."""
+    return _quantized(call, _conv_sums, x, w, b, bits=sum_bits(call))
+
+
+def conv_legacy(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
+    """uint8 with a zero point for the filter."""
+    return _quantized(call, _conv_sums, x, w, b, single=True)
+
+
+def conv_hybrid(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
+    """Float images, each quantized at run time: symmetric for one filter scale, asymmetric for many or for groups."""
+    scales = weight_scales(call)
+    images = x.reshape(len(x), -1)
+    if np.all(scales == scales[0]) and w.shape[3] == x.shape[3]:
+        q, scale = quantize_symmetric(images)
+        first, last = (scale * scales[0])[:, None, None, None], np.ones(1, np.float32)
+    else:
+        q, scale, zero = quantize_asymmetric(images, call.numerics)
+        q = q - zero[:, None]
+        first, last = scales, scale[:, None, None, None]
+    sums = _conv_sums(q.reshape(x.shape), w.astype(np.int64), *_axes(call, x.shape, w.shape))
+    return _finish_float(call, sums.astype(np.float32) * first * last, b)
+
+
+def depthwise_float(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
+    return _float(call, _depthwise_sums, x, w, b)
+
+
+def depthwise_int8(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
+    return _quantized(call, _depthwise_sums, x, w, b)
+
+
+def depthwise_int16(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
+    """int16 with int8 weights; the sum is always int64."""
+    return _quantized(call, _depthwise_sums, x, w, b, bits=64)
+
+
+def depthwise_legacy(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
+    """uint8 with a zero point for the filter."""
+    return _quantized(call, _depthwise_sums, x, w, b, single=True)
+
+
+def depthwise_hybrid(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
+    """Float images, each quantized asymmetrically at run time."""
+    q, scale, zero = quantize_asymmetric(x.reshape(len(x), -1), call.numerics)
+    sums = _depthwise_sums((q - zero[:, None]).reshape(x.shape), w.astype(np.int64), *_axes(call, x.shape, w.shape))
+    return _finish_float(call, sums.astype(np.float32) * (weight_scales(call) * scale[:, None, None, None]), b)
+
+
+def _float(call: Call, sums: Sums, x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
+    return _finish_float(call, sums(x, w, *_axes(call, x.shape, w.shape)), b)
+
+
+def _quantized(
+    call: Call, sums: Sums, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, single: bool = False, bits: int = 32
+) -> np.ndarray:
+    centered = x.astype(np.int64) - call["x"].zero_point
+    total = sums(centered, w.astype(np.int64) - weight_zero_point(call["w"]), *_axes(call, x.shape, w.shape))
+    return requantization(call, single, bits)(total if b is None else total + b)
+
+
+def _finish_float(call: Call, sums: np.ndarray, b: np.ndarray | None) -> np.ndarray:
+    lo, hi = activation_bounds(call.options.fused_activation_function)
+    y: np.ndarray = np.clip(sums if b is None else sums + b, lo, hi)
+    return y
+
+
+def _conv_sums(x: np.ndarray, w: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
+    """Integer convolution. Products of matrices in float64 are exact here: every sum stays below 2**53. -> int64"""
+    groups = x.shape[3] // w.shape[3]
+    sums = np.zeros((len(x), rows.out, columns.out, len(w)))
+    x, w = x.astype(np.float64), w.astype(np.float64)
+    for part, channels in zip(
+        np.split(np.arange(len(w)), groups), np.split(np.arange(x.shape[3]), groups), strict=True
+    ):
+        o, c = slice(part[0], part[-1] + 1), slice(channels[0], channels[-1] + 1)
+        for ky, kx, out, inside in taps(rows, columns):
+            sums[(*out, o)] += x[(*inside, c)] @ w[o, ky, kx].T
+    return sums.astype(np.int64)
+
+
+def _conv_float_sums(x: np.ndarray, w: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
+    """Float convolution in TFLite's order: tap by tap, channel by channel, each product and sum rounded to float32."""
+    groups = x.shape[3] // w.shape[3]
+    x = x.reshape(*x.shape[:3], groups, -1)  # (N, H, W, G, C / G)
+    w = w.reshape(groups, -1, *w.shape[1:])  # (G, O / G, kh, kw, C / G)
+    sums = np.zeros((len(x), rows.out, columns.out, groups, w.shape[1]), np.float32)
+    for ky, kx, out, inside in taps(rows, columns):
+        for c in range(w.shape[4]):
+            sums[out] += x[inside][..., c, None] * w[:, :, ky, kx, c]
+    return sums.reshape(*sums.shape[:3], -1)
+
+
+def _depthwise_sums(x: np.ndarray, w: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
+    """Depthwise convolution in the type of its arguments, int64 or float32, tap by tap."""
+    x = np.repeat(x, w.shape[3] // x.shape[3], axis=3)
+    sums = np.zeros((len(x), rows.out, columns.out, w.shape[3]), x.dtype)
+    for ky, kx, out, inside in taps(rows, columns):
+        sums[out] += x[inside] * w[0, ky, kx]
+    return sums
+
+
+def _axes(call: Call, x: Shape, w: Shape) -> tuple[Axis, Axis]:
+    if len(w) != 4:
+        raise ShapeError(f"{call.label}: expected a filter of 4 dimensions, got shape {w}")
+    options = call.options
+    return axes(x, (w[1], w[2]), options, call.label, (options.dilation_h_factor, options.dilation_w_factor))
+
+
+def _check_bias(call: Call, b: Shape | None, channels: int) -> None:
+    if b is not None and b != (channels,):
+        raise ShapeError(f"{call.label}: bias {b} needs {channels} elements")
+
+
+# The multiplier s_x * s_w / s_y leaves room for a sum of `terms` products: at 8 bits the sum fits int32 after the left
+# shift of fixed.multiply, at 16 bits the multiplier is one that fixed.multiply64 takes.
+OUTPUT = Slot("y", floors=(Floor(("x", "w"), {"int8": 2.0**-15, "int16": 2.0**-7}, terms="w"),))
+BIAS = Slot("b", role="bias", scale=Product("x", "w"), optional=True)
+
+CONV_2D = register(
+    Operator(
+        "CONV_2D",
+        options="Conv2DOptions",
+        inputs=(Slot("x"), Slot("w", role="weight", axis=0), BIAS),
+        outputs=(OUTPUT,),
+        shape=conv_shape,
+        reference={
+            "float32": conv_float,
+            "int8": conv_quantized,
+            "int16": conv_quantized,
+            "uint8": conv_legacy,
+            "hybrid": conv_hybrid,
+        },
+        versions={"int8": 3, "int16": 4, "hybrid": 5},
+        settings={"int16": {"quantized_bias_type": "INT64"}},
+    )
+)
+
+DEPTHWISE_CONV_2D = register(
+    Operator(
+        "DEPTHWISE_CONV_2D",
+        options="DepthwiseConv2DOptions",
+        inputs=(Slot("x"), Slot("w", role="weight", axis=3), BIAS),
+        outputs=(OUTPUT,),
+        shape=depthwise_shape,
+        reference={
+            "float32": depthwise_float,
+            "int8": depthwise_int8,
+            "int16": depthwise_int16,
+            "uint8": depthwise_legacy,
+            "hybrid": depthwise_hybrid,
+        },
+        versions={"int8": 3, "int16": 5, "hybrid": 6},
+    )
+)

@@ -1,0 +1,102 @@
+"""FULLY_CONNECTED: rows of the input, (batch, I), times weights (O, I)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from pyquant.errors import ShapeError, UnsupportedOp
+from pyquant.fixed import ACTIVATION_BOUNDS, activation_bounds
+from pyquant.ops.conv import BIAS, OUTPUT
+from pyquant.ops.hybrid import quantize_asymmetric, quantize_symmetric
+from pyquant.ops.operator import Call, Operator, Shape, Slot
+from pyquant.ops.registry import register
+from pyquant.ops.requantize import Requantization, requantization, sum_bits, weight_scales, weight_zero_point
+
+
+def shape(call: Call, x: Shape, w: Shape, b: Shape | None = None) -> list[Shape]:
+    if len(w) != 2 or not w[1] or math.prod(x) % w[1]:
+        raise ShapeError(f"{call.label}: weights {w} do not divide input {x} into rows")
+    if b is not None and math.prod(b) != w[0]:
+        raise ShapeError(f"{call.label}: bias {b} needs {w[0]} elements")
+    if not call.options.keep_num_dims:
+        return [(math.prod(x) // w[1], w[0])]
+    if x[-1] != w[1]:
+        raise ShapeError(f"{call.label}: input {x} ends in {x[-1]}, weights {w} need {w[1]}")
+    return [(*x[:-1], w[0])]
+
+
+def float_(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
+    """float32 in TFLite's order: each product and sum rounded, the bias last."""
+    rows = x.reshape(-1, w.shape[1])
+    sums = np.zeros((len(rows), len(w)), np.float32)
+    for i in range(w.shape[1]):
+        sums += rows[:, i, None] * w[:, i]
+    return _finish_float(call, x, sums, b)
+
+
+def quantized(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
+    """8-bit and 16-bit activations. Products of matrices in float64 are exact here: every sum stays below 2**53."""
+    rows = x.reshape(-1, w.shape[1]).astype(np.float64) - call["x"].zero_point
+    sums = (rows @ (w.astype(np.float64) - weight_zero_point(call["w"])).T).astype(np.int64)
+    return _arranged(call, x, rescaling(call)(sums if b is None else sums + b))
+
+
+def hybrid(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
+    """Float rows, each quantized at run time; the weights have one scale, or one per row of theirs."""
+    rows = x.reshape(-1, w.shape[1])
+    if call.options.asymmetric_quantize_inputs:
+        q, scale, zero = quantize_asymmetric(rows, call.numerics)
+        q = q - zero[:, None]
+    else:
+        q, scale = quantize_symmetric(rows)
+    sums = q.astype(np.float64) @ w.astype(np.float64).T
+    return _finish_float(call, x, sums.astype(np.float32) * (scale[:, None] * weight_scales(call)), b)
+
+
+def rescaling(call: Call) -> Requantization:
+    """TFLite 2.14 scales as a convolution does, LiteRT 2.3 in double; 16-bit weights go by fixed.multiply64 in both."""
+    _check_activation(call)
+    per_axis = weight_scales(call).size > 1
+    if call["w"].dtype.name == "int16":
+        return requantization(call, single=not per_axis, bits=64)
+    exact = call.numerics == "litert"
+    return requantization(call, single=not per_axis and not exact, bits=sum_bits(call), exact=exact)
+
+
+def _finish_float(call: Call, x: np.ndarray, sums: np.ndarray, b: np.ndarray | None) -> np.ndarray:
+    _check_activation(call)
+    lo, hi = activation_bounds(call.options.fused_activation_function)
+    return _arranged(call, x, np.clip(sums if b is None else sums + b, lo, hi))
+
+
+def _arranged(call: Call, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The rows of y in the shape that the options ask for."""
+    return y.reshape(*x.shape[:-1], y.shape[-1]) if call.options.keep_num_dims else y
+
+
+def _check_activation(call: Call) -> None:
+    activation = call.options.fused_activation_function
+    if activation != 0 and activation not in ACTIVATION_BOUNDS:
+        raise UnsupportedOp(f"{call.label}: activation {activation} cannot be fused here")
+
+
+FULLY_CONNECTED = register(
+    Operator(
+        "FULLY_CONNECTED",
+        options="FullyConnectedOptions",
+        inputs=(Slot("x"), Slot("w", role="weight", newer_axis=0), BIAS),
+        outputs=(OUTPUT,),
+        shape=shape,
+        reference={
+            "float32": float_,
+            "int8": quantized,
+            "int16": quantized,
+            "uint8": quantized,
+            "hybrid": hybrid,
+        },
+        versions={"int8": 4, "int16": 7, "hybrid": 3},
+        settings={"int16": {"quantized_bias_type": "INT64"}},
+    )
+)

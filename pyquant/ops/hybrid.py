@@ -1,0 +1,36 @@
+"""Quantization of float activations at run time, for nodes with float activations and int8 weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyquant.fixed import Integers, round_half_away
+
+
+def quantize_symmetric(x: np.ndarray) -> tuple[Integers, np.ndarray]:
+    """Quantize each row to -127..127 about zero. x: (rows, n) float32 -> (rows, n) int64, (rows,) float32 scales."""
+    peak = np.max(np.abs(x), axis=1, initial=0.0)
+    empty = peak == 0
+    divisor = np.where(empty, np.float32(1), peak)
+    scale = np.where(empty, np.float32(1), divisor / np.float32(127))
+    q = round_half_away(x * (np.float32(127) / divisor)[:, None])
+    return np.clip(q, -127, 127).astype(np.int64), scale
+
+
+def quantize_asymmetric(x: np.ndarray, numerics: str) -> tuple[Integers, np.ndarray, Integers]:
+    """Quantize each row to -128..127. x: (rows, n) float32 -> (rows, n) int64, (rows,) float32 scales, zero points.
+
+    TFLite 2.14 divides the range by 255 in double and then rounds, LiteRT 2.3 divides in float32.
+    """
+    lo, hi = np.min(x, axis=1, initial=0.0), np.max(x, axis=1, initial=0.0)
+    empty = lo == hi
+    low, high = lo.astype(np.float64), np.where(empty, np.float32(1), hi).astype(np.float64)
+    step = (high - low) / 255
+    stored = (high - low).astype(np.float32) / np.float32(255) if numerics == "litert" else step.astype(np.float32)
+    from_low, from_high = -128 - low / step, 127 - high / step
+    nearer_low = 128 + np.abs(low / step) < 127 + np.abs(high / step)
+    zero = np.clip(round_half_away(np.where(nearer_low, from_low, from_high)), -128, 127)
+    scale = np.where(empty, np.float32(1), stored)
+    zero = np.where(empty, 0, zero).astype(np.int64)
+    q = round_half_away(zero.astype(np.float32)[:, None] + x * (np.float32(1) / scale)[:, None])
+    return np.clip(q, -128, 127).astype(np.int64), scale, zero

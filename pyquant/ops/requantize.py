@@ -1,0 +1,97 @@
+"""From the integer sums of a convolution or matrix product to output codes: multiplier, rounding, clamp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pyquant import fixed
+from pyquant.dtypes import INT16, INT32, INT64
+from pyquant.errors import GraphError, UnsupportedOp
+from pyquant.graph import Tensor
+from pyquant.ops.operator import Call
+
+
+@dataclass(frozen=True)
+class Requantization:
+    """code = clamp(scaled(sum) + zero_point, lo, hi).
+
+    The sum wraps at `bits` and is scaled by fixed.multiply at 32 bits, by fixed.multiply64 at 64 bits, or, where
+    `exact`, by the double itself, rounded half away from zero.
+    """
+
+    real: np.ndarray  # (1,) or (C,) float64
+    zero_point: int
+    lo: int
+    hi: int
+    dtype: np.dtype[Any]
+    bits: int = 32
+    exact: bool = False
+
+    def __call__(self, sums: np.ndarray) -> np.ndarray:
+        """sums: (..., C) int64 -> (..., C) codes."""
+        if self.bits == 32:
+            sums = fixed.wrap32(sums)
+        if self.exact:
+            scaled = fixed.round_half_away(sums.astype(np.float64) * self.real)
+        else:
+            scaled = (fixed.multiply if self.bits == 32 else fixed.multiply64)(
+                sums, *fixed.quantize_multiplier(self.real)
+            )
+        codes: np.ndarray = np.clip(scaled + self.zero_point, self.lo, self.hi).astype(self.dtype)
+        return codes
+
+    def params(self, channels: int) -> dict[str, Any]:
+        """The fields of the C parameter structs that tell the same, one multiplier per channel."""
+        real = np.ascontiguousarray(np.broadcast_to(self.real, channels))
+        multiplier, exponent = fixed.quantize_multiplier(real)
+        return {
+            "multiplier": multiplier.astype(np.int32),
+            "exponent": exponent.astype(np.int32),
+            "real": real if self.exact else None,
+            "wide": int(self.bits == 64),
+            "output_zero": self.zero_point,
+            "lo": self.lo,
+            "hi": self.hi,
+        }
+
+
+def requantization(call: Call, single: bool, bits: int = 32, exact: bool = False) -> Requantization:
+    """How a node with the slots x, w, y scales its sums. single: the product of scales is rounded to float32 first."""
+    y = call["y"]
+    lo, hi = fixed.activation_range(call.options.fused_activation_function, y.scale, y.zero_point, y.dtype)
+    assert y.dtype.numpy is not None
+    inputs, weights = call["x"].scale, weight_scales(call)
+    product = (inputs * weights).astype(np.float64) if single else np.float64(inputs) * weights.astype(np.float64)
+    return Requantization(product / np.float64(y.scale), y.zero_point, lo, hi, y.dtype.numpy, bits, exact)
+
+
+def sum_bits(call: Call) -> int:
+    """The width of the sums of a node with the slots x, w, b: 64 only for int16 activations, where the bias tells.
+
+    TFLite 2.14 goes by the bias tensor, LiteRT 2.3 by the options, which must agree with it there.
+    """
+    bias, declared = call.get("b"), call.options.quantized_bias_type
+    if call["x"].dtype != INT16:
+        return 32
+    if call.numerics == "tflite":
+        return 64 if bias is not None and bias.dtype == INT64 else 32
+    if bias is not None and bias.dtype == INT32 and declared != INT32.code:
+        raise UnsupportedOp(f"{call.label}: LiteRT reads an int32 bias as int64 unless quantized_bias_type says INT32")
+    return 32 if declared == INT32.code else 64
+
+
+def weight_scales(call: Call) -> np.ndarray:
+    """The scales of slot w: (1,) or (output channels,) float32. Raises GraphError for another count."""
+    w, channels = call["w"], call["y"].shape[-1]
+    scales = np.zeros(0, np.float32) if w.quantization is None else w.quantization.scale
+    if scales.size not in (1, channels):
+        raise GraphError(f"{call.label}: weight {w.name!r} has {scales.size} scales, expected 1 or {channels}")
+    return scales
+
+
+def weight_zero_point(w: Tensor) -> int:
+    """The one zero point of a weight; 0 where each channel has a scale, which is symmetric by specification."""
+    return 0 if w.quantization is None or w.quantization.per_axis else w.zero_point
