@@ -1,0 +1,242 @@
+"""Bytes -> records. Decoding is verifying: every offset, length and alignment is checked before it is used."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from pyquant.errors import FormatError
+from pyquant.wire.layout import OUTSIDE, Field, fields
+from pyquant.wire.record import Record
+
+IDENTIFIER = b"TFL3"
+# How often a byte may be read on average: offsets may share bytes, but a small file must not unfold into a huge one.
+SHARING = 4
+
+_U32 = struct.Struct("<I").unpack_from
+_I32 = struct.Struct("<i").unpack_from
+_U16_PAIR = struct.Struct("<HH").unpack_from
+
+
+def decode(buffer: Any) -> Record:
+    """The Model record of a `.tflite` file's bytes. Number vectors are read-only views on `buffer`.
+
+    What a newer schema wrote is listed in the `newer` of the record that holds it; bytes that follow the flatbuffer are
+    in the root's `trailing`; data outside the flatbuffer stands where inline data would. A name that is not UTF-8 keeps
+    its bytes as surrogate escapes. Raises FormatError with table path and byte offset.
+    """
+    decoder = _Decoder(memoryview(buffer).toreadonly().cast("B"))
+    try:
+        return decoder.root()
+    except _Unsound as error:
+        path = "".join(error.path).lstrip(".") or "file"
+        raise FormatError(f"{path}, byte {error.position}: {error.reason}") from None
+
+
+class _Unsound(Exception):
+    """What is wrong at a byte; the path grows from the leaf up."""
+
+    def __init__(self, position: int, reason: str) -> None:
+        self.position, self.reason = position, reason
+        self.path: list[str] = []
+
+    def within(self, step: str) -> _Unsound:
+        self.path.insert(0, step)
+        return self
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How to read the tables that share a vtable: one unpack for all that lies inline, then the references."""
+
+    size: int
+    unpack: Callable[[memoryview, int], tuple[Any, ...]]
+    names: tuple[str, ...]
+    references: tuple[tuple[str, int, str, Any], ...]  # (name, offset in the table, kind, Field or table name)
+    unions: tuple[tuple[str, int, tuple[str, ...]], ...]  # (name, offset in the table, members)
+    wide: tuple[int, ...]  # offsets of 8-byte numbers
+    newer: tuple[str, ...]
+    outside: tuple[str, str, str] | None
+
+
+@lru_cache(maxsize=4096)
+def _plan(table: str, vtable: bytes) -> _Plan:
+    """Read a vtable. Raises ValueError where it is not sound."""
+    size, *offsets = struct.unpack(f"<{len(vtable) // 2 - 1}H", vtable[2:])
+    at = dict(enumerate(offsets))
+    inline: list[tuple[int, str, str]] = []  # (offset, struct format, name)
+    references, unions = [], []
+    for field in fields(table).values():
+        if field.kind == "union" and at.pop(field.slot - 1, 0):
+            inline.append((offsets[field.slot - 1], "B", f"{field.name}_type"))
+        offset = at.pop(field.slot, 0)
+        if field.kind == "union":
+            unions.append((field.name, offset, field.accepts))
+        elif offset and field.kind != "scalar":
+            references.append((field.name, offset, field.kind, field.target or field))
+        if offset:
+            inline.append((offset, field.format[1:], field.name))
+    format_, end = "<", 0
+    for offset, code, name in sorted(inline):
+        if offset < max(4, end) or offset % struct.calcsize(code) % 4:
+            raise ValueError(f"{name} lies at byte {offset} of its table, over another field or not aligned")
+        format_ += f"{offset - end}x{code}"
+        end = offset + struct.calcsize(code)
+    if size < max(4, end):
+        raise ValueError(f"the table has {size} bytes and its fields need {max(4, end)}")
+    names = tuple(name for _, _, name in sorted(inline))
+    return _Plan(
+        size,
+        struct.Struct(format_).unpack_from,
+        names,
+        tuple(references),
+        tuple(u for u in unions if u[0] in names or f"{u[0]}_type" in names),
+        tuple(offset for offset, code, _ in inline if struct.calcsize(code) == 8),
+        tuple(f"slot {slot}" for slot, offset in at.items() if offset),
+        OUTSIDE[table] if table in OUTSIDE and OUTSIDE[table][1] in names else None,
+    )
+
+
+class _Decoder:
+    """One pass over one file."""
+
+    def __init__(self, view: memoryview) -> None:
+        self.view = view
+        self.size = len(view)
+        self.budget = SHARING * self.size
+        self.end = 8  # of what was read
+        self.plans: dict[tuple[str, int], _Plan] = {}
+        self.readers: dict[str, Callable[[int, Any], Any]] = {
+            "string": self.string,
+            "numbers": self.numbers,
+            "table": self.table,
+            "tables": self.tables,
+        }
+
+    def root(self) -> Record:
+        if self.size < 8 or self.view[4:8] != IDENTIFIER:
+            raise _Unsound(4, f"not a .tflite file: expected identifier {IDENTIFIER!r}, found {bytes(self.view[4:8])!r}")
+        model = self.table(_U32(self.view, 0)[0], "Model")
+        rest = np.frombuffer(self.view, np.uint8, offset=self.end)
+        if rest.any():
+            model.trailing = rest
+        return model
+
+    def claim(self, start: int, size: int) -> None:
+        """Bytes that are about to be read. Raises _Unsound where they are not in the file, or the budget is spent."""
+        end = start + size
+        if end > self.size:
+            raise _Unsound(start, f"{size} bytes from here end past the file, which has {self.size}")
+        self.budget -= size
+        if self.budget < 0:
+            raise _Unsound(start, "offsets share so many bytes that the content is far larger than the file")
+        if end > self.end:
+            self.end = end
+
+    def length(self, at: int) -> int:
+        """The length that stands in front of a vector or string."""
+        if at & 3 or at + 4 > self.size:
+            raise _Unsound(at, "an offset leads past the file or is not aligned")
+        return _U32(self.view, at)[0]  # type: ignore[no-any-return]
+
+    def table(self, at: int, name: str) -> Record:
+        if at & 3 or at + 4 > self.size:
+            raise _Unsound(at, f"the offset of a {name} leads past the file or is not aligned")
+        vtable = at - _I32(self.view, at)[0]
+        plan = self.plans.get((name, vtable)) or self.plan(name, vtable)
+        self.claim(at, plan.size)
+        values = dict(zip(plan.names, plan.unpack(self.view, at)))
+        for field, offset, kind, target in plan.references:
+            try:
+                values[field] = self.readers[kind](at + offset + (values[field] or self.null(at + offset)), target)
+            except _Unsound as error:
+                raise error.within(f".{field}") from None
+        for offset in plan.wide:
+            if at + offset & 7:
+                raise _Unsound(at + offset, "an 8-byte number is not aligned")
+        newer = plan.newer
+        for field, offset, members in plan.unions:
+            newer += self.union(values, field, at + offset, members)
+        if newer:
+            values["newer"] = newer
+        if plan.outside:
+            self.fetch(values, *plan.outside)
+        return Record.of(name, values)
+
+    def plan(self, table: str, at: int) -> _Plan:
+        """The plan for a vtable's first use."""
+        if at < 0 or at & 1 or at + 4 > self.size:
+            raise _Unsound(at, f"the vtable of a {table} lies outside the file or is not aligned")
+        size = _U16_PAIR(self.view, at)[0]
+        if size < 4 or size & 1:
+            raise _Unsound(at, f"a vtable of {size} bytes")
+        self.claim(at, size)
+        try:
+            plan = _plan(table, bytes(self.view[at : at + size]))
+        except ValueError as error:
+            raise _Unsound(at, f"vtable of a {table}: {error}") from None
+        self.plans[table, at] = plan
+        return plan
+
+    def null(self, at: int) -> int:
+        raise _Unsound(at, "a field that is present has offset 0")
+
+    def union(self, values: dict[str, Any], field: str, at: int, members: tuple[str, ...]) -> tuple[str, ...]:
+        """Put a union's record into values. Returns what of it is newer than the schema."""
+        code, distance = values.pop(f"{field}_type", 0), values.pop(field, 0)
+        if code > len(members):
+            return (f"{field} member {code}",)
+        if code and distance:
+            try:
+                values[field] = self.table(at + distance, members[code - 1])
+            except _Unsound as error:
+                raise error.within(f".{field}") from None
+        return ()
+
+    def fetch(self, values: dict[str, Any], data: str, offset: str, size: str) -> None:
+        """Replace an outside reference (valid above offset 1) by a view on the bytes."""
+        start, length = values[offset], values.get(size, 0)
+        if start <= 1:
+            return
+        if values.get(data) is not None and values[data].size:
+            raise _Unsound(start, f"{data} is both inline and outside the flatbuffer")
+        self.claim(start, length)
+        values[data] = np.frombuffer(self.view, np.uint8, length, start)
+        del values[offset]
+        values.pop(size, None)
+
+    def tables(self, at: int, name: str) -> list[Record]:
+        count = self.length(at)
+        self.claim(at, 4 + 4 * count)
+        records = []
+        position = at + 4
+        for distance in struct.unpack_from(f"<{count}I", self.view, position):
+            try:
+                records.append(self.table(position + (distance or self.null(position)), name))
+            except _Unsound as error:
+                raise error.within(f"[{len(records)}]") from None
+            position += 4
+        return records
+
+    def numbers(self, at: int, field: Field) -> np.ndarray:
+        count, dtype = self.length(at), field.dtype
+        assert dtype is not None
+        self.claim(at, 4 + dtype.itemsize * count)
+        if (at + 4) % dtype.itemsize:
+            raise _Unsound(at, f"a vector of {dtype.itemsize}-byte numbers is not aligned")
+        array = np.frombuffer(self.view, dtype, count, at + 4)
+        if dtype.kind == "b" and array.view(np.uint8).max(initial=0) > 1:
+            return array.view(np.uint8) != 0  # NumPy's own bool holds 0 and 1 only
+        return array
+
+    def string(self, at: int, _: Field) -> str:
+        end = at + 4 + self.length(at)
+        self.claim(at, end + 1 - at)
+        if self.view[end]:
+            raise _Unsound(end, "a string does not end in NUL")
+        return str(self.view[at + 4 : end], "utf-8", "surrogateescape")

@@ -1,0 +1,85 @@
+"""The schema as the codec reads it: for each table its fields, each with its kind, inline form and element type."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from pyquant.wire.schema import ENUMS, TABLES, UNIONS
+
+# scalar type -> (struct format, NumPy type)
+_SCALARS = {
+    "bool": ("?", "?"),
+    "byte": ("b", "i1"),
+    "ubyte": ("B", "u1"),
+    "short": ("h", "<i2"),
+    "ushort": ("H", "<u2"),
+    "int": ("i", "<i4"),
+    "uint": ("I", "<u4"),
+    "float": ("f", "<f4"),
+    "long": ("q", "<i8"),
+    "ulong": ("Q", "<u8"),
+    "double": ("d", "<f8"),
+}
+# Bytes that may lie outside the flatbuffer: table -> (bytes field, its offset field, its size field)
+OUTSIDE = {
+    "Buffer": ("data", "offset", "size"),
+    "Operator": ("custom_options", "large_custom_options_offset", "large_custom_options_size"),
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a table. A union's type code lies inline in the slot before its value's.
+
+    kind: scalar, string, numbers (a vector of scalars), table, tables (a vector of tables) or union.
+    """
+
+    name: str
+    slot: int
+    kind: str
+    format: str  # struct format of what lies inline; "I" for an offset
+    default: Any
+    dtype: np.dtype[Any] | None  # of the elements of `numbers`
+    target: str  # the table, union or enum; "" for plain numbers
+    alignment: int  # of the first element of `numbers`, at least
+
+    @property
+    def size(self) -> int:
+        return struct.calcsize(self.format)
+
+    @property
+    def enum(self) -> dict[str, int]:
+        """Member names and values; empty for a field that is no enum."""
+        return ENUMS[self.target][1] if self.target in ENUMS else {}
+
+    @property
+    def accepts(self) -> tuple[str, ...]:
+        """The tables that a table, tables or union field takes."""
+        return UNIONS.get(self.target, (self.target,))
+
+
+@lru_cache(maxsize=None)
+def fields(table: str) -> dict[str, Field]:
+    """The fields of a table by name, in slot order. Raises KeyError for a table that the schema does not have."""
+    if table not in TABLES:
+        raise KeyError(f"the schema has no table {table!r}")
+    return {row[0]: _field(*row) for row in TABLES[table]}
+
+
+def _field(name: str, slot: int, kind: str, default: Any, alignment: int) -> Field:
+    element = kind.strip("[]")
+    scalar = ENUMS[element][0] if element in ENUMS else element
+    target = "" if element in _SCALARS or element == "string" else element
+    if scalar in _SCALARS and kind == element:
+        return Field(name, slot, "scalar", "<" + _SCALARS[scalar][0], default, None, target, 0)
+    if scalar in _SCALARS:
+        dtype = np.dtype(_SCALARS[scalar][1])
+        return Field(name, slot, "numbers", "<I", None, dtype, target, max(alignment, dtype.itemsize))
+    kinds = {"string": "string"} | dict.fromkeys(UNIONS, "union")
+    reference = kinds.get(kind, "table" if kind == element else "tables")
+    return Field(name, slot, reference, "<I", None, None, target, 0)
