@@ -1,4 +1,4 @@
-"""Turns every form of sample data into arrays that a model's inputs take: functions, iterables, arrays, files, folders of images."""
+"""Turns sample data of every form into arrays that a model's inputs take."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ Sample = dict[Tensor, np.ndarray]
 class Images:
     """A folder of images as data, in the order of their names; each is resized to the model's (height, width).
 
-    A float input takes (pixel - mean) / std, pixels 0..255. A quantized input takes the same where mean or std is given,
-    else the pixels as they are stored: 0..255 for uint8, -128..127 for int8. Needs Pillow.
+    A float input takes (pixel - mean) / std, pixels 0..255. A quantized input takes the same where mean or std is
+    given, else the pixels as they are stored: 0..255 for uint8, -128..127 for int8. Needs Pillow.
     """
 
     folder: str | Path
@@ -39,12 +39,12 @@ class Images:
 def samples(data: Any, model: Model) -> Iterator[Sample]:
     """The samples of `data`, each fitted to the inputs of the model's main subgraph.
 
-    data: a function that returns an iterable, an iterable, an array (first axis: samples), a dict of arrays by input name,
-    Images, or the path of a `.npy` file, a `.npz` file (`file.npz:name` picks one array), a folder of images, or a Python
-    script that defines `representative_dataset`.
-    A sample: one array, a sequence of arrays in input order, a dict by input or signature name, or (signature key, dict).
-    An array of the input's own type is taken as it is; any other holds real values, which a quantized input's scale quantizes.
-    A missing batch axis is added. Raises DataError, also where there is no sample at all.
+    data: a function that returns an iterable, an iterable, an array (first axis: samples), a dict of arrays by input
+    name, Images, or the path of a `.npy` file, a `.npz` file (`file.npz:name` picks one array), a folder of images, or
+    a Python script that defines `representative_dataset`.
+    A sample: one array, a sequence of arrays in input order, a dict by input or signature name, or (signature key,
+    dict). An array of the input's own type is taken as it is; any other holds real values, which a quantized input's
+    scale quantizes. A missing batch axis is added. Raises DataError, also where there is no sample at all.
     """
     empty = True
     for i, sample in enumerate(_raw(data, model)):
@@ -111,7 +111,8 @@ def _by_tensor(sample: Any, model: Model, i: int) -> dict[Tensor, Any]:
         found = {names[name]: array for name, array in sample.items() if name in names}
         missing = [tensor.name for tensor in inputs if tensor not in found]
         if unknown or missing:
-            raise DataError(f"sample {i}: expected inputs {[t.name for t in inputs]}, unknown {unknown}, missing {missing}")
+            expected = [tensor.name for tensor in inputs]
+            raise DataError(f"sample {i}: expected inputs {expected}, unknown {unknown}, missing {missing}")
         return {tensor: found[tensor] for tensor in inputs}
     arrays = list(sample) if isinstance(sample, (list, tuple)) else [sample]
     if len(arrays) != len(inputs):
@@ -205,8 +206,9 @@ def _images(images: Images, model: Model) -> Iterator[np.ndarray]:
         try:
             with Image.open(file) as image:
                 colours = image.convert("L" if channels == 1 else "RGB")
-                scaled = colours if colours.size == (width, height) else colours.resize((width, height), Image.Resampling.BILINEAR)
-                pixels = np.asarray(scaled, np.uint8).reshape(tensor.shape)
+                if colours.size != (width, height):
+                    colours = colours.resize((width, height), Image.Resampling.BILINEAR)
+                pixels = np.asarray(colours, np.uint8).reshape(tensor.shape)
         except (UnidentifiedImageError, OSError) as error:
             raise DataError(f"{file}: {error}") from None
         yield _normalized(pixels, images, tensor)
@@ -214,14 +216,14 @@ def _images(images: Images, model: Model) -> Iterator[np.ndarray]:
 
 def _image_input(model: Model, images: Images) -> Tensor:
     """The model's one input, checked to be an image that `images` can fill."""
-    inputs = model.main.inputs
-    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].shape[0] != 1 or inputs[0].shape[3] not in (1, 3):
-        raise DataError(f"a folder of images needs one input of shape (1, height, width, 1 or 3), found {[t.shape for t in inputs]}")
-    tensor = inputs[0]
+    shapes = [tensor.shape for tensor in model.main.inputs]
+    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][0] != 1 or shapes[0][3] not in (1, 3):
+        raise DataError(f"a folder of images needs one input of shape (1, height, width, 1 or 3), found {shapes}")
+    tensor = model.main.inputs[0]
     if images.mean is None and images.std is None and tensor.dtype.name not in ("uint8", "int8"):
         raise DataError(
-            f"{images.folder}: input {tensor.name!r} is {tensor.dtype}, so state mean and std for (pixel - mean) / std: "
-            "0 and 255 give 0..1, 127.5 and 127.5 give -1..1, 0 and 1 give 0..255"
+            f"{images.folder}: input {tensor.name!r} is {tensor.dtype}: state mean and std, for "
+            "(pixel - mean) / std; 0 and 255 give 0..1, 127.5 and 127.5 give -1..1, 0 and 1 give 0..255"
         )
     return tensor
 

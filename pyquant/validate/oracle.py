@@ -1,7 +1,11 @@
-"""Runs models in tflite-runtime or ai-edge-litert, in a process of their own: those can abort, and may need another NumPy."""
+"""Runs models in tflite-runtime or ai-edge-litert, in a process of their own.
+
+Those can abort their process, and may need another NumPy than ours.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import signal
@@ -11,7 +15,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,7 @@ from pyquant.errors import OracleError
 from pyquant.graph import Model
 from pyquant.validate.worker import RESOLVERS, receive, send
 
+Answer = tuple[dict[str, Any], list[np.ndarray]]
 STDERR_TAIL = 2000  # bytes of a dead worker's stderr in the error message
 
 
@@ -42,14 +46,14 @@ RUNTIMES: dict[str, Runtime] = {
             "tflite_runtime",
             "PYQUANT_TFLITE_RUNTIME_PYTHON",
             "tflite",
-            'Python 3.11 or older and "numpy<2": make a virtual environment with `pip install tflite-runtime==2.14.0 "numpy<2"`',
+            'an environment of Python 3.11 or older with `pip install tflite-runtime==2.14.0 "numpy<2"`',
         ),
         Runtime(
             "ai-edge-litert",
             "ai_edge_litert",
             "PYQUANT_AI_EDGE_LITERT_PYTHON",
             "litert",
-            "`pip install ai-edge-litert` here, or in another virtual environment",
+            "an environment with `pip install ai-edge-litert`",
         ),
     )
 }
@@ -71,6 +75,7 @@ class Oracle:
         self.note: str | None = None
         self._worker: subprocess.Popen[bytes] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="pyquant-")
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the oracle
         self._label = ""
         try:
             self.version = self._start()
@@ -116,17 +121,19 @@ class Oracle:
         """End the worker."""
         if self._worker is not None:
             self._stop()
+        self._stderr.close()
         self._folder.cleanup()
 
     def __enter__(self) -> Oracle:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def _start(self) -> str:
         python = find_python(self.runtime)
-        self._stderr = tempfile.TemporaryFile()
+        self._stderr.seek(0)
+        self._stderr.truncate()
         try:
             self._worker = subprocess.Popen(
                 [python, str(Path(__file__).with_name("worker.py")), self.runtime.name],
@@ -139,20 +146,19 @@ class Oracle:
         answer, _ = self._answer()
         if "error" in answer:
             self._stop()
-            raise OracleError(f"{self.runtime.name} does not import in {python}: {answer['error']}; it needs {self.runtime.advice}")
+            why = f"does not import in {python}: {answer['error']}"
+            raise OracleError(f"{self.runtime.name} {why}; {_advice(self.runtime)}")
         return str(answer["version"])
 
     def _stop(self) -> int:
         worker, self._worker = self._worker, None
         assert worker is not None and worker.stdin is not None and worker.stdout is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it died with a request unread
             worker.stdin.close()
-        except BrokenPipeError:  # it died with a request unread
-            pass
         worker.stdout.close()
         return worker.wait()
 
-    def _ask(self, message: dict[str, Any], arrays: Sequence[np.ndarray] = ()) -> tuple[dict[str, Any], list[np.ndarray]]:
+    def _ask(self, message: dict[str, Any], arrays: Sequence[np.ndarray] = ()) -> Answer:
         if self._worker is None:
             raise OracleError(f"{self.runtime.name}: no model is loaded")
         assert self._worker.stdin is not None
@@ -165,7 +171,7 @@ class Oracle:
             raise OracleError(f"{self.runtime.name} {self.version} refused {self._label}: {answer['error']}")
         return answer, results
 
-    def _answer(self) -> tuple[dict[str, Any], list[np.ndarray]]:
+    def _answer(self) -> Answer:
         assert self._worker is not None and self._worker.stdout is not None
         try:
             return receive(self._worker.stdout)
@@ -178,16 +184,19 @@ class Oracle:
         end = self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, end - STDERR_TAIL))
         tail = self._stderr.read().decode(errors="replace").strip()
-        return OracleError(f"{self.runtime.name} died on {self._label or 'start'} ({how}): {tail or 'it printed nothing'}")
+        what = f"{self.runtime.name} died on {self._label or 'start'} ({how})"
+        return OracleError(f"{what}: {tail or 'it printed nothing'}")
 
 
 def find_python(runtime: Runtime) -> str:
-    """The interpreter that the runtime's environment variable names, else this one if it has the runtime. Raises OracleError."""
+    """The interpreter that the runtime's variable names, else this one if it has the runtime. Raises OracleError."""
     named = os.environ.get(runtime.variable)
     if named:
         return named
     if importlib.util.find_spec(runtime.module):
         return sys.executable
-    raise OracleError(
-        f"{runtime.name} is not installed here; it needs {runtime.advice}, and name that environment's interpreter in {runtime.variable}"
-    )
+    raise OracleError(f"{runtime.name} is not installed here; {_advice(runtime)}")
+
+
+def _advice(runtime: Runtime) -> str:
+    return f"it needs {runtime.advice}; where that is another one, {runtime.variable} names its python"

@@ -1,7 +1,8 @@
 """The process in which another runtime runs a model: reads requests from stdin, answers on stdout.
 
-Started as a script by `oracle`, under an interpreter that may have nothing but NumPy and the runtime: no import of pyquant.
-A message is a frame of JSON and as many `.npy` frames as its "arrays" says; a frame is its length (8 bytes, little-endian), then that many bytes.
+Started as a script by `oracle`, under an interpreter that may have nothing but NumPy and the runtime: no pyquant here.
+A message is a frame of JSON and as many `.npy` frames as its "arrays" says. A frame is its length, 8 bytes
+little-endian, and that many bytes.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ class Runner:
 
     def run(self, *feeds: np.ndarray, tensors: list[int] | None) -> tuple[dict[str, Any], list[np.ndarray]]:
         """Answer with the tensors of these indices that can be read; None asks for the outputs."""
+        self.interpreter.reset_all_variables()
         self._feed(feeds)
         self.interpreter.invoke()
         wanted = tensors if tensors is not None else [d["index"] for d in self.interpreter.get_output_details()]
@@ -121,7 +123,8 @@ def main(runtime: str) -> None:
     try:
         runner = Runner(runtime)
     except Exception as error:
-        return send(answers, {"error": f"{type(error).__name__}: {error}"})
+        send(answers, _refusal(error))
+        return
     send(answers, {"version": runner.version, "numpy": np.__version__})
     while True:
         try:
@@ -132,8 +135,12 @@ def main(runtime: str) -> None:
         try:
             answer, results = getattr(runner, message.pop("request"))(*arrays, **message)
         except Exception as error:  # whatever the runtime raises is its answer
-            answer, results = {"error": f"{type(error).__name__}: {error}"}, []
+            answer, results = _refusal(error), []
         send(answers, answer, results)
+
+
+def _refusal(error: Exception) -> dict[str, Any]:
+    return {"error": f"{type(error).__name__}: {error}".strip()}
 
 
 if __name__ == "__main__":
