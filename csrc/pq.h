@@ -64,11 +64,11 @@ typedef struct {
 /* The first step that is not sound, with the reason; or -1. A tensor that does not fit the arena is reported as step 0. */
 int32_t pq_plan_check(const pq_plan *plan, const char **reason);
 
-/* Memory to run a checked plan in; the plan must outlive it. NULL where memory is short. One caller at a time. */
+/* A checked plan with its memory: arena_bytes at a multiple of 64. Plan and arena must outlive it. NULL where memory is short.
+   One caller at a time. */
 typedef struct pq_session pq_session;
-pq_session *pq_session_new(const pq_plan *plan);
+pq_session *pq_session_new(const pq_plan *plan, void *arena);
 void pq_session_free(pq_session *session);
-void *pq_session_arena(pq_session *session); /* aligned to 64 bytes, zero at first */
 
 /* Run the steps [first, last) on `threads` threads, the caller's among them. */
 void pq_session_run(pq_session *session, int32_t first, int32_t last, int32_t threads);

@@ -28,6 +28,14 @@ class DataError(PyQuantError, ValueError):
     """Samples given by the caller do not fit the model's inputs."""
 
 
+class OptionError(PyQuantError, ValueError):
+    """An option of a call has a value that it cannot have."""
+
+
+class BusyError(PyQuantError, RuntimeError):
+    """A session is already running for another caller."""
+
+
 class RecipeError(PyQuantError, ValueError):
     """A quantization request names something that does not exist or contradicts itself."""
 

@@ -2,7 +2,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "pool.h"
 #include "pq.h"
@@ -11,11 +10,10 @@ enum { ALIGNMENT = 64 };
 
 struct pq_session {
     const pq_plan *plan;
-    void *memory; /* the arena and the bytes skipped to align it */
     unsigned char *arena;
     pq_step *steps;
     void **pointers;   /* the in and out lists of all steps, one after the other */
-    atomic_int *taken; /* per step: units already handed out in this run */
+    _Atomic int64_t *taken; /* per step: units already handed out in this run */
     pq_pool *pool;
     int32_t first; /* the run under way */
     int32_t last;
@@ -75,21 +73,20 @@ static void resolve_steps(pq_session *session) {
     }
 }
 
-pq_session *pq_session_new(const pq_plan *plan) {
+pq_session *pq_session_new(const pq_plan *plan, void *arena) {
     size_t step_count = (size_t)plan->step_count, pointer_count = 0;
     for (size_t s = 0; s < step_count; s++) pointer_count += (size_t)(plan->steps[s].in_count + plan->steps[s].out_count);
     pq_session *session = calloc(1, sizeof *session);
     if (session == NULL) return NULL;
     session->plan = plan;
-    session->memory = plan->arena_bytes <= SIZE_MAX - ALIGNMENT ? calloc(1, plan->arena_bytes + ALIGNMENT) : NULL;
+    session->arena = arena;
     session->steps = calloc(step_count + 1, sizeof *session->steps);
     session->pointers = calloc(pointer_count + 1, sizeof *session->pointers);
     session->taken = calloc(step_count + 1, sizeof *session->taken);
-    if (session->memory == NULL || session->steps == NULL || session->pointers == NULL || session->taken == NULL) {
+    if (session->steps == NULL || session->pointers == NULL || session->taken == NULL) {
         pq_session_free(session);
         return NULL;
     }
-    session->arena = (unsigned char *)session->memory + (ALIGNMENT - (uintptr_t)session->memory % ALIGNMENT);
     resolve_steps(session);
     return session;
 }
@@ -100,19 +97,16 @@ void pq_session_free(pq_session *session) {
     free((void *)session->taken);
     free(session->pointers);
     free(session->steps);
-    free(session->memory);
     free(session);
 }
-
-void *pq_session_arena(pq_session *session) { return session->arena; }
 
 /* A step of one chunk is the leader's alone, so two of them in a row need no barrier between them. */
 static bool is_small(const pq_step *step) { return step->chunk >= step->units; }
 
-static void share_units(const pq_step *step, atomic_int *taken) {
-    int32_t begin;
+static void share_units(const pq_step *step, _Atomic int64_t *taken) {
+    int64_t begin;
     while ((begin = atomic_fetch_add_explicit(taken, step->chunk, memory_order_relaxed)) < step->units)
-        step->run(step, begin, step->units - begin < step->chunk ? step->units : begin + step->chunk);
+        step->run(step, (int32_t)begin, step->units - begin < step->chunk ? step->units : (int32_t)begin + step->chunk);
 }
 
 static void walk(void *argument, bool leader) {

@@ -30,14 +30,14 @@ void OBSERVE(const pq_step *step, int32_t begin, int32_t end) {
     const float *x = step->in[0];
     pq_observation *seen = step->out[0];
     lanes s;
-    for (int32_t j = 0; j < LANES; j++) s.lo[j] = seen->lo, s.hi[j] = seen->hi, s.finite[j] = s.nan[j] = 0;
+    for (int32_t j = 0; j < LANES; j++) s.lo[j] = seen->low, s.hi[j] = seen->high, s.finite[j] = s.nan[j] = 0;
     int64_t whole = p->size / LANES * LANES;
     for (int64_t i = 0; i < whole; i += LANES) fold(&s, x + i, LANES);
     fold(&s, x + whole, (int32_t)(p->size - whole));
     int64_t finite = 0, nan = 0;
     for (int32_t j = 0; j < LANES; j++) {
-        seen->lo = s.lo[j] < seen->lo ? s.lo[j] : seen->lo;
-        seen->hi = s.hi[j] > seen->hi ? s.hi[j] : seen->hi;
+        seen->low = s.lo[j] < seen->low ? s.lo[j] : seen->low;
+        seen->high = s.hi[j] > seen->high ? s.hi[j] : seen->high;
         finite += s.finite[j];
         nan += s.nan[j];
     }

@@ -9,8 +9,8 @@ typedef struct {
 
 /* Least and greatest of the finite elements seen, and how many were seen, not a number, and infinite. */
 typedef struct {
-    float lo;
-    float hi;
+    float low;
+    float high;
     int64_t count;
     int64_t nan;
     int64_t infinite;

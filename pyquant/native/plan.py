@@ -1,0 +1,73 @@
+"""Plans and sessions of the C side, as objects that own their memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pyquant.native._pq import ffi, lib
+from pyquant.native.params import Params, aligned_bytes
+
+
+class Piece(NamedTuple):
+    """A tensor in the arena: its first byte, a multiple of 64, and its length."""
+
+    offset: int
+    size: int
+
+
+class PlannedStep(NamedTuple):
+    """A kernel by its row in the table, and its tensors by their index in the plan; None for an absent input."""
+
+    row: int
+    params: Params
+    inputs: tuple[int | None, ...]
+    outputs: tuple[int, ...]
+    units: int
+    chunk: int
+
+
+class Plan:
+    """A checked list of C steps. tensors: a piece of the arena, or a constant array. Raises ValueError for an unsound plan."""
+
+    def __init__(self, tensors: Sequence[Piece | np.ndarray], steps: Sequence[PlannedStep], arena_bytes: int) -> None:
+        self._owned = [ffi.from_buffer("char[]", t) if isinstance(t, np.ndarray) else None for t in tensors]
+        c_tensors = ffi.new("pq_tensor[]", len(tensors))
+        for to, tensor, pointer in zip(c_tensors, tensors, self._owned, strict=True):
+            if isinstance(tensor, Piece):
+                to.offset, to.bytes = tensor
+            else:
+                to.constant, to.bytes = pointer, tensor.nbytes
+        c_steps = ffi.new("pq_plan_step[]", len(steps))
+        indices = []
+        for to, step in zip(c_steps, steps, strict=True):
+            inputs = ffi.new("int32_t[]", [-1 if i is None else i for i in step.inputs])
+            outputs = ffi.new("int32_t[]", step.outputs)
+            indices += [inputs, outputs]
+            to.row, to.units, to.chunk, to.params = step.row, step.units, step.chunk, step.params.memory
+            to.in_count, to.out_count = len(inputs), len(outputs)
+            setattr(to, "in", inputs)
+            to.out = outputs
+        self.memory = ffi.new("pq_plan *", [len(tensors), len(steps), c_tensors, c_steps, arena_bytes])
+        self._owned += [c_tensors, c_steps, indices, [step.params for step in steps]]
+        reason = ffi.new("const char **")
+        step_index = lib.pq_plan_check(self.memory, reason)
+        if step_index >= 0:
+            raise ValueError(f"step {step_index}: {ffi.string(reason[0]).decode()}")
+
+
+class Session:
+    """A plan with memory to run in: `arena`, (arena_bytes,) uint8, zero at first. One caller at a time."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.arena = aligned_bytes(plan.memory.arena_bytes)
+        self._plan = plan  # which must live as long
+        self._memory = ffi.gc(lib.pq_session_new(plan.memory, ffi.from_buffer(self.arena)), lib.pq_session_free)
+        if self._memory == ffi.NULL:
+            raise MemoryError("no memory for a session")
+
+    def run(self, first: int, last: int, threads: int) -> None:
+        """Run the steps [first, last) in one C call, other Python threads going on meanwhile."""
+        lib.pq_session_run(self._memory, first, last, threads)

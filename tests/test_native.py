@@ -1,0 +1,158 @@
+"""The C core through its binding: the kernel table, parameter structs, plan checks, threads, and the kernels of the core."""
+
+import math
+import os
+
+import numpy as np
+import pytest
+
+from pyquant import native
+
+ROWS = {(row.operation, row.isa): row for row in native.rows()}
+COPY, OBSERVE = ROWS["copy_u8", "scalar"], ROWS["observe_f32", "scalar"]
+
+
+def copy_plan(size: int, block: int = 64, chunk: int = 1, **changes) -> native.Plan:
+    """One step that copies the arena's first piece to its second."""
+    params = native.Params("pq_copy", {"bytes": size, "block": block})
+    step = native.PlannedStep(COPY.index, params, (0,), (1,), -(-size // block), chunk)._replace(**changes)
+    half = -(-size // 64) * 64
+    return native.Plan([native.Piece(0, size), native.Piece(half, size)], [step], 2 * half)
+
+
+def test_every_operation_has_a_scalar_kernel_and_ends_with_it():
+    operations = [row.operation for row in native.rows()]
+    last = {row.operation: row for row in native.rows()}
+    assert all(row.isa == "scalar" and row.available for row in last.values())
+    assert len({(row.operation, row.isa) for row in native.rows()}) == len(operations)
+
+
+def test_isas_are_listed_best_first_in_every_operation():
+    order = {isa: i for i, isa in enumerate(native.isas())}
+    for operation in {row.operation for row in native.rows()}:
+        ranks = [order[row.isa] for row in native.rows() if row.operation == operation and row.available]
+        assert ranks == sorted(ranks)
+    assert native.isas()[-1] == "scalar"
+
+
+@pytest.mark.parametrize("name", ["exp", "expm1", "log1p", "tanh", "erf", "erfc", "sqrt", "sin", "cos"])
+def test_libm_is_the_c_library(name):
+    x = np.linspace(0.01, 3, 50)
+    assert native.libm(name, x).tolist() == [getattr(math, name)(v) for v in x]
+    single = x.astype(np.float32)
+    exact = native.libm(name, single.astype(np.float64))
+    np.testing.assert_allclose(native.libm(name + "f", single), exact, rtol=2e-7)  # within 1 unit of the last place
+
+
+def test_libm_refuses_other_types_and_names():
+    with pytest.raises(TypeError, match="expf takes float32, got float64"):
+        native.libm("expf", np.zeros(2))
+    with pytest.raises(KeyError, match="gammaf"):
+        native.libm("gammaf", np.zeros(2, np.float32))
+
+
+def test_params_must_name_every_field():
+    with pytest.raises(TypeError, match="pq_copy has the fields"):
+        native.Params("pq_copy", {"bytes": 1})
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"row": len(native.rows())}, "no such kernel"),
+        ({"row": -1}, "no such kernel"),
+        ({"inputs": (2,)}, "no such input tensor"),
+        ({"inputs": (-2,)}, "no such input tensor"),
+        ({"outputs": (2,)}, "no such output tensor"),
+        ({"outputs": (-1,)}, "no such output tensor"),
+        ({"units": -1}, "bad work units"),
+        ({"chunk": 0}, "bad work units"),
+    ],
+)
+def test_plan_check_refuses_a_bad_step(changes, reason):
+    with pytest.raises(ValueError, match=f"step 0: {reason}"):
+        copy_plan(100, **changes)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "reason"),
+    [
+        (native.Piece(64, 65), "a tensor leaves the arena"),
+        (native.Piece(192, 0), "a tensor leaves the arena"),
+        (native.Piece(0, 2**63), "a tensor leaves the arena"),
+        (native.Piece(8, 8), "a tensor is not aligned"),
+    ],
+)
+def test_plan_check_refuses_a_bad_tensor(tensor, reason):
+    with pytest.raises(ValueError, match=reason):
+        native.Plan([tensor], [], 128)
+
+
+def test_plan_check_refuses_to_write_a_constant():
+    params = native.Params("pq_copy", {"bytes": 8, "block": 8})
+    step = native.PlannedStep(COPY.index, params, (0,), (1,), 1, 1)
+    with pytest.raises(ValueError, match="the output is a constant"):
+        native.Plan([native.Piece(0, 8), np.zeros(8, np.uint8)], [step], 64)
+
+
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 1000, 100_000])
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_threads_share_the_units_of_a_step(size, threads):
+    session = native.Session(copy_plan(size))
+    for seed in range(20):
+        session.arena[:size] = np.random.default_rng(seed).integers(0, 256, size)
+        session.run(0, 1, threads)
+        half = session.arena.size // 2
+        assert np.array_equal(session.arena[:size], session.arena[half : half + size])
+
+
+def test_steps_follow_each_other_on_many_threads():
+    """A chain of copies, small and shared ones mixed, ends with the first piece's bytes."""
+    count, size = 40, 4096
+    params = native.Params("pq_copy", {"bytes": size, "block": 64})
+    steps = [
+        native.PlannedStep(COPY.index, params, (i,), (i + 1,), size // 64, 64 if i % 3 == 0 else 2)
+        for i in range(count)
+    ]
+    session = native.Session(native.Plan([native.Piece(i * size, size) for i in range(count + 1)], steps, (count + 1) * size))
+    for seed in range(20):
+        session.arena[:size] = np.random.default_rng(seed).integers(0, 256, size)
+        session.run(0, count, 4)
+        assert np.array_equal(session.arena[:size], session.arena[-size:])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_starts_threads_of_its_own():
+    session = native.Session(copy_plan(10_000))
+    session.run(0, 1, 2)
+    session.arena[:10_000] = 7
+    child = os.fork()
+    if child == 0:
+        session.run(0, 1, 2)
+        os._exit(0 if session.arena[-10_048:-48].min() == 7 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def observe(isa: str, x: np.ndarray) -> np.ndarray:
+    """The record after one run. The first element makes it known where the record stands: at offset 0."""
+    kind = np.dtype([("low", "f4"), ("high", "f4"), ("count", "i8"), ("nan", "i8"), ("infinite", "i8")])
+    params = native.Params("pq_observe", {"size": x.size})
+    step = native.PlannedStep(ROWS["observe_f32", isa].index, params, (1,), (0,), 1, 1)
+    session = native.Session(native.Plan([native.Piece(0, 32), x], [step], 64))
+    record = session.arena[:32].view(kind)
+    record[0] = (np.inf, -np.inf, 0, 0, 0)
+    session.run(0, 1, 1)
+    session.run(0, 1, 1)
+    return record[0]
+
+
+@pytest.mark.parametrize("isa", [row.isa for row in native.rows() if row.operation == "observe_f32" and row.available])
+@pytest.mark.parametrize("size", [1, 15, 16, 17, 1000])
+def test_observer_equals_numpy(isa, size):
+    x = np.random.default_rng(size).normal(size=size).astype(np.float32)
+    x[::5] = np.random.default_rng(0).choice([np.nan, np.inf, -np.inf, 0, 1e38], x[::5].size)
+    finite = x[np.isfinite(x)]
+    seen = observe(isa, x)
+    assert seen["low"] == finite.min(initial=np.inf)
+    assert seen["high"] == finite.max(initial=-np.inf)
+    assert seen[["count", "nan", "infinite"]].item() == (2 * size, 2 * np.isnan(x).sum(), 2 * np.isinf(x).sum())
