@@ -1,0 +1,79 @@
+"""Every row of tests/cases: shape rule and reference against both runtimes, C against the reference, through a file."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cases
+import numpy as np
+import pytest
+from cases.case import Case
+
+from pyquant.graph import Model
+from pyquant.graph import open as open_model
+from pyquant.native import isas
+from pyquant.run import compile, interpret
+from pyquant.validate import RUNTIMES, Oracle
+
+FAMILIES = [m.name for m in pkgutil.iter_modules(cases.__path__) if m.name != "case"]
+ROWS = {f"{family}-{case.id}": case for family in FAMILIES for case in importlib.import_module(f"cases.{family}").CASES}
+every_row = pytest.mark.parametrize("case", ROWS.values(), ids=ROWS.keys())
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@every_row
+def test_reference_equals_runtime(case: Case, runtime: str, oracle_of: Callable[[str], Oracle]) -> None:
+    if runtime not in case.oracles:
+        pytest.skip(f"{runtime} does not run this row")
+    oracle = oracle_of(runtime)
+    model, feeds = case.model(), case.feeds()
+    oracle.load(model)
+    theirs = list(oracle.run(feeds).values())
+    assert [t.shape for t in model.main.outputs] == [a.shape for a in theirs], "the shape rule"
+    check(reference(model, feeds, RUNTIMES[runtime].numerics), theirs, case.tolerance)
+
+
+@every_row
+def test_kernels_equal_reference(case: Case) -> None:
+    model, feeds = case.model(), case.feeds()
+    plan = compile(model)
+    if any(step.kernel == "numpy" for step in plan.steps):
+        pytest.skip("no C kernel takes this row")
+    for numerics in sorted({runtime.numerics for runtime in RUNTIMES.values()}):
+        expected = reference(model, feeds, numerics)
+        for isa in isas():
+            for threads in (1, 2):
+                outputs = compile(model, numerics=numerics, isa=isa, threads=threads)(*feeds)
+                check([outputs] if isinstance(outputs, np.ndarray) else outputs, expected, case.tolerance)
+
+
+@every_row
+def test_file_keeps_meaning(case: Case, tmp_path: Path) -> None:
+    model, feeds = case.model(), case.feeds()
+    model.save(tmp_path / "case.tflite")
+    check(reference(open_model(tmp_path / "case.tflite"), feeds), reference(model, feeds), 0.0)
+
+
+def reference(model: Model, feeds: Sequence[np.ndarray], numerics: str = "tflite") -> list[np.ndarray]:
+    """The model's outputs by the NumPy references."""
+    values = interpret(model, feeds, numerics)
+    return [values[t] for t in model.main.outputs]
+
+
+def check(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], tolerance: float) -> None:
+    """Integers equal, floats within tolerance times the range of what is expected; NaN where NaN is expected."""
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
+        finite = theirs[np.isfinite(theirs)].astype(np.float64)
+        allowed = tolerance * np.ptp(finite) if finite.size and ours.dtype.kind == "f" else 0.0
+        close = np.isclose(ours.astype(np.float64), theirs.astype(np.float64), rtol=0, atol=allowed, equal_nan=True)
+        if not close.all():
+            first = tuple(np.argwhere(~close)[0])
+            pytest.fail(
+                f"{(~close).sum()} of {close.size} elements differ, first at {list(map(int, first))}: "
+                f"found {ours[first]}, expected {theirs[first]}"
+            )
