@@ -1,4 +1,4 @@
-"""The C core through its binding: the kernel table, parameter structs, plan checks, threads, and the kernels of the core."""
+"""The C core through its binding: the kernel table, parameter structs, plan checks, threads, and the core's kernels."""
 
 import math
 import os
@@ -114,7 +114,8 @@ def test_steps_follow_each_other_on_many_threads():
         native.PlannedStep(COPY.index, params, (i,), (i + 1,), size // 64, 64 if i % 3 == 0 else 2)
         for i in range(count)
     ]
-    session = native.Session(native.Plan([native.Piece(i * size, size) for i in range(count + 1)], steps, (count + 1) * size))
+    pieces = [native.Piece(i * size, size) for i in range(count + 1)]
+    session = native.Session(native.Plan(pieces, steps, (count + 1) * size))
     for seed in range(20):
         session.arena[:size] = np.random.default_rng(seed).integers(0, 256, size)
         session.run(0, count, 4)

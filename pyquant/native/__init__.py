@@ -4,3 +4,5 @@ from pyquant.native.libm import libm
 from pyquant.native.params import Params
 from pyquant.native.plan import Piece, Plan, PlannedStep, Session
 from pyquant.native.table import Row, isas, rows
+
+__all__ = ["Params", "Piece", "Plan", "PlannedStep", "Row", "Session", "isas", "libm", "rows"]

@@ -8,13 +8,14 @@ from pyquant.native._pq import ffi, lib
 
 
 def libm(name: str, x: np.ndarray) -> np.ndarray:
-    """y = name(x), element by element: expf, tanhf, ... on float32; exp, tanh, ... on float64. KeyError for an unknown name.
+    """y = name(x), element by element: expf, tanhf, ... on float32; exp, tanh, ... on float64; else KeyError.
 
     >>> libm("sqrtf", np.float32([4, 9])).tolist()
     [2.0, 3.0]
     """
     single = name.endswith("f") and name != "erf"
-    kind, ctype, call = (np.float32, "float[]", lib.pq_libm_float) if single else (np.float64, "double[]", lib.pq_libm_double)
+    kind, ctype = (np.float32, "float[]") if single else (np.float64, "double[]")
+    call = lib.pq_libm_float if single else lib.pq_libm_double
     x = np.ascontiguousarray(x)
     if x.dtype != kind:
         raise TypeError(f"{name} takes {np.dtype(kind).name}, got {x.dtype.name}")

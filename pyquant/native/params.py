@@ -1,4 +1,4 @@
-"""C memory for a kernel's constants: its parameter struct, the arrays that it points to, and what its pack function lays out."""
+"""C memory for a kernel's constants: its parameter struct, the arrays it points to, what its pack function lays out."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class PlannedStep(NamedTuple):
 
 
 class Plan:
-    """A checked list of C steps. tensors: a piece of the arena, or a constant array. Raises ValueError for an unsound plan."""
+    """A checked list of C steps. tensors: arena pieces and constant arrays. Raises ValueError for an unsound plan."""
 
     def __init__(self, tensors: Sequence[Piece | np.ndarray], steps: Sequence[PlannedStep], arena_bytes: int) -> None:
         self._owned = [ffi.from_buffer("char[]", t) if isinstance(t, np.ndarray) else None for t in tensors]

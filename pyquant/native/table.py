@@ -9,7 +9,7 @@ from pyquant.native._pq import ffi, lib
 
 
 class Row(NamedTuple):
-    """One kernel. operation: conv2d_s8; isa: x86_avx2; available: whether this processor can run it; index: its row in C."""
+    """One kernel. operation: conv2d_s8; isa: x86_avx2; available: this processor can run it; index: its row in C."""
 
     operation: str
     isa: str

@@ -1,0 +1,7 @@
+"""Running models: node by node with the references, or compiled to a plan that C executes."""
+
+from pyquant.run.compile import compile
+from pyquant.run.interpret import interpret
+from pyquant.run.plan import Observation, Plan, Session, Step
+
+__all__ = ["Observation", "Plan", "Session", "Step", "compile", "interpret"]

@@ -1,0 +1,134 @@
+"""What runs a node: the best C kernel that takes it, else its NumPy reference; checked first, as C checks nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyquant import native
+from pyquant.dtypes import UINT8
+from pyquant.errors import GraphError, OptionError, RangeError, ShapeError
+from pyquant.graph import Node, Tensor
+from pyquant.ops import Call, Launch
+from pyquant.run.plan import OBSERVATION, CWork, Step
+from pyquant.run.resolve import evaluate, reference, resolve, unsupported
+
+COPY_BLOCK = 1 << 16  # bytes that one unit of copy_u8 moves
+WORTH_SHARING = 50_000  # scalar operations; below, waking a second thread costs more than it saves
+CHUNKS_PER_THREAD = 4  # so that a thread that comes late finds less to do
+MOST_ELEMENTS = 2**31 - 1  # kernels count elements in int32_t
+
+
+@dataclass(frozen=True)
+class Chooser:
+    """The choice's circumstances. isas: the instruction sets allowed, best first."""
+
+    isas: tuple[str, ...]
+    numerics: str
+    threads: int
+
+    @staticmethod
+    def of(isa: str | None, numerics: str, threads: int) -> Chooser:
+        """isa: the best instruction set to use, None for PYQUANT_ISA or else all. Raises OptionError for bad values."""
+        isa = isa or os.environ.get("PYQUANT_ISA") or native.isas()[0]
+        if isa not in native.isas():
+            raise OptionError(f"isa: found {isa!r}, this machine has {', '.join(native.isas())}")
+        if numerics not in ("tflite", "litert"):
+            raise OptionError(f"numerics: found {numerics!r}, expected 'tflite' or 'litert'")
+        if not 1 <= threads <= 1024:
+            raise OptionError(f"threads: found {threads}, expected 1 to 1024")
+        return Chooser(native.isas()[native.isas().index(isa) :], numerics, threads)
+
+    def step(self, node: Node) -> Step:
+        """What runs the node. Raises UnsupportedOp where nothing does, and what `checked` raises."""
+        call = self.checked(node)
+        if call.operator.view and node.inputs[0] is not None and _same_bytes(node.inputs[0], node.outputs[0]):
+            return self._view(node, node.inputs[0], node.outputs[0])
+        return self._kernel(call) or _numpy(call)
+
+    def checked(self, node: Node) -> Call:
+        """The node as a Call, once it fits its operator and its shapes follow from its inputs' by the shape rule.
+
+        Raises UnsupportedOp, ShapeError, GraphError or RangeError.
+        """
+        for tensor in (*node.inputs, *node.outputs):
+            if tensor is None:
+                continue
+            if tensor.dtype.numpy is None:
+                raise unsupported(node, f"tensor {tensor.name!r} holds {tensor.dtype}")
+            if min(tensor.shape, default=0) < 0 or tensor.size > MOST_ELEMENTS:
+                raise RangeError(
+                    f"{node.label}: {tensor.name!r} has shape {tensor.shape}, past {MOST_ELEMENTS} elements"
+                )
+        call = resolve(node, self.numerics)
+        shapes = call.operator.shape(call, *(None if t is None else t.shape for t in node.inputs))
+        if len(shapes) != len(node.outputs):
+            raise GraphError(f"{node.label}: found {len(node.outputs)} outputs, expected {len(shapes)}")
+        for tensor, shape in zip(node.outputs, shapes, strict=True):
+            _check_shape(node, tensor, tuple(shape))
+        return call
+
+    def observer(self, tensor: Tensor) -> Step:
+        """A step that folds a float32 tensor into an OBSERVATION record."""
+        record = Tensor(f"observation of {tensor.name}", (OBSERVATION.itemsize,), UINT8)
+        work = self._work("observe_f32", "pq_observe", Launch(1, {"size": tensor.size}))
+        return Step("observe", work.name, (tensor,), (record,), work=work)
+
+    def _kernel(self, call: Call) -> Step | None:
+        kernel = call.operator.kernels.get(call.operator.kind(call.node))
+        launch = kernel.fill(call) if kernel is not None and self._row(kernel.name) is not None else None
+        if kernel is None or launch is None:
+            return None
+        work = self._work(kernel.name, kernel.struct, launch)
+        return Step(call.node.op, work.name, tuple(call.node.inputs), tuple(call.node.outputs), call.node, work)
+
+    def _view(self, node: Node, x: Tensor, y: Tensor) -> Step:
+        """No work where both can be one piece of the arena, else a copy."""
+        if not (x.is_variable or y.is_variable or x.is_constant or x.size == 0):
+            return Step(node.op, "view", (x,), (y,), node)
+        assert x.dtype.numpy is not None
+        size = x.size * x.dtype.numpy.itemsize
+        launch = Launch(-(-size // COPY_BLOCK), {"bytes": size, "block": COPY_BLOCK}, COPY_BLOCK // 16)
+        work = self._work("copy_u8", "pq_copy", launch)
+        return Step(node.op, work.name, (x,), (y,), node, work)
+
+    def _work(self, operation: str, struct: str, launch: Launch) -> CWork:
+        row = self._row(operation)
+        assert row is not None
+        params = native.Params(struct, launch.params)
+        params.pack(row.index)
+        return CWork(row, params, launch.units, self._chunk(launch))
+
+    def _row(self, operation: str) -> native.Row | None:
+        return next((row for row in native.rows() if row.operation == operation and row.isa in self.isas), None)
+
+    def _chunk(self, launch: Launch) -> int:
+        """Units that a thread takes at a time; all of them where sharing does not pay."""
+        if self.threads == 1 or launch.units * launch.cost < WORTH_SHARING:
+            return max(launch.units, 1)
+        return max(-(-launch.units // (CHUNKS_PER_THREAD * self.threads)), 1)
+
+
+def _numpy(call: Call) -> Step:
+    """The reference, its results checked against what the arena has room for."""
+    function, node = reference(call), call.node
+
+    def run(arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
+        results = evaluate(call, function, arrays)
+        for tensor, array in zip(node.outputs, results, strict=True):
+            _check_shape(node, tensor, array.shape)
+        return results
+
+    return Step(node.op, "numpy", tuple(node.inputs), tuple(node.outputs), node, run)
+
+
+def _check_shape(node: Node, tensor: Tensor, shape: tuple[int, ...]) -> None:
+    if tensor.shape != shape:
+        raise ShapeError(f"{node.label}: makes shape {shape}, output {tensor.name!r} is declared {tensor.shape}")
+
+
+def _same_bytes(x: Tensor, y: Tensor) -> bool:
+    return x.dtype is y.dtype and x.size == y.size

@@ -1,0 +1,74 @@
+"""From what a caller gives to arrays for a subgraph's inputs, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pyquant.errors import DataError, GraphError, ShapeError
+from pyquant.graph import Model, Subgraph, Tensor
+
+Names = Mapping[str, Tensor]
+Feeds = dict[Tensor, np.ndarray]
+
+
+def subgraph_of(model: Model, subgraph: Subgraph | None) -> Subgraph:
+    """The subgraph to run: the main one where none is named. Raises GraphError for one of another model."""
+    if subgraph is None:
+        return model.main
+    if not any(subgraph is own for own in model.subgraphs):
+        raise GraphError(f"subgraph {subgraph.name!r} is not of this model")
+    return subgraph
+
+
+def input_names(model: Model, subgraph: Subgraph) -> Names:
+    """What each input may be called: its tensor's name, and its name in a signature of the subgraph."""
+    names = {t.name: t for t in subgraph.inputs}
+    for signature in model.signatures:
+        if signature.subgraph is subgraph:
+            names.update(signature.inputs)
+    return names
+
+
+def bind(inputs: Sequence[Tensor], names: Names, given: Sequence[Any], by_name: Mapping[str, Any]) -> Feeds:
+    """Pair arrays with the input tensors: in input order, by name, or as one mapping by name or tensor.
+
+    Raises DataError for a wrong count, name or element type, ShapeError for a wrong shape.
+    """
+    keyed: dict[Any, Any] = dict(by_name)
+    if len(given) == 1 and isinstance(given[0], Mapping):
+        keyed, given = {**given[0], **by_name}, ()
+    if len(given) > len(inputs):
+        raise DataError(f"{len(given)} inputs given, the model takes {len(inputs)}")
+    feeds = dict(zip(inputs, given, strict=False))
+    for key, value in keyed.items():
+        tensor = names.get(key) if isinstance(key, str) else key
+        if tensor is None or tensor not in inputs:
+            raise DataError(f"no input is {key!r}; the inputs are {', '.join(map(repr, names)) or 'none'}")
+        if tensor in feeds:
+            raise DataError(f"input {tensor.name!r} is given twice")
+        feeds[tensor] = value
+    for tensor in inputs:
+        if tensor not in feeds:
+            raise DataError(f"input {tensor.name!r} is missing")
+    return {tensor: _checked(tensor, value) for tensor, value in feeds.items()}
+
+
+def _checked(tensor: Tensor, value: Any) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype != tensor.dtype.numpy:
+        raise DataError(f"input {tensor.name!r}: found element type {array.dtype.name}, expected {tensor.dtype.name}")
+    if array.shape != tensor.shape:
+        hint = _hint(array, tensor)
+        raise ShapeError(f"input {tensor.name!r}: found shape {array.shape}, expected {tensor.shape}{hint}")
+    return array
+
+
+def _hint(array: np.ndarray, tensor: Tensor) -> str:
+    if (1, *array.shape) == tensor.shape:
+        return "; add a first axis of 1"
+    if array.ndim == len(tensor.shape) and array.shape[1:] == tensor.shape[1:]:
+        return f"; the model takes a batch of {tensor.shape[0]}"
+    return ""

@@ -1,0 +1,273 @@
+"""A compiled model: a Plan never changes and serves many callers; a Session is its memory, for one caller at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pyquant import native
+from pyquant.errors import BusyError
+from pyquant.graph import Node, Tensor
+from pyquant.run.feeds import Names, bind
+
+OBSERVATION = np.dtype(
+    [("low", "f4"), ("high", "f4"), ("count", "i8"), ("nan", "i8"), ("infinite", "i8")]
+)  # pq_observation in csrc/kernels/observe/observe.h
+_NOTHING_SEEN = np.array((np.inf, -np.inf, 0, 0, 0), OBSERVATION)
+
+NumpyWork = Callable[[Sequence["np.ndarray | None"]], Sequence[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class CWork:
+    """A kernel with its constants, and how its units are dealt out."""
+
+    row: native.Row
+    params: native.Params
+    units: int
+    chunk: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.row.operation}_{self.row.isa}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a plan's listing: what runs a node.
+
+    kernel: a C kernel by its full name (conv2d_s8_x86_avx2); "numpy" for the reference; "view" where the output is the
+    input's memory; "constant" for what was computed while compiling.
+    """
+
+    op: str
+    kernel: str
+    inputs: tuple[Tensor | None, ...]
+    outputs: tuple[Tensor, ...]
+    node: Node | None = None  # None for an observer
+    work: CWork | NumpyWork | None = None
+
+    def __str__(self) -> str:
+        return f"{self.op:<24} {self.kernel:<32} {', '.join(t.name for t in self.outputs)}"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a tensor held over all runs. low, high: of its finite elements, 0 without any; the rest are counts."""
+
+    low: float
+    high: float
+    count: int
+    nan: int
+    infinite: int
+
+    @property
+    def ignored(self) -> int:
+        return self.nan + self.infinite
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Where the values of a plan are."""
+
+    arena_bytes: int
+    offsets: Mapping[Tensor, int]
+    constants: Mapping[Tensor, np.ndarray]
+    variables: tuple[tuple[Tensor, np.ndarray], ...]  # with the value they start from
+    observers: Mapping[Tensor, Tensor]  # observed tensor -> the OBSERVATION record's
+
+
+class Plan:
+    """A model made ready to run. `plan(x)` runs it; `print(plan)` lists its steps.
+
+    steps: what runs each node. arena_bytes: memory of one session. Every call starts from the variables' initial state.
+    """
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        work: Sequence[range | Step],
+        program: native.Plan,
+        layout: Layout,
+        inputs: Sequence[Tensor],
+        outputs: Sequence[Tensor],
+        keep: Sequence[Tensor],
+        names: Names,
+        threads: int,
+    ) -> None:
+        self.steps, self.inputs, self.outputs, self.threads = tuple(steps), tuple(inputs), tuple(outputs), threads
+        self._work, self._program, self._layout, self._keep, self._names = work, program, layout, keep, names
+        self._idle: list[Session] = []
+
+    @property
+    def arena_bytes(self) -> int:
+        return self._layout.arena_bytes
+
+    def __call__(self, *inputs: Any, **inputs_by_name: Any) -> np.ndarray | tuple[np.ndarray, ...]:
+        """The output array, or a tuple of them in the model's order. inputs: arrays, or one mapping by name or tensor.
+
+        Raises DataError or ShapeError for inputs that do not fit.
+        """
+        with self._borrowed_session() as session:
+            return session(*inputs, **inputs_by_name)
+
+    def run(self, *inputs: Any, **inputs_by_name: Any) -> dict[Tensor, np.ndarray]:
+        """The outputs and the tensors that compile was told to keep, as {tensor: array}."""
+        with self._borrowed_session() as session:
+            return session.run(*inputs, **inputs_by_name)
+
+    def session(self) -> Session:
+        """Memory of one's own, which keeps variables and observations from run to run."""
+        return Session(self)
+
+    def profile(self, *inputs: Any, runs: int = 10, **inputs_by_name: Any) -> list[tuple[Step, float]]:
+        """The median seconds of each step over `runs` runs; inputs default to zeros."""
+        zeros = [] if inputs or inputs_by_name else [np.zeros(t.shape, t.dtype.numpy) for t in self.inputs]
+        return self.session().profile(self._bind(inputs or zeros, inputs_by_name), runs)
+
+    def __str__(self) -> str:
+        count = sum(step.kernel == "numpy" for step in self.steps)
+        note = f"; {count} run in NumPy" if count else ""
+        return "\n".join([*map(str, self.steps), f"{len(self.steps)} steps{note}; arena {self.arena_bytes} bytes"])
+
+    def _bind(self, inputs: Sequence[Any], by_name: Mapping[str, Any]) -> dict[Tensor, np.ndarray]:
+        return bind(self.inputs, self._names, inputs, by_name)
+
+    @contextmanager
+    def _borrowed_session(self) -> Iterator[Session]:
+        try:
+            session = self._idle.pop()  # one call in CPython, so that two threads never take the same
+        except IndexError:
+            session = Session(self)
+        session.reset()
+        try:
+            yield session
+        finally:
+            self._idle.append(session)
+
+
+class Session:
+    """The memory of a plan: its arena, with variables and observations that last from run to run.
+
+    One caller at a time: a second one gets BusyError.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._native = native.Session(plan._program)
+        self._views: dict[Tensor, np.ndarray] = {}
+        self._work = [w if isinstance(w, range) else self._bound(w) for w in plan._work]
+        self._lock = threading.Lock()
+        self.reset()
+        self.forget()
+
+    def __call__(self, *inputs: Any, **inputs_by_name: Any) -> np.ndarray | tuple[np.ndarray, ...]:
+        """As Plan's, but variables go on from where the last run left them."""
+        outputs = self._run(self._plan.outputs, inputs, inputs_by_name)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def run(self, *inputs: Any, **inputs_by_name: Any) -> dict[Tensor, np.ndarray]:
+        """As Plan's, but variables go on from where the last run left them."""
+        kept = self._plan._keep
+        return dict(zip(kept, self._run(kept, inputs, inputs_by_name), strict=True))
+
+    def reset(self) -> None:
+        """Set every variable to its initial state."""
+        for tensor, value in self._plan._layout.variables:
+            self._view(tensor)[...] = value
+
+    def observations(self) -> dict[Tensor, Observation]:
+        """What the observed tensors held since the session began, or since `forget`."""
+        return {t: _observation(self._view(record)) for t, record in self._plan._layout.observers.items()}
+
+    def forget(self) -> None:
+        """Begin the observations anew."""
+        for record in self._plan._layout.observers.values():
+            self._view(record).view(OBSERVATION)[0] = _NOTHING_SEEN
+
+    def profile(self, feeds: Mapping[Tensor, np.ndarray], runs: int) -> list[tuple[Step, float]]:
+        """The median seconds of each timed step over `runs` runs."""
+        single = [step for work in self._work for step in _single_steps(work)]
+        seconds = np.zeros((runs, len(single)))
+        with self._claimed():
+            for run in range(runs):
+                self._feed(feeds)
+                for i, work in enumerate(single):
+                    start = time.perf_counter_ns()
+                    self._do(work)
+                    seconds[run, i] = (time.perf_counter_ns() - start) * 1e-9
+        timed = [step for step in self._plan.steps if step.kernel not in ("view", "constant")]
+        return list(zip(timed, np.median(seconds, axis=0).tolist(), strict=True))
+
+    def _run(
+        self, wanted: Sequence[Tensor], inputs: Sequence[Any], by_name: Mapping[str, Any]
+    ) -> tuple[np.ndarray, ...]:
+        feeds = self._plan._bind(inputs, by_name)
+        with self._claimed():
+            self._feed(feeds)
+            for work in self._work:
+                self._do(work)
+            return tuple(self._view(t).copy() for t in wanted)
+
+    def _feed(self, feeds: Mapping[Tensor, np.ndarray]) -> None:
+        for tensor, array in feeds.items():
+            self._view(tensor)[...] = array
+
+    def _do(self, work: range | Callable[[], None]) -> None:
+        if isinstance(work, range):
+            self._native.run(work.start, work.stop, self._plan.threads)
+        else:
+            work()
+
+    def _bound(self, step: Step) -> Callable[[], None]:
+        """A step of NumPy, tied to this session's memory."""
+        function, outputs = step.work, [self._view(t) for t in step.outputs]
+        assert callable(function)
+        inputs = [None if t is None else self._view(t).view() for t in step.inputs]
+        for tensor, array in zip(step.inputs, inputs, strict=True):
+            if tensor is not None and array is not None and not tensor.is_variable:
+                array.flags.writeable = False  # a reference writes only what it makes
+
+        def run() -> None:
+            for output, result in zip(outputs, function(inputs), strict=True):
+                output[...] = result
+
+        return run
+
+    def _view(self, tensor: Tensor) -> np.ndarray:
+        """The memory of a tensor. -> its shape and type"""
+        if tensor not in self._views:
+            self._views[tensor] = self._made_view(tensor)
+        return self._views[tensor]
+
+    def _made_view(self, tensor: Tensor) -> np.ndarray:
+        layout, kind = self._plan._layout, tensor.dtype.numpy
+        assert kind is not None
+        if tensor in layout.constants:
+            return layout.constants[tensor]
+        start = layout.offsets[tensor]
+        return self._native.arena[start : start + tensor.size * kind.itemsize].view(kind).reshape(tensor.shape)
+
+    @contextmanager
+    def _claimed(self) -> Iterator[None]:
+        if not self._lock.acquire(blocking=False):
+            raise BusyError("the session is running in another thread: give each thread its own, or call the plan")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+
+def _single_steps(work: range | Callable[[], None]) -> list[range | Callable[[], None]]:
+    return [range(i, i + 1) for i in work] if isinstance(work, range) else [work]
+
+
+def _observation(record: np.ndarray) -> Observation:
+    low, high, count, nan, infinite = record.view(OBSERVATION)[0].item()
+    return Observation(low, high, count, nan, infinite) if low <= high else Observation(0.0, 0.0, count, nan, infinite)

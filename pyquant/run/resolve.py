@@ -1,0 +1,61 @@
+"""From a node to its operator, seen through a Call, and to its NumPy reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pyquant.errors import GraphError, UnsupportedOp
+from pyquant.graph import Node, Tensor
+from pyquant.ops import Call, Slot, find
+from pyquant.ops.operator import Reference
+
+
+def resolve(node: Node, numerics: str) -> Call:
+    """The node as a Call. Raises UnsupportedOp for an unknown operator, GraphError where slots or options misfit."""
+    operator = None if node.opcode.name == "CUSTOM" else find(node.op)
+    if operator is None:
+        raise unsupported(node, "the operator is not known")
+    _check_slots(node, "input", node.inputs, operator.inputs)
+    _check_slots(node, "output", node.outputs, operator.outputs)
+    table = None if node.options is None else node.options.table
+    if table is not None and table != operator.options:
+        raise GraphError(f"{node.label}: found options of {table}, expected {operator.options}")
+    return Call(operator, node, numerics)
+
+
+def reference(call: Call) -> Reference:
+    """The NumPy reference for the node's types. Raises UnsupportedOp where there is none."""
+    found = call.operator.reference.get(call.operator.kind(call.node))
+    if found is None:
+        raise unsupported(call.node, "no kernel and no reference takes these types")
+    return found
+
+
+def evaluate(call: Call, function: Reference, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    """The outputs by a reference. Raises GraphError where their number or types are not what the node declares."""
+    result = function(call, *inputs)
+    arrays = result if isinstance(result, tuple) else (result,)
+    if len(arrays) != len(call.node.outputs):
+        raise GraphError(f"{call.label}: makes {len(arrays)} outputs, the node has {len(call.node.outputs)}")
+    for tensor, array in zip(call.node.outputs, arrays, strict=True):
+        if array.dtype != tensor.dtype.numpy:
+            raise GraphError(f"{call.label}: makes {array.dtype}, output {tensor.name!r} is declared {tensor.dtype}")
+    return arrays
+
+
+def unsupported(node: Node, why: str) -> UnsupportedOp:
+    return UnsupportedOp(f"{node.label}: ({_types(node.inputs)}) -> ({_types(node.outputs)}): {why}")
+
+
+def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: Sequence[Slot]) -> None:
+    if len(given) > len(slots) and not slots[-1].variadic:
+        raise GraphError(f"{node.label}: found {len(given)} {what}s, expected at most {len(slots)}")
+    for i, slot in enumerate(slots):
+        if not slot.optional and (i >= len(given) or given[i] is None):
+            raise GraphError(f"{node.label}: {what} {slot.name!r} is missing")
+
+
+def _types(tensors: Sequence[Tensor | None]) -> str:
+    return ", ".join("none" if t is None else t.dtype.name for t in tensors)

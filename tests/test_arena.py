@@ -1,0 +1,45 @@
+"""The arena planner: nothing that lives together overlaps, everything is aligned, and no bytes are wasted."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyquant.run.arena import ALIGNMENT, Block, place
+
+blocks = st.lists(
+    st.builds(
+        lambda size, first, life: Block(size, first, first + life),
+        st.integers(0, 1000),
+        st.integers(-1, 20),
+        st.integers(0, 20),
+    ),
+    max_size=30,
+)
+
+
+def padded(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+@given(blocks)
+def test_blocks_that_live_together_do_not_overlap(blocks):
+    offsets, total = place(blocks)
+    placed = list(zip(offsets, blocks, strict=True))
+    for i, (a, x) in enumerate(placed):
+        assert a % ALIGNMENT == 0
+        assert a + x.size <= total
+        for b, y in placed[:i]:
+            apart = x.last < y.first or y.last < x.first
+            assert apart or not x.size or not y.size or a + x.size <= b or b + y.size <= a
+
+
+@given(blocks)
+def test_total_lies_between_the_peak_and_the_sum(blocks):
+    _, total = place(blocks)
+    steps = range(-1, 42)
+    peak = max(sum(padded(b.size) for b in blocks if b.first <= step <= b.last) for step in steps)
+    assert peak <= total <= sum(padded(b.size) for b in blocks)
+
+
+def test_a_chain_needs_its_two_largest_neighbours():
+    sizes = [640, 1280, 320, 1280, 64]
+    assert place([Block(size, i - 1, i) for i, size in enumerate(sizes)])[1] == 1280 + 640
