@@ -1,0 +1,20 @@
+"""The model that people hold: lossless to and from wire records, the few edits that passes need, a builder, a summary."""
+
+from pyquant.graph.builder import Builder
+from pyquant.graph.file import dump, load, open
+from pyquant.graph.model import Buffer, Model, Node, OpCode, Quantization, Signature, Subgraph, Tensor
+
+__all__ = [
+    "Buffer",
+    "Builder",
+    "Model",
+    "Node",
+    "OpCode",
+    "Quantization",
+    "Signature",
+    "Subgraph",
+    "Tensor",
+    "dump",
+    "load",
+    "open",
+]

@@ -41,7 +41,11 @@ class Builder:
         return made
 
     def input(
-        self, name: str, shape: tuple[int, ...], dtype_: DType | str = "float32", quantization: Quantization | None = None
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        dtype_: DType | str = "float32",
+        quantization: Quantization | None = None,
     ) -> Tensor:
         """The next input of the model."""
         made = self.tensor(name, shape, dtype_, quantization)

@@ -31,6 +31,10 @@ class Quantization:
     scale: np.ndarray
     zero_point: np.ndarray
     axis: int = 0
+    details: Record | None = (
+        None  # another scheme, which replaces the fields above; its tensor indices are in `tensors`
+    )
+    tensors: dict[str, Tensor] = field(default_factory=dict)  # details field name -> the tensor it names
     extra: dict[str, Any] = field(default_factory=dict)
 
     @staticmethod
@@ -51,6 +55,8 @@ class Quantization:
             np.array_equal(self.scale, other.scale)
             and np.array_equal(self.zero_point, other.zero_point)
             and (self.axis == other.axis or not self.per_axis)
+            and self.details == other.details
+            and self.tensors == other.tensors
         )
 
     def __hash__(self) -> int:
@@ -179,7 +185,9 @@ class Model:
     description: str | None = None
     signatures: list[Signature] = field(default_factory=list)
     metadata: list[tuple[str, Buffer]] = field(default_factory=list)
-    opcodes: list[OpCode] = field(default_factory=list)  # in file order; nodes may use others, which are added on saving
+    opcodes: list[OpCode] = field(
+        default_factory=list
+    )  # in file order; nodes may use others, which are added on saving
     buffers: list[Buffer] = field(default_factory=list)  # likewise
     extra: dict[str, Any] = field(default_factory=dict)
 

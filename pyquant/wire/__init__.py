@@ -3,3 +3,5 @@
 from pyquant.wire.decode import decode
 from pyquant.wire.encode import encode
 from pyquant.wire.record import Record
+
+__all__ = ["Record", "decode", "encode"]

@@ -120,7 +120,9 @@ class _Decoder:
 
     def root(self) -> Record:
         if self.size < 8 or self.view[4:8] != IDENTIFIER:
-            raise _Unsound(4, f"not a .tflite file: expected identifier {IDENTIFIER!r}, found {bytes(self.view[4:8])!r}")
+            raise _Unsound(
+                4, f"not a .tflite file: expected identifier {IDENTIFIER!r}, found {bytes(self.view[4:8])!r}"
+            )
         model = self.table(_U32(self.view, 0)[0], "Model")
         rest = np.frombuffer(self.view, np.uint8, offset=self.end)
         if rest.any():

@@ -104,6 +104,8 @@ class _Encoder:
         children: list[tuple[Field, Any]] = []
         for name, value in record.fields.items():
             field = known.get(name)
+            if value is None:
+                continue
             if field is None:
                 self.note(record, name)
             elif field.kind != "scalar":
@@ -126,7 +128,9 @@ class _Encoder:
 
     def note(self, record: Record, name: str) -> None:
         if name == "newer":
-            raise FormatError(f"a {record.table} holds {', '.join(record.newer)} of a newer schema, which would be lost")
+            raise FormatError(
+                f"a {record.table} holds {', '.join(record.newer)} of a newer schema, which would be lost"
+            )
         if name != "trailing":
             raise FormatError(f"{record.table} has no field {name!r}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ class Field:
         return UNIONS.get(self.target, (self.target,))
 
 
-@lru_cache(maxsize=None)
+@cache
 def fields(table: str) -> dict[str, Field]:
     """The fields of a table by name, in slot order. Raises KeyError for a table that the schema does not have."""
     if table not in TABLES:

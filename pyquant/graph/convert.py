@@ -1,0 +1,394 @@
+"""Wire records <-> Model, without loss: indices become objects, and what the model has no field for stays in `extra`.
+
+A list or name that the file leaves out reads as empty. Where a new file would have it, `extra` marks it None; where a new
+file would leave it out, `extra` holds the empty list that the file has. So it is written as it was read.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from pyquant.dtypes import BY_CODE, DType
+from pyquant.errors import FormatError, GraphError
+from pyquant.graph.model import Buffer, Model, Node, OpCode, Quantization, Signature, Subgraph, Tensor
+from pyquant.wire import Record
+from pyquant.wire.layout import fields
+from pyquant.wire.schema import ENUMS, UNIONS
+
+T = TypeVar("T")
+Fields = dict[str, Any]
+
+VERSION = 3
+_BUILTINS = ENUMS["BuiltinOperator"][1]
+_BUILTIN_NAMES = {code: name for name, code in _BUILTINS.items()}
+# Option fields that hold the index of a subgraph; a vector of them has one entry in Node.subgraphs per element.
+_SUBGRAPH_FIELDS: dict[str, tuple[str, ...]] = {
+    "CallOptions": ("subgraph",),
+    "CallOnceOptions": ("init_subgraph_index",),
+    "IfOptions": ("then_subgraph_index", "else_subgraph_index"),
+    "WhileOptions": ("cond_subgraph_index", "body_subgraph_index"),
+    "StablehloWhileOptions": ("cond_subgraph_index", "body_subgraph_index"),
+    "StablehloReduceWindowOptions": ("body_subgraph_index",),
+    "StablehloReduceOptions": ("body_subgraph_index",),
+    "StablehloSortOptions": ("comparator_subgraph_index",),
+    "StablehloScatterOptions": ("update_computation_subgraph_index",),
+    "StablehloCustomCallOptions": ("called_computations",),
+    "StablehloCaseOptions": ("branch_subgraph_indices",),
+    "StableHLOCompositeOptions": ("decomposition_subgraph_index",),
+}
+# Quantization details that hold the index of a tensor; -1 is none.
+_TENSOR_FIELDS = {
+    "BlockwiseQuantization": ("scales", "zero_points"),
+    "MultiAxisQuantization": ("scales", "zero_points"),
+}
+_NO_SCALES = np.empty(0, np.float32)
+_NO_ZERO_POINTS = np.empty(0, np.int64)
+
+
+def from_record(record: Record) -> Model:
+    """The model of a decoded file; it shares the record's arrays. Raises FormatError for an index out of range."""
+    rest = dict(record.fields)
+    rest.setdefault("version", 0)
+    buffers = [Buffer(r.fields.get("data"), _without(r, "data")) for r in _required(rest, "buffers")]
+    opcodes = [_opcode(r) for r in _required(rest, "operator_codes")]
+    records = _required(rest, "subgraphs")
+    subgraphs = [Subgraph() for _ in records]
+    for i, r in enumerate(records):
+        _fill(subgraphs[i], r, f"subgraphs[{i}]", subgraphs, opcodes, buffers)
+    signatures = [
+        _signature(r, f"signature_defs[{i}]", subgraphs) for i, r in enumerate(_optional(rest, "signature_defs"))
+    ]
+    entries = _optional(rest, "metadata")
+    metadata = [(r.name, _at(buffers, r.buffer, f"metadata[{i}].buffer")) for i, r in enumerate(entries)]
+    _note_newer(rest, "metadata", entries)
+    if rest.get("metadata_buffer") is not None:
+        rest["metadata_buffer"] = [_at(buffers, i, "metadata_buffer") for i in rest["metadata_buffer"].tolist()]
+    return Model(subgraphs, rest.pop("description", None), signatures, metadata, opcodes, buffers, rest)
+
+
+def to_record(model: Model) -> Record:
+    """The Model record to encode; it shares the model's arrays. Raises GraphError where objects do not fit together."""
+    rest = dict(model.extra)
+    opcodes, buffers = _Numbering(model.opcodes), _Numbering(model.buffers)
+    if not model.buffers and "buffers" not in rest:
+        buffers.number(Buffer())  # index 0 means none
+    subgraphs = {subgraph: i for i, subgraph in enumerate(model.subgraphs)}
+    records = [_subgraph_record(s, subgraphs, opcodes, buffers) for s in model.subgraphs]
+    metadata = [Record.of("Metadata", {"name": name, "buffer": buffers.number(b)}) for name, b in model.metadata]
+    signatures = [_signature_record(s, subgraphs) for s in model.signatures]
+    if rest.get("metadata_buffer") is not None:
+        rest["metadata_buffer"] = _int32([buffers.number(b) for b in rest["metadata_buffer"]], "metadata_buffer")
+    rest.setdefault("version", VERSION)
+    rest["description"] = model.description
+    _put(rest, "subgraphs", records)
+    _put(rest, "operator_codes", [_opcode_record(o) for o in opcodes.items])
+    _put(rest, "buffers", [Record.of("Buffer", {**b.extra, "data": b.data}) for b in buffers.items])
+    _put_optional(rest, "metadata", metadata)
+    _put_optional(rest, "signature_defs", signatures)
+    return Record.of("Model", rest)
+
+
+# The parts, each with its way back.
+
+
+def _opcode(record: Record) -> OpCode:
+    rest = dict(record.fields)
+    old, new = rest.get("deprecated_builtin_code", 0), rest.get("builtin_code", 0)
+    code = max(old, new)
+    if (old, new) == (min(code, 127), code):
+        rest.pop("deprecated_builtin_code", None)
+        rest.pop("builtin_code", None)
+    else:
+        rest |= {"deprecated_builtin_code": old, "builtin_code": new}
+    name = _BUILTIN_NAMES.get(code, f"BUILTIN_{code}")
+    return OpCode(name, rest.pop("version", 1), rest.pop("custom_code", None), rest)
+
+
+def _opcode_record(opcode: OpCode) -> Record:
+    name = opcode.name
+    unknown = name.removeprefix("BUILTIN_")
+    if name not in _BUILTINS and not unknown.isdecimal():
+        raise GraphError(f"{name!r} is not a builtin operator; a custom one is named CUSTOM and has a custom_code")
+    code = _BUILTINS[name] if name in _BUILTINS else int(unknown)
+    codes = {"deprecated_builtin_code": min(code, 127), "builtin_code": code}
+    kept = {key: opcode.extra[key] for key in codes if key in opcode.extra}
+    if kept and max(kept.values()) == code:
+        codes = kept
+    return Record.of(
+        "OperatorCode", {**opcode.extra, **codes, "version": opcode.version, "custom_code": opcode.custom_code}
+    )
+
+
+def _fill(
+    made: Subgraph, record: Record, path: str, subgraphs: list[Subgraph], opcodes: list[OpCode], buffers: list[Buffer]
+) -> None:
+    rest = dict(record.fields)
+    records = _required(rest, "tensors")
+    made.tensors = tensors = [_tensor(r, f"{path}.tensors[{i}]", buffers) for i, r in enumerate(records)]
+    for i, r in enumerate(records):
+        if "quantization" in r.fields:
+            tensors[i].quantization = _quantization(r.quantization, f"{path}.tensors[{i}].quantization", tensors)
+    made.inputs = _tensors(tensors, _required(rest, "inputs"), f"{path}.inputs")
+    made.outputs = _tensors(tensors, _required(rest, "outputs"), f"{path}.outputs")
+    made.nodes = [
+        _node(r, f"{path}.operators[{i}]", tensors, subgraphs, opcodes)
+        for i, r in enumerate(_required(rest, "operators"))
+    ]
+    made.name = _name(rest, "name")
+    made.extra = rest
+
+
+def _subgraph_record(
+    subgraph: Subgraph, subgraphs: dict[Subgraph, int], opcodes: _Numbering[OpCode], buffers: _Numbering[Buffer]
+) -> Record:
+    where = f"subgraph {subgraph.name!r}"
+    index = {tensor: i for i, tensor in enumerate(subgraph.tensors)}
+    rest = dict(subgraph.extra)
+    _put(rest, "tensors", [_tensor_record(t, index, buffers) for t in subgraph.tensors])
+    _put(rest, "inputs", _indices(subgraph.inputs, index, f"{where}: inputs"))
+    _put(rest, "outputs", _indices(subgraph.outputs, index, f"{where}: outputs"))
+    _put(rest, "operators", [_node_record(n, index, subgraphs, opcodes) for n in subgraph.nodes])
+    _put(rest, "name", subgraph.name)
+    return Record.of("SubGraph", rest)
+
+
+def _tensor(record: Record, path: str, buffers: list[Buffer]) -> Tensor:
+    rest = dict(record.fields)
+    code, buffer, signature = rest.pop("type", 0), rest.pop("buffer", 0), rest.pop("shape_signature", None)
+    rest.pop("quantization", None)  # it may refer to tensors that are not made yet
+    return Tensor(
+        _name(rest, "name"),
+        tuple(_numbers(rest, "shape")),
+        BY_CODE.get(code) or DType(f"type_{code}", code, 0, None),
+        _at(buffers, buffer, f"{path}.buffer") if buffer else None,
+        None,
+        rest.pop("is_variable", False),
+        None if signature is None else tuple(signature.tolist()),
+        rest.pop("sparsity", None),
+        rest,
+    )
+
+
+def _tensor_record(tensor: Tensor, index: dict[Tensor, int], buffers: _Numbering[Buffer]) -> Record:
+    rest = dict(tensor.extra)
+    where = f"tensor {tensor.name!r}"
+    _put(rest, "name", tensor.name)
+    _put(rest, "shape", _int32(tensor.shape, f"{where}: shape"))
+    rest["type"] = tensor.dtype.code
+    rest["buffer"] = 0 if tensor.buffer is None else buffers.number(tensor.buffer)
+    rest["is_variable"] = tensor.is_variable
+    if tensor.quantization is not None:
+        rest["quantization"] = _quantization_record(tensor.quantization, index, where)
+    if tensor.shape_signature is not None:
+        rest["shape_signature"] = _int32(tensor.shape_signature, f"{where}: shape_signature")
+    if tensor.sparsity is not None:
+        rest["sparsity"] = tensor.sparsity
+    return Record.of("Tensor", rest)
+
+
+def _quantization(record: Record, path: str, tensors: list[Tensor]) -> Quantization:
+    rest = dict(record.fields)
+    details = rest.pop("details", None)
+    referred = {}
+    for name in _TENSOR_FIELDS.get(details.table, ()) if details is not None else ():
+        if getattr(details, name) != -1:
+            referred[name] = _at(tensors, getattr(details, name), f"{path}.details.{name}")
+            details = details.replace(**{name: None})
+    scale, zero_point = _optional(rest, "scale"), _optional(rest, "zero_point")
+    return Quantization(
+        scale if len(scale) else _NO_SCALES,
+        zero_point if len(zero_point) else _NO_ZERO_POINTS,
+        rest.pop("quantized_dimension", 0),
+        details,
+        referred,
+        rest,
+    )
+
+
+def _quantization_record(quantization: Quantization, index: dict[Tensor, int], where: str) -> Record:
+    rest = dict(quantization.extra)
+    _put_optional(rest, "scale", quantization.scale)
+    _put_optional(rest, "zero_point", quantization.zero_point)
+    rest["quantized_dimension"] = quantization.axis
+    if quantization.details is not None:
+        found = {name: _find(index, t, f"{where}: {name}") for name, t in quantization.tensors.items()}
+        rest["details"] = quantization.details.replace(**found)
+    return Record.of("QuantizationParameters", rest)
+
+
+def _node(record: Record, path: str, tensors: list[Tensor], subgraphs: list[Subgraph], opcodes: list[OpCode]) -> Node:
+    rest = dict(record.fields)
+    inputs = [None if i == -1 else _at(tensors, i, f"{path}.inputs") for i in _numbers(rest, "inputs")]
+    made = Node(
+        _at(opcodes, rest.pop("opcode_index", 0), f"{path}.opcode_index"),
+        inputs,
+        _tensors(tensors, _required(rest, "outputs"), f"{path}.outputs"),
+        rest.pop("builtin_options" if "builtin_options" in rest else "builtin_options_2", None),
+        rest.pop("custom_options", None),
+        _tensors(tensors, _optional(rest, "intermediates"), f"{path}.intermediates"),
+        {},
+        rest,
+    )
+    if made.options is not None and made.options.table in _SUBGRAPH_FIELDS:
+        made.options, made.subgraphs = _subgraph_options(made.options, f"{path}.builtin_options", subgraphs)
+    return made
+
+
+def _node_record(
+    node: Node, index: dict[Tensor, int], subgraphs: dict[Subgraph, int], opcodes: _Numbering[OpCode]
+) -> Record:
+    rest = dict(node.extra)
+    rest["opcode_index"] = opcodes.number(node.opcode)
+    _put(rest, "inputs", _indices(node.inputs, index, node.label))
+    _put(rest, "outputs", _indices(node.outputs, index, node.label))
+    _put_optional(rest, "intermediates", _indices(node.intermediates, index, node.label))
+    if node.options is not None:
+        union = "builtin_options" if node.options.table in UNIONS["BuiltinOptions"] else "builtin_options_2"
+        rest[union] = _indexed_options(node, subgraphs) if node.subgraphs else node.options
+    if node.custom_options is not None:
+        rest["custom_options"] = node.custom_options
+    return Record.of("Operator", rest)
+
+
+def _subgraph_options(options: Record, path: str, subgraphs: list[Subgraph]) -> tuple[Record, dict[str, Subgraph]]:
+    """The options without their subgraph indices, and the subgraphs by field; `field[0]`, ... for a vector."""
+    named: dict[str, Subgraph] = {}
+    rest = dict(options.fields)
+    for name in _SUBGRAPH_FIELDS[options.table]:
+        if fields(options.table)[name].kind == "numbers":
+            for i, index in enumerate(_optional(rest, name)):
+                named[f"{name}[{i}]"] = _at(subgraphs, int(index), f"{path}.{name}")
+        elif rest.get(name) != -1:
+            named[name] = _at(subgraphs, rest.pop(name, 0), f"{path}.{name}")
+    return Record.of(options.table, rest), named
+
+
+def _indexed_options(node: Node, subgraphs: dict[Subgraph, int]) -> Record:
+    assert node.options is not None
+    found: Fields = {}
+    for key, subgraph in node.subgraphs.items():
+        index = _find(subgraphs, subgraph, f"{node.label}: {key}")
+        name, vector, _ = key.partition("[")
+        found[name] = [*found.get(name, ()), index] if vector else index
+    return node.options.replace(**found)
+
+
+def _signature(record: Record, path: str, subgraphs: list[Subgraph]) -> Signature:
+    rest = dict(record.fields)
+    subgraph = _at(subgraphs, rest.pop("subgraph_index", 0), f"{path}.subgraph_index")
+    named: list[list[tuple[str, Tensor]]] = []
+    for side in ("inputs", "outputs"):
+        entries = _required(rest, side)
+        named.append([(r.name, _at(subgraph.tensors, r.tensor_index, f"{path}.{side}")) for r in entries])
+        _note_newer(rest, side, entries)
+    return Signature(_name(rest, "signature_key"), subgraph, named[0], named[1], rest)
+
+
+def _signature_record(signature: Signature, subgraphs: dict[Subgraph, int]) -> Record:
+    where = f"signature {signature.key!r}"
+    rest = dict(signature.extra)
+    rest["subgraph_index"] = _find(subgraphs, signature.subgraph, f"{where}: subgraph")
+    index = {tensor: i for i, tensor in enumerate(signature.subgraph.tensors)}
+    for side, pairs in (("inputs", signature.inputs), ("outputs", signature.outputs)):
+        found = [(name, _find(index, tensor, f"{where}: {name!r}")) for name, tensor in pairs]
+        _put(rest, side, [Record.of("TensorMap", {"name": name, "tensor_index": i}) for name, i in found])
+    _put(rest, "signature_key", signature.key)
+    return Record.of("SignatureDef", rest)
+
+
+# Fields in and out of `rest`, the dict that becomes `extra`.
+
+
+def _required(rest: Fields, name: str) -> Any:
+    value = rest.pop(name, None)
+    if value is None:
+        rest[name] = None
+    return () if value is None else value
+
+
+def _optional(rest: Fields, name: str) -> Any:
+    value = rest.get(name)
+    if value is not None and len(value):
+        del rest[name]
+    return () if value is None else value
+
+
+def _numbers(rest: Fields, name: str) -> list[int]:
+    value = _required(rest, name)
+    return value.tolist() if len(value) else []
+
+
+def _name(rest: Fields, name: str) -> str:
+    return _required(rest, name) or ""
+
+
+def _without(record: Record, name: str) -> Fields:
+    return {key: value for key, value in record.fields.items() if key != name}
+
+
+def _note_newer(rest: Fields, name: str, entries: Sequence[Record]) -> None:
+    """Entries that become plain pairs have no `extra`: what is newer in them is noted a level above."""
+    found = tuple(f"{name}[{i}] {what}" for i, r in enumerate(entries) for what in r.newer)
+    if found:
+        rest["newer"] = (*rest.get("newer", ()), *found)
+
+
+def _put(rest: Fields, name: str, value: Any) -> None:
+    if len(value) or name not in rest:
+        rest[name] = value
+
+
+def _put_optional(rest: Fields, name: str, value: Any) -> None:
+    if len(value):
+        rest[name] = value
+
+
+# Indices and objects.
+
+
+def _at(items: Sequence[T], index: int, path: str) -> T:
+    if not 0 <= index < len(items):
+        raise FormatError(f"{path}: index {index} is not below {len(items)}")
+    return items[index]
+
+
+def _tensors(tensors: list[Tensor], indices: Any, path: str) -> list[Tensor]:
+    return [_at(tensors, int(i), path) for i in indices]
+
+
+def _find(index: dict[T, int], item: T, where: str) -> int:
+    if item not in index:
+        raise GraphError(f"{where} is not part of the model, or of another subgraph")
+    return index[item]
+
+
+def _indices(tensors: Sequence[Tensor | None], index: dict[Tensor, int], where: str) -> np.ndarray:
+    for tensor in tensors:
+        if tensor is not None and tensor not in index:
+            raise GraphError(f"{where}: tensor {tensor.name!r} is not among its subgraph's tensors")
+    return _int32([-1 if tensor is None else index[tensor] for tensor in tensors], where)
+
+
+def _int32(values: Sequence[int], where: str) -> np.ndarray:
+    try:
+        return np.frombuffer(struct.pack(f"<{len(values)}i", *values), np.int32)
+    except struct.error as error:
+        raise GraphError(f"{where}: {tuple(values)} are not 32-bit integers") from error
+
+
+class _Numbering(Generic[T]):
+    """Objects by index: those that the model lists, then others as they are met."""
+
+    def __init__(self, items: Iterable[T]) -> None:
+        self.items = list(items)
+        self._index = {item: i for i, item in enumerate(self.items)}
+
+    def number(self, item: T) -> int:
+        if item not in self._index:
+            self._index[item] = len(self.items)
+            self.items.append(item)
+        return self._index[item]

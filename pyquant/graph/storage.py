@@ -1,0 +1,120 @@
+"""A tensor's constant between its two forms: raw bytes in a Buffer, and an array of the tensor's shape and type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pyquant.errors import GraphError, RangeError, ShapeError
+
+if TYPE_CHECKING:
+    from pyquant.graph.model import Buffer, Tensor
+
+
+def load(tensor: Tensor) -> np.ndarray | None:
+    """The constant of a tensor, None where it has none. Read-only: a view on the file, or unpacked.
+
+    int4, int2 and uint4 come one element a byte; strings as an object array of bytes. Raises GraphError where the buffer
+    does not hold what shape and type need.
+    """
+    where = f"tensor {tensor.name!r}"
+    if tensor.extra.get("external_buffer"):
+        raise GraphError(f"{where}: its data lies in another file (external_buffer), which pyquant does not read")
+    if tensor.buffer is None or tensor.buffer.data is None or not tensor.buffer.data.size:
+        return None
+    if tensor.sparsity is not None:
+        raise GraphError(f"{where}: its data is sparse-encoded and has no dense array")
+    raw = tensor.buffer.data
+    if tensor.dtype.name == "string":
+        return _frozen(_split_strings(raw, tensor.size, where).reshape(tensor.shape))
+    if tensor.dtype.numpy is None:
+        raise GraphError(f"{where}: type {tensor.dtype} has no array form")
+    needed = (tensor.size * tensor.dtype.bits + 7) // 8
+    if raw.size != needed or min(tensor.shape, default=0) < 0:
+        raise GraphError(f"{where}: {tensor.dtype} {tensor.shape} needs {needed} bytes, its buffer has {raw.size}")
+    if tensor.dtype.bits < 8:
+        return _frozen(_unpack(raw, tensor.dtype.bits, tensor.dtype.numpy)[: tensor.size].reshape(tensor.shape))
+    if tensor.dtype.name == "bool" and raw.max(initial=0) > 1:
+        raw = (raw != 0).view(np.uint8)  # NumPy's own bool holds 0 and 1 only
+    array = raw.view(tensor.dtype.numpy).reshape(tensor.shape)
+    return _frozen(array if array.flags.aligned else array.copy())
+
+
+def store(tensor: Tensor, value: np.ndarray | None) -> Buffer | None:
+    """A buffer that holds `value` as the tensor's shape and type ask; it shares the array's memory where it can.
+
+    Raises ShapeError for another shape and RangeError for values that the type does not hold.
+    """
+    from pyquant.graph.model import Buffer
+
+    if value is None:
+        return None
+    given = np.asarray(value)
+    if given.shape != tensor.shape:
+        raise ShapeError(f"tensor {tensor.name!r}: expected shape {tensor.shape}, found {given.shape}")
+    if tensor.dtype.name == "string":
+        return Buffer(_frozen(_join_strings(given)))
+    array = _typed(tensor, given)
+    if tensor.dtype.bits < 8:
+        return Buffer(_frozen(_pack(array.reshape(-1).view(np.uint8), tensor.dtype.bits)))
+    return Buffer(_frozen(np.ascontiguousarray(array).reshape(-1).view(np.uint8)))
+
+
+def _typed(tensor: Tensor, given: np.ndarray) -> np.ndarray:
+    """The array in the tensor's type, if that loses nothing (floats may be rounded to a narrower float)."""
+    dtype = tensor.dtype
+    if dtype.numpy is None:
+        raise GraphError(f"tensor {tensor.name!r}: type {dtype} has no array form")
+    with np.errstate(over="ignore", invalid="ignore"):
+        array = given.astype(dtype.numpy, copy=False)
+    exact = array is given or (given.dtype.kind in "fc" and dtype.is_float) or np.array_equal(array, given)
+    within = dtype.bits >= 8 or not array.size or (array.min() >= dtype.lo and array.max() <= dtype.hi)
+    if not (exact and within):
+        raise RangeError(f"tensor {tensor.name!r}: values of {given.dtype} are not all {dtype}")
+    return array
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _unpack(raw: np.ndarray, bits: int, dtype: np.dtype) -> np.ndarray:
+    """Packed elements, lowest bits first, one a byte. raw: (n,) -> (n * 8 / bits,)."""
+    shifts = np.arange(0, 8, bits, dtype=np.uint8)
+    elements = (raw[:, None] >> shifts) & np.uint8((1 << bits) - 1)
+    if dtype.kind == "i":
+        sign = np.uint8(1 << (bits - 1))
+        elements = (elements ^ sign) - sign
+    return elements.reshape(-1).view(dtype)
+
+
+def _pack(elements: np.ndarray, bits: int) -> np.ndarray:
+    """The inverse: (n,) uint8 -> (ceil(n * bits / 8),), the rest of the last byte zero."""
+    per_byte = 8 // bits
+    padded = np.zeros(-(-elements.size // per_byte) * per_byte, np.uint8)
+    padded[: elements.size] = elements & np.uint8((1 << bits) - 1)
+    shifts = np.arange(0, 8, bits, dtype=np.uint8)
+    return np.bitwise_or.reduce(padded.reshape(-1, per_byte) << shifts, axis=1)
+
+
+def _split_strings(raw: np.ndarray, count: int, where: str) -> np.ndarray:
+    """TFLite's string buffer: int32 count, count + 1 int32 offsets, the bytes."""
+    data = raw.tobytes()
+    head = np.frombuffer(data, "<i4", min(count + 2, len(data) // 4))
+    sound = head.size == count + 2 and head[0] == count and head[1] == 4 * head.size and head[-1] <= len(data)
+    if not sound or (np.diff(head[1:]) < 0).any():
+        raise GraphError(f"{where}: its buffer does not hold {count} strings")
+    strings = np.empty(count, object)
+    strings[:] = [data[start:end] for start, end in zip(head[1:-1], head[2:], strict=True)]
+    return strings
+
+
+def _join_strings(strings: np.ndarray) -> np.ndarray:
+    parts = [s.encode() if isinstance(s, str) else bytes(s) for s in strings.reshape(-1).tolist()]
+    start = 4 * (len(parts) + 2)
+    offsets = start + np.cumsum([0, *map(len, parts)])
+    head = np.array([len(parts), *offsets], "<i4").tobytes()
+    return np.frombuffer(head + b"".join(parts), np.uint8)
