@@ -1,0 +1,315 @@
+"""Compiled plans equal the interpreter; misuse and unsound models get one clear error before C runs."""
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pyquant import native
+from pyquant.errors import BusyError, DataError, GraphError, OptionError, RangeError, ShapeError, UnsupportedOp
+from pyquant.graph import Builder, Model, Quantization, Signature
+from pyquant.ops.build import add
+from pyquant.run import compile, interpret
+from pyquant.wire import Record
+
+RNG = np.random.default_rng(0)
+
+
+def network(channels: int = 8, quantized: bool = False) -> Model:
+    """Two convolutions, a view between them and a branch that skips the second; float32, or int8."""
+    b = Builder()
+    kind = "int8" if quantized else "float32"
+    scale = Quantization.of(0.05, 3) if quantized else None
+    x = b.input("x", (1, 12, 12, channels), kind, scale)
+    y = convolution(b, x, "y", quantized)
+    flat = add(b, "RESHAPE", [y, b.constant("flat_shape", np.int32([1, 144, channels]))], "flat", quantization=scale)
+    image = add(b, "RESHAPE", [flat, b.constant("shape", np.int32([1, 12, 12, channels]))], "image", quantization=scale)
+    z = convolution(b, image, "z", quantized)
+    total = add(b, "ADD", [y, z], "sum", quantization=scale)
+    return b.model([total, flat])
+
+
+def convolution(b: Builder, x, name: str, quantized: bool):
+    channels = x.shape[3]
+    weights = RNG.normal(size=(channels, 3, 3, channels)).astype(np.float32)
+    if not quantized:
+        constants = [b.constant(f"{name}/w", weights), b.constant(f"{name}/b", np.zeros(channels, np.float32))]
+        return add(b, "CONV_2D", [x, *constants], name, padding="SAME", stride_w=1, stride_h=1)
+    w = b.constant(f"{name}/w", np.int8(weights * 30), quantization=Quantization.of(0.01))
+    bias = b.constant(f"{name}/b", np.zeros(channels, np.int32), quantization=Quantization.of(0.0005))
+    output = Quantization.of(0.05, 3)
+    return add(b, "CONV_2D", [x, w, bias], name, quantization=output, padding="SAME", stride_w=1, stride_h=1)
+
+
+def feed(model: Model, seed: int = 0) -> np.ndarray:
+    x = model.main.inputs[0]
+    values = np.random.default_rng(seed).normal(size=x.shape)
+    return values.astype(np.float32) if x.dtype.is_float else np.int8(np.clip(values * 40, -128, 127))
+
+
+def tensor(model: Model, name: str):
+    return next(t for t in model.main.tensors if t.name == name)
+
+
+@pytest.fixture(params=[False, True], ids=["float32", "int8"])
+def model(request) -> Model:
+    return network(quantized=request.param)
+
+
+@pytest.mark.parametrize("isa", native.isas())
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_plan_equals_interpreter_on_every_tensor(model, isa, threads, monkeypatch):
+    monkeypatch.setattr("pyquant.run.choose.WORTH_SHARING", 0)
+    expected = interpret(model, feed(model), keep="all")
+    found = compile(model, isa=isa, threads=threads, keep="all").run(feed(model))
+    assert found.keys() == expected.keys()
+    for t, array in found.items():
+        assert array.dtype == t.dtype.numpy
+        np.testing.assert_array_equal(array, expected[t], err_msg=t.name)
+
+
+def test_outputs_come_in_the_models_order(model):
+    total, flat = compile(model)(feed(model))
+    assert (total.shape, flat.shape) == ((1, 12, 12, 8), (1, 144, 8))
+
+
+def test_reshape_between_computed_tensors_is_a_view(model):
+    plan = compile(model)
+    assert [s.kernel for s in plan.steps if s.op == "RESHAPE"] == ["view", "view"]
+    assert "5 steps" in str(plan)
+
+
+def test_memory_is_shared_between_tensors_that_never_live_together():
+    b = Builder()
+    x = y = b.input("x", (1, 12, 12, 8))
+    for i in range(6):
+        y = convolution(b, y, f"y{i}", False)
+    model = b.model([y])
+    one = x.size * 4
+    assert compile(model).arena_bytes == 2 * one
+    assert compile(model, keep="all").arena_bytes == 7 * one
+
+
+def test_inputs_by_name_by_signature_name_and_by_tensor(model):
+    x = model.main.inputs[0]
+    model.signatures.append(Signature("serve", model.main, [("image", x)], []))
+    plan, array = compile(model), feed(model)
+    expected = plan(array)
+    for outputs in (plan(x=array), plan(image=array), plan({x: array}), plan({"x": array})):
+        np.testing.assert_array_equal(outputs, expected) if isinstance(outputs, np.ndarray) else None
+        assert all(np.array_equal(a, e) for a, e in zip(outputs, expected, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named", "error", "message"),
+    [
+        ([], {}, DataError, "input 'x' is missing"),
+        ([np.zeros((1, 12, 12, 8), np.float32)] * 2, {}, DataError, "2 inputs given, the model takes 1"),
+        ([np.zeros((1, 12, 12, 8))], {}, DataError, "'x': found element type float64, expected float32"),
+        ([np.zeros((12, 12, 8), np.float32)], {}, ShapeError, r"found shape \(12, 12, 8\), .*add a first axis of 1"),
+        ([np.zeros((5, 12, 12, 8), np.float32)], {}, ShapeError, "the model takes a batch of 1"),
+        ([], {"y": 0}, DataError, "no input is 'y'; the inputs are 'x'"),
+        ([np.zeros((1, 12, 12, 8), np.float32)], {"x": 0}, DataError, "input 'x' is given twice"),
+    ],
+)
+def test_inputs_that_do_not_fit(arguments, named, error, message):
+    with pytest.raises(error, match=message):
+        compile(network())(*arguments, **named)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"isa": "vax"}, "isa: found 'vax', this machine has .*scalar"),
+        ({"threads": 0}, "threads: found 0"),
+        ({"numerics": "exact"}, "numerics: found 'exact'"),
+    ],
+)
+def test_options_that_do_not_exist(options, message):
+    with pytest.raises(OptionError, match=message):
+        compile(network(), **options)
+
+
+def test_environment_chooses_the_isa(monkeypatch):
+    monkeypatch.setenv("PYQUANT_ISA", "scalar")
+    kernels = {s.kernel for s in compile(network()).steps} - {"view", "numpy"}
+    assert kernels and all(k.endswith("_scalar") for k in kernels)
+
+
+def test_only_what_was_kept_is_returned(model):
+    y = tensor(model, "y")
+    assert y not in compile(model).run(feed(model))
+    assert y in compile(model, keep=[y]).run(feed(model))
+    with pytest.raises(OptionError, match="tensor 'stray' never has a value"):
+        compile(model, keep=[Builder().tensor("stray", (1,))])
+
+
+def test_many_threads_call_one_plan():
+    model = network()
+    plan = compile(model, threads=2)
+    expected = [plan(feed(model, seed)) for seed in range(8)]
+    found = [None] * 8
+
+    def call(seed: int) -> None:
+        for _ in range(20):
+            found[seed] = plan(feed(model, seed))
+
+    workers = [threading.Thread(target=call, args=(seed,)) for seed in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for ours, theirs in zip(found, expected, strict=True):
+        assert all(np.array_equal(a, e) for a, e in zip(ours, theirs, strict=True))
+
+
+def test_a_session_serves_one_caller_at_a_time():
+    session = compile(network()).session()
+    with session._claimed(), pytest.raises(BusyError, match="running in another thread"):
+        session(feed(network()))
+
+
+def test_observers_equal_numpy_over_several_runs():
+    model = network()
+    x, y, image = (tensor(model, name) for name in ("x", "y", "image"))
+    session = compile(model, observers=[x, y, image]).session()
+    values = []
+    for seed in range(3):
+        array = feed(model, seed)
+        array[0, 0, 0, :3] = np.nan, np.inf, -np.inf if seed == 1 else 0
+        session(array)
+        values.append(interpret(model, [array], keep="all"))
+    for t, seen in session.observations().items():
+        everything = np.concatenate([v[t].ravel() for v in values])
+        finite = everything[np.isfinite(everything)]
+        assert (seen.low, seen.high, seen.count) == (finite.min(), finite.max(), everything.size)
+        assert (seen.nan, seen.infinite) == (np.isnan(everything).sum(), np.isinf(everything).sum())
+    session.forget()
+    assert session.observations()[y].count == 0
+
+
+def test_observers_take_float32_only():
+    model = network(quantized=True)
+    with pytest.raises(OptionError, match="tensor 'x' is int8, expected float32"):
+        compile(model, observers=[model.main.inputs[0]])
+
+
+def test_constant_nodes_are_computed_while_compiling():
+    b = Builder()
+    x = b.input("x", (1, 4))
+    stored = np.float16(RNG.normal(size=(3, 4)))
+    weights = add(b, "DEQUANTIZE", [b.constant("w16", stored)], "w", dtype_="float32")
+    y = add(b, "FULLY_CONNECTED", [x, weights, None], "y")
+    model = b.model([y])
+    plan = compile(model, keep=[weights])
+    assert plan.steps[0].kernel == "constant"
+    array = RNG.normal(size=(1, 4)).astype(np.float32)
+    values = plan.run(array)
+    np.testing.assert_array_equal(values[weights], stored.astype(np.float32))
+    np.testing.assert_array_equal(values[y], interpret(model, [array])[y])
+
+
+def test_profile_times_every_step_that_does_work(model):
+    plan = compile(model)
+    timed = plan.profile(runs=3)
+    assert [step for step, _ in timed] == [s for s in plan.steps if s.kernel != "view"]
+    assert all(seconds > 0 for _, seconds in timed)
+
+
+def test_an_output_may_be_an_input_or_a_constant():
+    b = Builder()
+    x, c = b.input("x", (2,)), b.constant("c", np.float32([1, 2]))
+    model = b.model([c, x, x])
+    array = np.float32([3, 4])
+    np.testing.assert_array_equal(compile(model)(array), [[1, 2], [3, 4], [3, 4]])
+
+
+def test_unknown_operators_are_named():
+    b = Builder()
+    x, y = b.input("x", (2,)), b.tensor("y", (2,))
+    b.node("CUSTOM", [x], [y], custom_code="Mystery")
+    model = b.model([y])
+    for run in (compile, lambda m: interpret(m, [np.zeros(2, np.float32)])):
+        with pytest.raises(UnsupportedOp, match=r"Mystery 'y': \(float32\) -> \(float32\)"):
+            run(model)
+
+
+def test_types_without_reference_are_named():
+    b = Builder()
+    x = b.input("x", (1, 4), "float64")
+    add(b, "RELU", [x], "y")
+    with pytest.raises(UnsupportedOp, match=r"RELU 'y': \(float64\) -> \(float64\)"):
+        compile(b.model([b._subgraph.tensors[-1]]))
+
+
+def unsound_shape(model: Model) -> None:
+    tensor(model, "y").shape = (1, 12, 12, 7)
+
+
+def unsound_size(model: Model) -> None:
+    tensor(model, "x").shape = (1, 1 << 20, 1 << 20, 8)
+
+
+def unsound_count(model: Model) -> None:
+    model.main.nodes[0].inputs.append(None)
+
+
+def unsound_missing(model: Model) -> None:
+    model.main.nodes[0].inputs[1] = None
+
+
+def unsound_order(model: Model) -> None:
+    model.main.nodes.reverse()
+
+
+def unsound_twice(model: Model) -> None:
+    model.main.nodes.append(replace(model.main.nodes[0]))
+
+
+def unsound_options(model: Model) -> None:
+    model.main.nodes[0].options = Record("AddOptions")
+
+
+def unsound_constant(model: Model) -> None:
+    weights = tensor(model, "y/w")
+    weights.buffer = replace(weights.buffer, data=weights.buffer.data[:-1])
+
+
+def unsound_source(model: Model) -> None:
+    model.main.nodes[0].inputs[1] = replace(tensor(model, "y/w"), buffer=None)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "message"),
+    [
+        (unsound_shape, ShapeError, "CONV_2D 'y': .*12, 12, 8.* 'y' is declared .*12, 12, 7"),
+        (unsound_size, RangeError, "'x' has shape .*past 2147483647 elements"),
+        (unsound_count, GraphError, "CONV_2D 'y': found 4 inputs, expected at most 3"),
+        (unsound_missing, GraphError, "CONV_2D 'y': input 'w.*' is missing"),
+        (unsound_order, GraphError, "is read before it is written"),
+        (unsound_twice, GraphError, "output 'y' already has a value"),
+        (unsound_options, GraphError, "found options of AddOptions, expected Conv2DOptions"),
+        (unsound_constant, GraphError, "y/w"),
+        (unsound_source, GraphError, "'y/w' is read, but nothing writes it"),
+    ],
+)
+def test_unsound_models_are_refused(spoil, error, message):
+    model = network()
+    spoil(model)
+    with pytest.raises(error, match=message):
+        compile(model)
+
+
+def test_variables_start_at_zero_and_stay_in_the_session():
+    b = Builder()
+    x, state = b.input("x", (2,)), b.tensor("state", (2,), "int8", Quantization.of(0.5, 7), is_variable=True)
+    y = add(b, "DEQUANTIZE", [state], "y", dtype_="float32")
+    model = b.model([y, x])
+    plan, array = compile(model), np.zeros(2, np.float32)
+    session = plan.session()
+    assert session(array)[0].tolist() == [0, 0]
+    session._view(state)[...] = 9
+    assert session(array)[0].tolist() == [1, 1]
+    session.reset()
+    assert session(array)[0].tolist() == [0, 0]
