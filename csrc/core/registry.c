@@ -2,14 +2,18 @@
 #include "isa.h"
 #include "pq.h"
 
+#define PQ_PACK(pack) size_t pack(const void *, void *);
 #define PQ_KERNEL(operation, isa, pack) PQ_FOR_##isa(void operation##_##isa(const pq_step *, int32_t, int32_t);)
 #include "kernels.inc"
+#undef PQ_PACK
 #undef PQ_KERNEL
 
+#define PQ_PACK(pack)
 #define PQ_KERNEL(operation, isa, pack) PQ_FOR_##isa({#operation, #isa, operation##_##isa, pack},)
 static const pq_row rows[] = {
 #include "kernels.inc"
 };
+#undef PQ_PACK
 #undef PQ_KERNEL
 
 const pq_row *pq_rows(int32_t *count) {

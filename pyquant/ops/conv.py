@@ -5,16 +5,25 @@ Images are (N, H, W, C), filters (O, kh, kw, C / groups) and, depthwise, (1, kh,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
+from pyquant.dtypes import INT16, UINT8
 from pyquant.errors import ShapeError
 from pyquant.fixed import activation_bounds
 from pyquant.ops.hybrid import quantize_asymmetric, quantize_symmetric
-from pyquant.ops.operator import Call, Floor, Operator, Product, Shape, Slot
+from pyquant.ops.operator import Call, Floor, Kernel, Launch, Operator, Product, Shape, Slot
 from pyquant.ops.registry import register
-from pyquant.ops.requantize import requantization, sum_bits, weight_scales, weight_zero_point
+from pyquant.ops.requantize import (
+    Requantization,
+    kernel_constants,
+    requantization,
+    sum_bits,
+    weight_scales,
+    weight_zero_point,
+)
 from pyquant.ops.window import Axis, axes, taps
 
 # sums(x, w, rows, columns): the convolution without bias, in the type of its arguments
@@ -42,13 +51,8 @@ def conv_float(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = 
 
 
 def conv_quantized(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
-    """int8, and int16 with int8 weights."""
-    return _quantized(call, _conv_sums, x, w, b, bits=sum_bits(call))
-
-
-def conv_legacy(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
-    """uint8 with a zero point for the filter."""
-    return _quantized(call, _conv_sums, x, w, b, single=True)
+    """int8, int16 with int8 weights, and legacy uint8, whose weights have a zero point."""
+    return conv_rescaling(call)(_integer_sums(call, _conv_sums, x, w, b))
 
 
 def conv_hybrid(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
@@ -70,18 +74,9 @@ def depthwise_float(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | No
     return _float(call, _depthwise_sums, x, w, b)
 
 
-def depthwise_int8(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
-    return _quantized(call, _depthwise_sums, x, w, b)
-
-
-def depthwise_int16(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
-    """int16 with int8 weights; the sum is always int64."""
-    return _quantized(call, _depthwise_sums, x, w, b, bits=64)
-
-
-def depthwise_legacy(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
-    """uint8 with a zero point for the filter."""
-    return _quantized(call, _depthwise_sums, x, w, b, single=True)
+def depthwise_quantized(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
+    """int8, int16 with int8 weights, and legacy uint8, whose weights have a zero point."""
+    return depthwise_rescaling(call)(_integer_sums(call, _depthwise_sums, x, w, b))
 
 
 def depthwise_hybrid(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
@@ -91,16 +86,52 @@ def depthwise_hybrid(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | N
     return _finish_float(call, sums.astype(np.float32) * (weight_scales(call) * scale[:, None, None, None]), b)
 
 
+def conv_rescaling(call: Call) -> Requantization:
+    return requantization(call, single=call["x"].dtype == UINT8, bits=sum_bits(call))
+
+
+def depthwise_rescaling(call: Call) -> Requantization:
+    """As a convolution's, but that the sums of 16-bit activations are always int64."""
+    return requantization(call, single=call["x"].dtype == UINT8, bits=64 if call["x"].dtype == INT16 else 32)
+
+
+def conv_params(call: Call) -> Launch | None:
+    x, w, y = call["x"].shape, call["w"].shape, call["y"].shape
+    rescaling = None if call["x"].dtype.is_float else conv_rescaling(call)
+    constants, groups = kernel_constants(call, rescaling), x[3] // w[3]
+    if constants is None:
+        return None
+    return conv_launch(constants, x, w, y, *_axes(call, x, w), groups=groups)
+
+
+def conv_launch(
+    constants: Mapping[str, Any], x: Shape, w: Shape, y: Shape, rows: Axis, columns: Axis, groups: int = 1
+) -> Launch:
+    """The kernel conv2d: see csrc/kernels/conv2d/conv2d.h for the meaning of a unit."""
+    in_group = w[0] // groups
+    pieces = groups * -(-in_group // 128)
+    params = {**constants, **_geometry(x, y, rows, columns), "groups": groups}
+    return Launch(y[0] * y[1] * y[2] * pieces, params, cost=min(in_group, 128) * w[1] * w[2] * w[3])
+
+
+def depthwise_params(call: Call) -> Launch | None:
+    x, w, y = call["x"].shape, call["w"].shape, call["y"].shape
+    rescaling = None if call["x"].dtype.is_float else depthwise_rescaling(call)
+    constants = kernel_constants(call, rescaling)
+    if constants is None:
+        return None
+    params = constants | _geometry(x, y, *_axes(call, x, w))
+    return Launch(y[0] * y[1] * y[2], params, cost=w[1] * w[2] * w[3])
+
+
 def _float(call: Call, sums: Sums, x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
     return _finish_float(call, sums(x, w, *_axes(call, x.shape, w.shape)), b)
 
 
-def _quantized(
-    call: Call, sums: Sums, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, single: bool = False, bits: int = 32
-) -> np.ndarray:
+def _integer_sums(call: Call, sums: Sums, x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
     centered = x.astype(np.int64) - call["x"].zero_point
     total = sums(centered, w.astype(np.int64) - weight_zero_point(call["w"]), *_axes(call, x.shape, w.shape))
-    return requantization(call, single, bits)(total if b is None else total + b)
+    return total if b is None else total + b
 
 
 def _finish_float(call: Call, sums: np.ndarray, b: np.ndarray | None) -> np.ndarray:
@@ -151,6 +182,18 @@ def _axes(call: Call, x: Shape, w: Shape) -> tuple[Axis, Axis]:
     return axes(x, (w[1], w[2]), options, call.label, (options.dilation_h_factor, options.dilation_w_factor))
 
 
+def _geometry(x: Shape, y: Shape, rows: Axis, columns: Axis) -> dict[str, int]:
+    image = dict(zip(("batch", "height", "width", "channels"), x, strict=True))
+    out = dict(zip(("out_height", "out_width", "out_channels"), y[1:], strict=True))
+    return (
+        image
+        | out
+        | {"filter_height": rows.taps, "stride_height": rows.stride, "dilation_height": rows.dilation}
+        | {"filter_width": columns.taps, "stride_width": columns.stride, "dilation_width": columns.dilation}
+        | {"pad_top": rows.before, "pad_left": columns.before}
+    )
+
+
 def _check_bias(call: Call, b: Shape | None, channels: int) -> None:
     if b is not None and b != (channels,):
         raise ShapeError(f"{call.label}: bias {b} needs {channels} elements")
@@ -172,8 +215,14 @@ CONV_2D = register(
             "float32": conv_float,
             "int8": conv_quantized,
             "int16": conv_quantized,
-            "uint8": conv_legacy,
+            "uint8": conv_quantized,
             "hybrid": conv_hybrid,
+        },
+        kernels={
+            "float32": Kernel("conv2d_f32", "pq_conv2d", conv_params),
+            "int8": Kernel("conv2d_s8", "pq_conv2d", conv_params),
+            "int16": Kernel("conv2d_s16", "pq_conv2d", conv_params),
+            "uint8": Kernel("conv2d_u8", "pq_conv2d", conv_params),
         },
         versions={"int8": 3, "int16": 4, "hybrid": 5},
         settings={"int16": {"quantized_bias_type": "INT64"}},
@@ -189,10 +238,16 @@ DEPTHWISE_CONV_2D = register(
         shape=depthwise_shape,
         reference={
             "float32": depthwise_float,
-            "int8": depthwise_int8,
-            "int16": depthwise_int16,
-            "uint8": depthwise_legacy,
+            "int8": depthwise_quantized,
+            "int16": depthwise_quantized,
+            "uint8": depthwise_quantized,
             "hybrid": depthwise_hybrid,
+        },
+        kernels={
+            "float32": Kernel("depthwise_conv2d_f32", "pq_depthwise_conv2d", depthwise_params),
+            "int8": Kernel("depthwise_conv2d_s8", "pq_depthwise_conv2d", depthwise_params),
+            "int16": Kernel("depthwise_conv2d_s16", "pq_depthwise_conv2d", depthwise_params),
+            "uint8": Kernel("depthwise_conv2d_u8", "pq_depthwise_conv2d", depthwise_params),
         },
         versions={"int8": 3, "int16": 5, "hybrid": 6},
     )

@@ -8,11 +8,19 @@ import numpy as np
 
 from pyquant.errors import ShapeError, UnsupportedOp
 from pyquant.fixed import ACTIVATION_BOUNDS, activation_bounds
-from pyquant.ops.conv import BIAS, OUTPUT
+from pyquant.ops.conv import BIAS, OUTPUT, conv_launch
 from pyquant.ops.hybrid import quantize_asymmetric, quantize_symmetric
-from pyquant.ops.operator import Call, Operator, Shape, Slot
+from pyquant.ops.operator import Call, Kernel, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
-from pyquant.ops.requantize import Requantization, requantization, sum_bits, weight_scales, weight_zero_point
+from pyquant.ops.requantize import (
+    Requantization,
+    kernel_constants,
+    requantization,
+    sum_bits,
+    weight_scales,
+    weight_zero_point,
+)
+from pyquant.ops.window import Axis
 
 
 def shape(call: Call, x: Shape, w: Shape, b: Shape | None = None) -> list[Shape]:
@@ -65,6 +73,17 @@ def rescaling(call: Call) -> Requantization:
     return requantization(call, single=not per_axis and not exact, bits=sum_bits(call), exact=exact)
 
 
+def params(call: Call) -> Launch | None:
+    """A convolution with a filter of 1 x 1 over one pixel per row."""
+    _check_activation(call)
+    w = call["w"].shape
+    constants = kernel_constants(call, None if call["x"].dtype.is_float else rescaling(call))
+    if constants is None:
+        return None
+    rows, pixel = call["x"].size // w[1], Axis(size=1, taps=1, stride=1, dilation=1, before=0, out=1)
+    return conv_launch(constants, (rows, 1, 1, w[1]), (w[0], 1, 1, w[1]), (rows, 1, 1, w[0]), pixel, pixel)
+
+
 def _finish_float(call: Call, x: np.ndarray, sums: np.ndarray, b: np.ndarray | None) -> np.ndarray:
     _check_activation(call)
     lo, hi = activation_bounds(call.options.fused_activation_function)
@@ -95,6 +114,12 @@ FULLY_CONNECTED = register(
             "int16": quantized,
             "uint8": quantized,
             "hybrid": hybrid,
+        },
+        kernels={
+            "float32": Kernel("conv2d_f32", "pq_conv2d", params),
+            "int8": Kernel("conv2d_s8", "pq_conv2d", params),
+            "int16": Kernel("conv2d_s16", "pq_conv2d", params),
+            "uint8": Kernel("conv2d_u8", "pq_conv2d", params),
         },
         versions={"int8": 4, "int16": 7, "hybrid": 3},
         settings={"int16": {"quantized_bias_type": "INT64"}},

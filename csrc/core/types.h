@@ -1,0 +1,50 @@
+/* The element types behind a kernel's type name: define TYPE as s8, u8, s16 or f32, then include this file, once for each.
+ * CODE: activations. WEIGHT: weights in the file. TERM: what is multiplied. SUM: sums; integers wrap. INTEGER: 0 for f32.
+ * NAME(x) is x_TYPE and, where ISA is defined, FULL_NAME(x) is x_TYPE_ISA. */
+#undef CODE
+#undef WEIGHT
+#undef TERM
+#undef SUM
+#undef INTEGER
+#undef NAME
+#undef FULL_NAME
+
+#define CODE PQ_JOIN(PQ_CODE, TYPE)
+#define WEIGHT PQ_JOIN(PQ_WEIGHT, TYPE)
+#define TERM PQ_JOIN(PQ_TERM, TYPE)
+#define SUM PQ_JOIN(PQ_SUM, TYPE)
+#define INTEGER PQ_JOIN(PQ_INTEGER, TYPE)
+#define NAME(x) PQ_JOIN(x, TYPE)
+#define FULL_NAME(x) PQ_JOIN(NAME(x), ISA)
+
+#ifndef PQ_TYPES_H
+#define PQ_TYPES_H
+#include <stdint.h>
+
+#define PQ_JOIN(a, b) PQ_JOIN_EXPANDED(a, b)
+#define PQ_JOIN_EXPANDED(a, b) a##_##b
+
+#define PQ_CODE_s8 int8_t
+#define PQ_WEIGHT_s8 int8_t
+#define PQ_TERM_s8 int16_t
+#define PQ_SUM_s8 uint32_t
+#define PQ_INTEGER_s8 1
+
+#define PQ_CODE_u8 uint8_t
+#define PQ_WEIGHT_u8 uint8_t
+#define PQ_TERM_u8 int16_t
+#define PQ_SUM_u8 uint32_t
+#define PQ_INTEGER_u8 1
+
+#define PQ_CODE_s16 int16_t
+#define PQ_WEIGHT_s16 int8_t
+#define PQ_TERM_s16 int16_t
+#define PQ_SUM_s16 uint64_t
+#define PQ_INTEGER_s16 1
+
+#define PQ_CODE_f32 float
+#define PQ_WEIGHT_f32 float
+#define PQ_TERM_f32 float
+#define PQ_SUM_f32 float
+#define PQ_INTEGER_f32 0
+#endif

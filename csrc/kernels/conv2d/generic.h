@@ -1,0 +1,85 @@
+/* The loops of conv2d for one TYPE. They stand around an inner product that the including file defines for each TERM:
+ *   accumulate_s16(const int16_t *x, int rows, const int16_t *w, int32_t terms, int32_t *sums)
+ *   accumulate_f32(const float *x, int rows, const float *w, int32_t terms, float *sums)
+ * sums[r][c] += Σ_k x[r][k] · w[k][c] over a packed block of 16 channels; x has rows of TERMS, sums has rows of BLOCK.
+ * rows is ROWS or 1, a constant where it is called; terms is a multiple of GATHERED. */
+#include "types.h"
+#define PARAMS pq_conv2d
+#include "finish.h"
+#undef PARAMS
+
+/* Copy the terms [first, first + count) of an output pixel, less the zero point; zeros for those outside the image. */
+static void NAME(gather)(const pq_conv2d *p, const CODE *x, int32_t pixel, int32_t group, int32_t first, int32_t count, TERM *terms) {
+    const int32_t depth = p->channels / p->groups, row = depth * p->filter_width;
+    const int32_t image = pixel / (p->out_height * p->out_width);
+    const int32_t top = pixel / p->out_width % p->out_height * p->stride_height - p->pad_top;
+    const int32_t left = pixel % p->out_width * p->stride_width - p->pad_left;
+    /* a filter row that lies inside the image, channels and all, is one piece of memory */
+    const int32_t whole = p->groups == 1 && p->dilation_width == 1 && left >= 0 && left + p->filter_width <= p->width;
+    const int32_t piece = whole ? row : depth;
+    const TERM zero = (TERM)p->input_zero;
+    for (int32_t k = first, n; k < first + count; k += n, terms += n) {
+        const int32_t y = top + k / row * p->dilation_height, column = left + k % row / piece * p->dilation_width;
+        const int32_t within = k % piece;
+        n = piece - within < first + count - k ? piece - within : first + count - k;
+        if (y < 0 || y >= p->height || column < 0 || column >= p->width) {
+            memset(terms, 0, (size_t)n * sizeof(TERM));
+            continue;
+        }
+        const size_t position = ((size_t)image * (size_t)p->height + (size_t)y) * (size_t)p->width + (size_t)column;
+        const CODE *restrict from = x + position * (size_t)p->channels + group * depth + within;
+        TERM *restrict to = terms;
+        for (int32_t i = 0; i < n; i++) to[i] = (TERM)((TERM)from[i] - zero);
+    }
+}
+
+/* sums[r][c] += the product of gathered rows with the block of packed weights at w; sums has rows of PIECE. */
+static inline __attribute__((always_inline)) void NAME(add_block)(const TERM *x, int rows, const TERM *w, int32_t terms, SUM *sums) {
+#if INTEGER
+    int32_t block[ROWS * BLOCK] = {0}; /* holds TERMS products of int16 with int8 */
+    accumulate_s16(x, rows, w, terms, block);
+    for (int r = 0; r < rows; r++)
+        for (int c = 0; c < BLOCK; c++) sums[r * PIECE + c] += (SUM)block[r * BLOCK + c];
+#else
+    float block[ROWS * BLOCK];
+    for (int r = 0; r < rows; r++) memcpy(block + r * BLOCK, sums + r * PIECE, sizeof(float) * BLOCK);
+    accumulate_f32(x, rows, w, terms, block);
+    for (int r = 0; r < rows; r++) memcpy(sums + r * PIECE, block + r * BLOCK, sizeof(float) * BLOCK);
+#endif
+}
+
+/* One piece of the output channels for `count` pixels from `pixel` on, at most PIXELS. */
+static void NAME(piece)(const pq_conv2d *p, const CODE *x, CODE *y, int32_t piece, int32_t pixel, int32_t count) {
+    const int32_t in_group = group_channels(p), group = piece / pieces_of_group(p), first = piece % pieces_of_group(p) * PIECE;
+    const int32_t channels = in_group - first < PIECE ? in_group - first : PIECE, channel = group * in_group + first;
+    const int32_t terms = term_count(p), padded = rounded_up(terms, GATHERED);
+    const TERM *weights = (const TERM *)p->packed + (size_t)(group * rounded_up(in_group, BLOCK) + first) * (size_t)padded;
+    TERM x_terms[PIXELS * TERMS];
+    SUM sums[PIXELS * PIECE] = {0};
+    for (int32_t k = 0; k < terms; k += TERMS) {
+        const int32_t n = terms - k < TERMS ? terms - k : TERMS, even = rounded_up(n, GATHERED);
+        for (int32_t i = 0; i < count; i++) {
+            NAME(gather)(p, x, pixel + i, group, k, n, x_terms + i * TERMS);
+            if (even > n) x_terms[i * TERMS + n] = 0;
+        }
+        for (int32_t c = 0; c < channels; c += BLOCK) {
+            const TERM *w = weights + (size_t)c * (size_t)padded + (size_t)k * BLOCK;
+            int32_t i = 0;
+            for (; i + ROWS <= count; i += ROWS) NAME(add_block)(x_terms + i * TERMS, ROWS, w, even, sums + i * PIECE + c);
+            for (; i < count; i++) NAME(add_block)(x_terms + i * TERMS, 1, w, even, sums + i * PIECE + c);
+        }
+    }
+    for (int32_t i = 0; i < count; i++)
+        NAME(finish)(p, channel, channels, sums + i * PIECE, y + (size_t)(pixel + i) * (size_t)p->out_channels + channel);
+}
+
+void FULL_NAME(conv2d)(const pq_step *step, int32_t begin, int32_t end) {
+    const pq_conv2d *p = step->params;
+    const int32_t pixels = p->batch * p->out_height * p->out_width;
+    for (int32_t unit = begin, n; unit < end; unit += n) {
+        const int32_t pixel = unit % pixels, left = end - unit < pixels - pixel ? end - unit : pixels - pixel;
+        n = left < PIXELS ? left : PIXELS;
+        NAME(piece)(p, step->in[0], step->out[0], unit / pixels, pixel, n);
+    }
+}
+#undef TYPE

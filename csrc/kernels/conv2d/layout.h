@@ -1,0 +1,19 @@
+/* How conv2d's weights are packed: for each group, blocks of 16 output channels, zeros where there are fewer; in a block the
+ * terms (ky, kx, c) in order, GATHERED at a time: [group][block][terms / GATHERED][16][GATHERED] of TERM. */
+#ifndef PQ_CONV2D_LAYOUT_H
+#define PQ_CONV2D_LAYOUT_H
+#include <stddef.h>
+
+#include "conv2d.h"
+
+enum { BLOCK = 16, PIECE = 128 }; /* output channels of a block, and of a unit */
+
+/* Integer terms go in pairs, for the instructions that multiply pairs and add them. */
+#define GATHERED (INTEGER ? 2 : 1)
+
+static inline int32_t rounded_up(int32_t n, int32_t step) { return (n + step - 1) / step * step; }
+
+static inline int32_t group_channels(const pq_conv2d *p) { return p->out_channels / p->groups; }
+static inline int32_t pieces_of_group(const pq_conv2d *p) { return rounded_up(group_channels(p), PIECE) / PIECE; }
+static inline int32_t term_count(const pq_conv2d *p) { return p->filter_height * p->filter_width * (p->channels / p->groups); }
+#endif

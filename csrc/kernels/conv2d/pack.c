@@ -1,0 +1,12 @@
+#include <string.h>
+
+#include "layout.h"
+
+#define TYPE s8
+#include "pack.h"
+#define TYPE u8
+#include "pack.h"
+#define TYPE s16
+#include "pack.h"
+#define TYPE f32
+#include "pack.h"

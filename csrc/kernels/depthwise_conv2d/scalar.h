@@ -1,0 +1,34 @@
+/* depthwise_conv2d for one TYPE, for reading: the formula of depthwise_conv2d.h, one output element at a time. */
+#include "types.h"
+#define PARAMS pq_depthwise_conv2d
+#include "finish.h"
+#undef PARAMS
+
+static SUM NAME(sum_at)(const pq_depthwise_conv2d *p, const CODE *x, int32_t pixel, int32_t o) {
+    const int32_t image = pixel / (p->out_height * p->out_width), channel = o / (p->out_channels / p->channels);
+    const int32_t top = pixel / p->out_width % p->out_height * p->stride_height - p->pad_top;
+    const int32_t left = pixel % p->out_width * p->stride_width - p->pad_left;
+    const WEIGHT *w = (const WEIGHT *)p->weights + o;
+    SUM sum = 0;
+    for (int32_t ky = 0; ky < p->filter_height; ky++) {
+        for (int32_t kx = 0; kx < p->filter_width; kx++, w += p->out_channels) {
+            const int32_t iy = top + ky * p->dilation_height, ix = left + kx * p->dilation_width;
+            if (iy < 0 || iy >= p->height || ix < 0 || ix >= p->width) continue;
+            const size_t position = ((size_t)image * (size_t)p->height + (size_t)iy) * (size_t)p->width + (size_t)ix;
+            sum += (SUM)((x[position * (size_t)p->channels + (size_t)channel] - p->input_zero) * (*w - p->weight_zero));
+        }
+    }
+    return sum;
+}
+
+void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end) {
+    const pq_depthwise_conv2d *p = step->params;
+    for (int32_t pixel = begin; pixel < end; pixel++) {
+        CODE *y = (CODE *)step->out[0] + (size_t)pixel * (size_t)p->out_channels;
+        for (int32_t o = 0; o < p->out_channels; o++) {
+            SUM sum = NAME(sum_at)(p, step->in[0], pixel, o);
+            NAME(finish)(p, o, 1, &sum, y + o);
+        }
+    }
+}
+#undef TYPE
