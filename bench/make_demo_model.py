@@ -1,6 +1,6 @@
 """Makes the demo's files: trains a small CNN on scikit-learn's digits in plain NumPy and writes it as a `.tflite`.
 
-`python bench/make_demo_model.py` rewrites digits.tflite and digits.npz in pyquant/cli/demo/.
+`python bench/make_demo_model.py` rewrites digits.tflite and digits.npz in pyquant/demo/.
 The digits: UCI Optical Recognition of Handwritten Digits (E. Alpaydin, C. Kaynak, CC BY 4.0), from scikit-learn.
 """
 
@@ -20,7 +20,7 @@ EPOCHS, BATCH, RATE = 120, 32, 3e-3
 TEST, CALIBRATION = 500, 100  # images held out for the test; training images shipped for calibration
 CHANNELS = (1, 16, 32)
 CLASSES = 10
-FOLDER = Path(__file__).parents[1] / "pyquant" / "cli" / "demo"
+FOLDER = Path(__file__).parents[1] / "pyquant" / "demo"
 
 Parameters = dict[str, np.ndarray]
 # A layer gives its output and the function from the output's gradient to the input's, which also fills `gradients`.

@@ -68,6 +68,23 @@ def fit(array: Any, tensor: Tensor, where: str = "sample") -> np.ndarray:
     return np.ascontiguousarray(_converted(values, tensor, what))
 
 
+def random_samples(model: Model, count: int, seed: int = 0) -> Iterator[list[np.ndarray]]:
+    """Arrays in input order: floats in -1..1, any code for quantized integers, 0 or 1 for other numbers."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        yield [_random(tensor, rng) for tensor in model.main.inputs]
+
+
+def _random(tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
+    kind = tensor.dtype
+    if kind.numpy is None:
+        raise DataError(f"input {tensor.name!r} takes {kind}: random samples cannot be made, give data")
+    if kind.is_float:
+        return rng.uniform(-1, 1, tensor.shape).astype(kind.numpy)
+    low, high = (kind.lo, kind.hi) if tensor.is_quantized and kind.lo is not None and kind.hi is not None else (0, 1)
+    return rng.integers(low, high, tensor.shape, endpoint=True).astype(kind.numpy)
+
+
 def _without_batch(shape: tuple[int, ...]) -> tuple[int, ...]:
     while shape and shape[0] == 1:
         shape = shape[1:]

@@ -1,0 +1,5 @@
+"""The command line: it calls the public names only."""
+
+from pyquant.cli.main import main
+
+__all__ = ["main"]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pyquant.calibrate import samples
-from pyquant.calibrate.data import fit
+from pyquant.calibrate.data import fit, random_samples
 from pyquant.errors import DataError, ShapeError
 from pyquant.graph import Model, Node, Tensor
 from pyquant.graph import open as open_model
@@ -61,7 +61,8 @@ def validate(
     min_sqnr: judge the outputs by this many dB instead of by equality; against another model 0 dB where None.
     Raises OracleError where the runtime is missing, refuses the model or dies, DataError for unfit data.
     """
-    feeds = _random(model) if data is None else (list(sample.values()) for sample in samples(data, model))
+    fitted = None if data is None else (list(sample.values()) for sample in samples(data, model))
+    feeds = random_samples(model, RANDOM_SAMPLES) if fitted is None else fitted
     if not isinstance(against, Model) and str(against) in RUNTIMES:
         peers = _runtime(model, str(against), resolver, threads)
     else:
@@ -214,21 +215,3 @@ def _partners(model: Model, other: Model) -> dict[Tensor, Tensor]:
 
 def _title(model: Model) -> str:
     return model.description or "the model"
-
-
-def _random(model: Model) -> Iterator[list[np.ndarray]]:
-    """Floats in -1..1, every code of quantized integers, 0 or 1 for other numbers."""
-    rng = np.random.default_rng(0)
-    for _ in range(RANDOM_SAMPLES):
-        yield [_random_array(tensor, rng) for tensor in model.main.inputs]
-
-
-def _random_array(tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
-    kind = tensor.dtype
-    if kind.numpy is None:
-        raise DataError(f"input {tensor.name!r} takes {kind}: random samples cannot be made, give data")
-    if kind.is_float:
-        return rng.uniform(-1, 1, tensor.shape).astype(kind.numpy)
-    coded = tensor.is_quantized and kind.lo is not None and kind.hi is not None
-    low, high = (kind.lo, kind.hi) if coded else (0, 1)
-    return rng.integers(low, high, tensor.shape, endpoint=True).astype(kind.numpy)  # type: ignore[arg-type]

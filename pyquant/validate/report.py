@@ -6,6 +6,9 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+HEADER = ("tensor", "op", "type", "elements", "equal", "max diff", "relative", "SQNR dB")
+WORDS = 3  # columns of words, before those of numbers
+
 
 @dataclass(frozen=True)
 class Divergence:
@@ -80,8 +83,7 @@ class Report:
         return _plain({"ok": self.ok, **asdict(self)})
 
     def __str__(self) -> str:
-        rows = [("tensor", "op", "type", "elements", "equal", "max diff", "relative", "SQNR dB")]
-        rows += [cells(t) for t in self.tensors]
+        rows = [HEADER, *(cells(t) for t in self.tensors)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines = [f"{self.title} ({self.samples} samples)", *self.notes]
         lines += ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
@@ -112,8 +114,7 @@ def cells(t: TensorReport) -> tuple[str, ...]:
 
 
 def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
-    """Three columns of words to the left, numbers to the right."""
-    return [c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+    return [c.ljust(w) if i < WORDS else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
 
 
 def _plain(value: Any) -> Any:

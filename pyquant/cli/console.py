@@ -1,0 +1,103 @@
+"""What the verbs share: their common options, tables, progress and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from pyquant.calibrate import Images, samples
+from pyquant.errors import FileExists
+from pyquant.graph import Model
+
+F = TypeVar("F", bound=Callable[..., Any])
+PIPE_WIDTH = 10_000  # columns: nothing is cut or wrapped where no terminal sets a width
+
+model_argument = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+force_option = click.option("--force", is_flag=True, help="Overwrite what exists.")
+threads_option = click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+isa_option = click.option("--isa", metavar="NAME", help="Best instruction set to use, such as scalar.")
+numerics_option = click.option(
+    "--numerics", type=click.Choice(["tflite", "litert"]), help="Arithmetic where they differ."
+)
+
+
+class Numbers(click.ParamType):
+    """One number, or one per channel: 127.5 or 123.7,116.3,103.5."""
+
+    name = "number[,number...]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[float]:
+        try:
+            return [float(part) for part in value.split(",")]
+        except ValueError:
+            self.fail(f"{value!r} is not a number, or numbers with commas between", param, ctx)
+
+
+def data_options(function: F) -> F:
+    """--data and what goes with it."""
+    for option in (
+        click.option("--limit", type=click.IntRange(1), help="Take only so many samples."),
+        click.option("--std", type=Numbers(), help="Images: the value is (pixel - mean) / std."),
+        click.option("--mean", type=Numbers(), help="Images: see --std."),
+        click.option("--data", metavar="PATH", help=".npy, .npz, FILE.npz:NAME, folder of images, or Python script."),
+    ):
+        function = option(function)
+    return function
+
+
+def feeds(
+    model: Model,
+    data: str | None,
+    mean: list[float] | None,
+    std: list[float] | None,
+    limit: int | None,
+    label: str,
+) -> Iterator[list[np.ndarray]] | None:
+    """The samples that --data names, in input order, with a progress bar on a terminal; None without --data."""
+    if data is None:
+        return None
+    source = data if mean is None and std is None else Images(data, mean, std)
+    arrays = (list(sample.values()) for sample in islice(samples(source, model), limit))
+    return progress(arrays, label)
+
+
+T = TypeVar("T")
+
+
+def progress(items: Iterator[T], label: str) -> Iterator[T]:
+    """The items, counted on stderr where that is a terminal."""
+    console = Console(stderr=True)
+    yield from track(items, label, console=console, transient=True, disable=not console.is_terminal)
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2))
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> None:
+    """A table whose first `words` columns are words, the rest numbers."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for i, name in enumerate(header):
+        table.add_column(name, justify="left" if i < words else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    console.print(table)
+
+
+def refuse_existing(path: Path, force: bool) -> None:
+    """Raise FileExists before the work begins rather than after it."""
+    if path.exists() and not force:
+        raise FileExists(f"{path} exists; --force overwrites it")

@@ -1,0 +1,30 @@
+"""The command `pyquant` and its verbs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from pyquant.cli import bench, demo, inspect, quantize, run, validate
+from pyquant.errors import PyQuantError
+
+
+class Verbs(click.Group):
+    """Turns an error of ours into one line on stderr and exit code 1; click itself exits with 2 for wrong usage."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PyQuantError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pyquant")
+def main() -> None:
+    """Inspect, quantize, run and validate .tflite models without TensorFlow."""
+
+
+for module in (inspect, quantize, run, validate, bench, demo):
+    main.add_command(module.command)

@@ -1,0 +1,72 @@
+"""`pyquant run`: a model on data, outputs to a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+import pyquant as pq
+from pyquant.cli.console import (
+    data_options,
+    feeds,
+    force_option,
+    isa_option,
+    json_option,
+    model_argument,
+    numerics_option,
+    print_json,
+    refuse_existing,
+    threads_option,
+)
+from pyquant.errors import FileError
+
+
+@click.command("run")
+@model_argument
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The .npz file to write.")
+@data_options
+@threads_option
+@isa_option
+@numerics_option
+@force_option
+@json_option
+def command(
+    model: Path,
+    output: Path,
+    data: str | None,
+    mean: list[float] | None,
+    std: list[float] | None,
+    limit: int | None,
+    threads: int,
+    isa: str | None,
+    numerics: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Run a model on every sample; the file holds one array for each output, samples along its first axis."""
+    if data is None:
+        raise click.UsageError("--data is missing")
+    refuse_existing(output, force)
+    opened = pq.open(model)
+    plan = pq.compile(opened, threads=threads, isa=isa, numerics=numerics or "tflite")
+    results = [plan.run(*arrays) for arrays in feeds(opened, data, mean, std, limit, "running") or ()]
+    arrays = {t.name: joined([result[t] for result in results]) for t in opened.main.outputs}
+    try:
+        with output.open("wb") as file:  # NumPy would append .npz to another name
+            np.savez(file, allow_pickle=False, **arrays)
+    except OSError as error:
+        raise FileError(f"{output}: {error.strerror}") from None
+    if as_json:
+        shapes = [{"name": name, "shape": list(a.shape), "dtype": a.dtype.name} for name, a in arrays.items()]
+        print_json({"file": str(output), "samples": len(results), "outputs": shapes})
+    else:
+        shown = ", ".join(f"{name} {a.shape} {a.dtype}" for name, a in arrays.items())
+        click.echo(f"{output}: {len(results)} samples: {shown}")
+
+
+def joined(arrays: list[np.ndarray]) -> np.ndarray:
+    """Samples along the first axis: the batch axis where it is 1, else a new one."""
+    batches = arrays[0].ndim > 0 and arrays[0].shape[0] == 1
+    return np.concatenate(arrays) if batches else np.stack(arrays)

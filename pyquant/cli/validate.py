@@ -1,0 +1,66 @@
+"""`pyquant validate`: is what we compute what another runtime, or another model, computes?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import pyquant as pq
+from pyquant.cli.console import (
+    data_options,
+    feeds,
+    isa_option,
+    json_option,
+    model_argument,
+    numerics_option,
+    print_json,
+    print_table,
+    threads_option,
+)
+from pyquant.validate.report import HEADER, WORDS, cells
+
+
+@click.command("validate")
+@model_argument
+@click.option(
+    "--against", default="tflite-runtime", show_default=True, help="tflite-runtime, ai-edge-litert or a .tflite file."
+)
+@data_options
+@click.option(
+    "--resolver",
+    type=click.Choice(["reference", "optimized", "default"]),
+    default="reference",
+    show_default=True,
+    help="The runtime's kernels; default is with XNNPACK, and compares outputs only.",
+)
+@numerics_option
+@click.option("--tolerance", type=float, default=1e-5, show_default=True, help="For floats, of their range.")
+@click.option("--min-sqnr", type=float, metavar="DB", help="Pass where every output reaches this.")
+@threads_option
+@isa_option
+@json_option
+def command(
+    model: Path,
+    data: str | None,
+    mean: list[float] | None,
+    std: list[float] | None,
+    limit: int | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Compare every tensor with another runtime or another model. Exit code 1 where they differ."""
+    opened = pq.open(model)
+    samples = feeds(opened, data, mean, std, limit, "comparing")
+    report = pq.validate(opened, data=samples, **options)
+    if as_json:
+        print_json({"file": str(model), **report.to_dict()})
+    else:
+        click.echo(f"{model} against {report.against}: {report.samples} samples, numerics {report.numerics}")
+        for note in report.notes:
+            click.echo(note)
+        print_table(HEADER, [cells(t) for t in report.tensors], words=WORDS)
+        click.echo(report.verdict)
+    if not report.ok:
+        raise SystemExit(1)
