@@ -1,1 +1,57 @@
 """Inspect, rewrite, quantize, run and validate `.tflite` models without TensorFlow."""
+
+from pyquant.calibrate import Images, Range, calibrate, samples
+from pyquant.errors import (
+    DataError,
+    FileError,
+    FileExists,
+    FormatError,
+    GraphError,
+    OracleError,
+    PyQuantError,
+    RangeError,
+    RecipeError,
+    ShapeError,
+    UnsupportedOp,
+)
+from pyquant.graph import Builder, Model, Node, Quantization, Subgraph, Tensor, open  # noqa: A004
+from pyquant.quantize import SCHEMES, Assignments, Recipe, apply, assign, quantize
+from pyquant.run import Plan, compile, interpret  # noqa: A004
+from pyquant.validate import accuracy, validate
+
+__version__ = "0.1.0"
+__all__ = [
+    "SCHEMES",
+    "Assignments",
+    "Builder",
+    "DataError",
+    "FileError",
+    "FileExists",
+    "FormatError",
+    "GraphError",
+    "Images",
+    "Model",
+    "Node",
+    "OracleError",
+    "Plan",
+    "PyQuantError",
+    "Quantization",
+    "Range",
+    "RangeError",
+    "Recipe",
+    "RecipeError",
+    "ShapeError",
+    "Subgraph",
+    "Tensor",
+    "UnsupportedOp",
+    "accuracy",
+    "apply",
+    "assign",
+    "calibrate",
+    "compile",
+    "interpret",
+    "open",
+    "quantize",
+    "samples",
+    "validate",
+]

@@ -294,7 +294,8 @@ class _Static:
 
     def _note_ranges(self) -> None:
         """Say which ranges could not be used as they were observed."""
-        for tensor in self.made.produced:
+        values = dict.fromkeys([k for k in self.keys.values() if isinstance(k, Tensor)] + list(self.made.produced))
+        for tensor in values:
             seen = self._range(tensor)
             if seen.ignored:
                 self.made.notes.append(f"tensor {tensor.name!r}: {seen.ignored} values were NaN or infinite and ignored")

@@ -35,7 +35,8 @@ def reference(call: Call) -> Reference:
 
 def evaluate(call: Call, function: Reference, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
     """The outputs by a reference. Raises GraphError where their number or types are not what the node declares."""
-    result = function(call, *inputs)
+    with np.errstate(all="ignore"):  # NaN and infinity are values here, as in C
+        result = function(call, *inputs)
     arrays = result if isinstance(result, tuple) else (result,)
     if len(arrays) != len(call.node.outputs):
         raise GraphError(f"{call.label}: makes {len(arrays)} outputs, the node has {len(call.node.outputs)}")

@@ -1,0 +1,237 @@
+"""The quantizer: parameters by the specification, decisions that obey every slot, files that runtimes load, and clear refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pyquant as pq
+from pyquant.dtypes import FLOAT32, INT8, INT16, DType
+from pyquant.graph import Builder, Model, Tensor
+from pyquant.ops import Fixed, Product, SameAs, find
+from pyquant.ops.build import add
+from pyquant.quantize import parameters, recipe, solve
+from pyquant.validate.oracle import Oracle
+
+SCHEMES = ("float16", "dynamic", "int8", "int16x8")
+STATIC = ("int8", "int16x8")
+rng = np.random.default_rng(7)
+
+
+def normal(*shape: int) -> np.ndarray:
+    return rng.normal(0, 0.4, shape).astype(np.float32)
+
+
+def conv(b: Builder, x: Tensor, channels: int, name: str, **options: object) -> Tensor:
+    w = b.constant(f"{name}/w", normal(channels, 3, 3, x.shape[3]))
+    bias = b.constant(f"{name}/b", normal(channels))
+    return add(b, "CONV_2D", [x, w, bias], name, **{"padding": "SAME", "stride_h": 1, "stride_w": 1} | options)
+
+
+def network() -> Model:
+    """Every kind of constraint: free, shared, fixed, a constant operand, a branch, and a value read twice."""
+    b = Builder()
+    x = b.input("x", (1, 8, 8, 3))
+    stem = conv(b, x, 8, "stem", fused_activation_function="RELU6")
+    left = add(b, "LOGISTIC", [conv(b, stem, 8, "left")], "gate")
+    right = conv(b, stem, 8, "right", fused_activation_function="RELU")
+    both = add(b, "CONCATENATION", [left, right, stem], "both", axis=3)
+    half = b.constant("half", np.float32([0.5]))
+    pooled = add(
+        b, "MAX_POOL_2D", [add(b, "MUL", [both, half], "halved")], "pooled",
+        filter_height=2, filter_width=2, stride_h=2, stride_w=2, padding="VALID",
+    )  # fmt: skip
+    mean = add(b, "MEAN", [pooled, b.constant("axes", np.int32([1, 2]))], "mean")
+    w, bias = b.constant("dense/w", normal(50, 24)), b.constant("dense/b", normal(50))
+    logits = add(b, "FULLY_CONNECTED", [mean, w, bias], "logits")
+    return b.model([add(b, "SOFTMAX", [logits], "y", beta=1.0), mean])
+
+
+def samples(count: int = 8) -> list[np.ndarray]:
+    return [rng.uniform(-1, 1, (1, 8, 8, 3)).astype(np.float32) for _ in range(count)]
+
+
+def assert_obeys_slots(model: Model) -> None:
+    """Every node that computes in integers has the scales that its operator's slots prescribe."""
+    for node in model.main.nodes:
+        operator = find(node.op)
+        if operator is None or node.op in ("QUANTIZE", "DEQUANTIZE"):
+            continue
+        seen: dict[str, Tensor] = {}
+        inputs = zip(operator.slots(node.inputs), node.inputs, strict=True)
+        outputs = zip(operator.slots(node.outputs, outputs=True), node.outputs, strict=True)
+        for slot, tensor in (*inputs, *outputs):
+            if tensor is None or slot.role == "data" or tensor.dtype is FLOAT32:
+                continue
+            assert tensor.is_quantized, f"{node.label}: {tensor.name}"
+            q = tensor.quantization
+            assert q is not None and np.all(q.scale > 0) and np.all(np.isfinite(q.scale))
+            if slot.role in ("weight", "bias") or tensor.dtype is INT16:
+                assert not q.zero_point.any()
+            if isinstance(slot.scale, Fixed) and tensor.dtype.name in slot.scale.values:
+                assert (float(q.scale[0]), int(q.zero_point[0])) == slot.scale.values[tensor.dtype.name]
+            if isinstance(slot.scale, SameAs) and slot.scale.slot in seen:
+                assert seen[slot.scale.slot].quantization == q, f"{node.label}: {tensor.name}"
+            if isinstance(slot.scale, Product):
+                x, w = seen[slot.scale.first].quantization, seen[slot.scale.second].quantization
+                assert x is not None and w is not None
+                np.testing.assert_array_equal(q.scale, x.scale * w.scale)
+            seen[slot.name] = tensor
+
+
+def runs_in_oracles(model: Model, feeds: list[np.ndarray]) -> list[np.ndarray]:
+    """The outputs of the last runtime that is here; every runtime must load and run the file."""
+    outputs: list[np.ndarray] = []
+    for runtime in ("ai-edge-litert", "tflite-runtime"):
+        for resolver in ("default", "reference"):
+            try:
+                oracle = Oracle(runtime)
+            except pq.OracleError as missing:
+                pytest.skip(str(missing))
+            with oracle:
+                oracle.load(model, resolver)
+                outputs = list(oracle.run(feeds).values())
+    return outputs
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.sampled_from([INT8, INT16]))
+def test_activation_parameters_hold_zero_and_the_range(a: float, b: float, kind: DType) -> None:
+    low, high = min(a, b, 0.0), max(a, b, 0.0)
+    q = parameters.activation(low, high, kind)
+    scale, zero = float(q.scale[0]), int(q.zero_point[0])
+    assert kind.lo <= zero <= kind.hi
+    assert scale >= parameters.SMALLEST_SCALE
+    for end in (low, high):
+        stored = parameters.store(np.float32([end]), q, kind)
+        assert abs(scale * (int(stored[0]) - zero) - end) <= scale * 1.01
+    assert parameters.store(np.float32([0]), q, kind)[0] == zero
+
+
+def test_weights_are_symmetric_and_narrow() -> None:
+    w = normal(4, 3, 3, 2)
+    w[2] = 0
+    q = pq.Quantization.of(parameters.weight_scales(w, 0))
+    stored = parameters.store(w, q, INT8, narrow=True)
+    assert np.abs(stored.reshape(4, -1)).max(axis=1).tolist() == [127, 127, 0, 127]
+    assert q.scale[2] == q.scale.max()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_every_scheme_runs_and_stays_near_float(scheme: str, per_channel: bool) -> None:
+    model, feeds = network(), samples()
+    small = pq.quantize(model, scheme, data=feeds, per_channel=per_channel)
+    assert_obeys_slots(small)
+    assert [t.name for t in small.main.inputs + small.main.outputs] == ["x", "y", "mean"]
+    expected, ours = pq.interpret(model, feeds[:1]), pq.interpret(small, feeds[:1])
+    theirs = runs_in_oracles(small, feeds[:1])
+    for before, after in zip(model.main.outputs, small.main.outputs, strict=True):
+        assert np.abs(expected[before] - ours[after]).max() <= 0.05
+    for tensor, array in zip(small.main.outputs, theirs, strict=True):
+        assert np.abs(ours[tensor] - array).max() <= 0.02
+
+
+@pytest.mark.parametrize(
+    ("scheme", "kind"), [("int8", "int8"), ("int8", "uint8"), ("int8", "float32"), ("int16x8", "int16")]
+)
+def test_boundary_types(scheme: str, kind: str) -> None:
+    small = pq.quantize(network(), scheme, data=samples(), input_type=kind, output_type=kind)
+    boundary = small.main.inputs + small.main.outputs
+    assert [t.dtype.name for t in boundary] == [kind] * 3
+    assert [t.name for t in boundary] == ["x", "y", "mean"]
+    x = small.main.inputs[0]
+    assert x.dtype.numpy is not None
+    runs_in_oracles(small, [np.zeros(x.shape, x.dtype.numpy)])
+
+
+@pytest.mark.parametrize("scheme", STATIC)
+@pytest.mark.parametrize("value", [0.0, 1.0, 1e-30, 1e30, np.nan, np.inf])
+def test_degenerate_data_still_makes_a_file_that_loads(scheme: str, value: float) -> None:
+    data = [np.full((1, 8, 8, 3), value, np.float32)]
+    made = pq.assign(network(), scheme, data=data)
+    if value != 1.0:
+        assert made.notes
+    small = pq.apply(made)
+    assert_obeys_slots(small)
+    runs_in_oracles(small, [np.zeros((1, 8, 8, 3), np.float32)])
+
+
+@pytest.mark.parametrize("scheme", STATIC)
+def test_a_huge_bias_raises_the_weight_scale(scheme: str) -> None:
+    b = Builder()
+    x = b.input("x", (1, 4))
+    w = b.constant("w", np.full((2, 4), 1e-12, np.float32))
+    y = add(b, "FULLY_CONNECTED", [x, w, b.constant("bias", np.float32([1e3, 0]))], "y")
+    small = pq.quantize(b.model([y]), scheme, data=[np.full((1, 4), 1e-6, np.float32)])
+    runs_in_oracles(small, [np.zeros((1, 4), np.float32)])
+    assert abs(pq.interpret(small, [np.zeros((1, 4), np.float32)])[small.main.outputs[0]][0, 0] - 1e3) < 10
+
+
+def test_unknown_and_excluded_operators_stay_float_between_casts() -> None:
+    b = Builder()
+    x = b.input("x", (1, 4, 4, 3))
+    odd = b.tensor("odd", (1, 4, 4, 4))
+    b.node("CUSTOM", [conv(b, x, 4, "first")], [odd], custom_code="Mystery")
+    model = b.model([conv(b, odd, 4, "second"), conv(b, odd, 4, "third")])
+    ranges = {t: pq.Range(-1, 1) for t in model.main.tensors if not t.is_constant}
+    made = solve(model, recipe("int8", keep_float=("^third$",)), ranges)
+    assert [label for label, _ in made.kept_float] == ["Mystery 'odd'", "CONV_2D 'third'"]
+    ops = [node.op for node in pq.apply(made).main.nodes]
+    assert ops.count("Mystery") == 1 and ops.count("QUANTIZE") == 2 and ops.count("DEQUANTIZE") == 2
+    assert "Mystery 'odd': unknown operator" in str(made)
+
+
+def test_one_bias_under_two_scales_becomes_two() -> None:
+    b = Builder()
+    x = b.input("x", (1, 4))
+    w1, w2, bias = b.constant("w1", normal(4, 4)), b.constant("w2", normal(4, 4) * 9), b.constant("bias", normal(4))
+    y = add(b, "FULLY_CONNECTED", [add(b, "FULLY_CONNECTED", [x, w1, bias], "h"), w2, bias], "y")
+    small = pq.quantize(b.model([y]), "int8", data=[normal(1, 4)])
+    assert_obeys_slots(small)
+    assert len({n.inputs[2] for n in small.main.nodes if n.op == "FULLY_CONNECTED"}) == 2
+
+
+def test_the_argument_is_left_as_it_is(tmp_path: object) -> None:
+    model = network()
+    before = [(t.name, t.dtype, t.quantization, t.buffer) for t in model.main.tensors]
+    nodes = [(n.op, list(n.inputs), list(n.outputs)) for n in model.main.nodes]
+    pq.quantize(model, "int8", data=samples())
+    assert before == [(t.name, t.dtype, t.quantization, t.buffer) for t in model.main.tensors]
+    assert nodes == [(n.op, list(n.inputs), list(n.outputs)) for n in model.main.nodes]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: pq.quantize(m, "int7"), "'int7' is not one of float16, dynamic, int8, int16x8"),
+        (lambda m: pq.quantize(m, "int8"), "needs representative samples"),
+        (lambda m: pq.quantize(m, "int8", data=samples(), input_type="int16"), "input_type 'int16' is not one of"),
+        (lambda m: pq.quantize(m, "int8", data=samples(), keep_float=("(",)), "not a regular expression"),
+        (lambda m: pq.quantize(pq.quantize(m, "int8", data=samples()), "dynamic"), "converts no operator"),
+        (lambda m: pq.quantize(m, "int8", data=[]), "no samples"),
+        (lambda m: pq.quantize(m, "int8", data=[np.zeros((3, 3), np.float32)]), "x"),
+    ],
+)
+def test_refusals_name_the_thing(call: object, message: str) -> None:
+    with pytest.raises(pq.PyQuantError, match=message):
+        call(network())  # type: ignore[operator]
+
+
+def test_weights_that_are_not_finite_are_refused() -> None:
+    b = Builder()
+    w = np.full((2, 4), np.nan, np.float32)
+    y = add(b, "FULLY_CONNECTED", [b.input("x", (1, 4)), b.constant("w", w), None], "y")
+    with pytest.raises(pq.RangeError, match="'w'"):
+        pq.quantize(b.model([y]), "int8", data=[np.zeros((1, 4), np.float32)])
+
+
+def test_sizes_shrink() -> None:
+    b = Builder()
+    x = b.input("x", (1, 256))
+    y = add(b, "FULLY_CONNECTED", [x, b.constant("w", normal(256, 256)), None], "y")
+    model = b.model([y])
+    data = [normal(1, 256)]
+    stored = {s: sum(t.buffer.data.size for t in pq.quantize(model, s, data=data).main.tensors if t.is_constant) for s in SCHEMES}
+    assert stored == {"float16": 2 * 65536, "dynamic": 65536, "int8": 65536, "int16x8": 65536}
