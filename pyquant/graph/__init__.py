@@ -1,4 +1,4 @@
-"""The model that people hold: lossless to and from wire records, the few edits that passes need, a builder, a summary."""
+"""The model that people hold, lossless to and from wire records; the edits that passes need; a builder; a summary."""
 
 from pyquant.graph.builder import Builder
 from pyquant.graph.file import dump, load, open

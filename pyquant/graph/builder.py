@@ -1,4 +1,4 @@
-"""Makes a model in a few lines, with every tensor stated. `ops.build.add` adds shape inference and option tables to it."""
+"""Makes a model in a few lines, with every tensor stated. `ops.build.add` infers shapes and options on top of it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Wire records <-> Model, without loss: indices become objects, and what the model has no field for stays in `extra`.
 
-A list or name that the file leaves out reads as empty. Where a new file would have it, `extra` marks it None; where a new
-file would leave it out, `extra` holds the empty list that the file has. So it is written as it was read.
+A list or name that the file leaves out reads as empty. Where a new file would have it, `extra` marks it None; where a
+new file would leave it out, `extra` holds the empty list that the file has. So it is written as it was read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The few edits that passes need. All but `copy` change the model that they are given: a pass works on a copy of its own."""
+"""The few edits that passes need. All but `copy` change what they are given: a pass works on a copy of its own."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from pyquant.wire import Record
 
 @dataclass(eq=False)
 class Buffer:
-    """Raw bytes that tensors and metadata refer to. data: (n,) uint8, often a read-only view on the mapped file; None is empty."""
+    """Raw bytes that tensors and metadata refer to. data: (n,) uint8, often a view on the mapped file; None is empty."""
 
     data: np.ndarray | None = None
     extra: dict[str, Any] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class Buffer:
 
 @dataclass(frozen=True, eq=False)
 class Quantization:
-    """real = scale * (stored - zero_point). scale: (n,) float32, zero_point: (n,) int64; n is 1, or the size of dimension `axis`."""
+    """real = scale * (stored - zero_point). scale: (n,) float32, zero_point: (n,) int64; n is 1, or the size of `axis`."""
 
     scale: np.ndarray
     zero_point: np.ndarray
@@ -65,7 +65,7 @@ class Quantization:
 
 @dataclass(eq=False)
 class Tensor:
-    """One value of a subgraph. shape may hold sizes that the file fixes to 1 where `shape_signature` says -1 (unknown)."""
+    """One value of a subgraph. Where `shape_signature` says -1 (unknown), shape has a size that the file fixes, mostly 1."""
 
     name: str
     shape: tuple[int, ...]
@@ -107,7 +107,7 @@ class Tensor:
 
     @property
     def data(self) -> np.ndarray | None:
-        """The constant value in this tensor's shape and type, int4 and int2 unpacked to int8; None for what is not constant."""
+        """The constant in this tensor's shape and type, int4 and int2 unpacked to int8; None for what is not constant."""
         from pyquant.graph.storage import load
 
         return load(self)
@@ -204,7 +204,7 @@ class Model:
         return summary(self)
 
     def save(self, path: Any, overwrite: bool = False) -> int:
-        """Write to `path` through a temporary file beside it. Returns the bytes written. Raises FileExists unless overwrite."""
+        """Write to `path`, whole or not at all. Returns the bytes written. Raises FileExists unless overwrite."""
         from pyquant.graph.file import save
 
         return save(self, path, overwrite)

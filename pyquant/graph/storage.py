@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 def load(tensor: Tensor) -> np.ndarray | None:
     """The constant of a tensor, None where it has none. Read-only: a view on the file, or unpacked.
 
-    int4, int2 and uint4 come one element a byte; strings as an object array of bytes. Raises GraphError where the buffer
-    does not hold what shape and type need.
+    int4, int2 and uint4 come one element a byte; strings as an object array of bytes. Raises GraphError where the
+    buffer does not hold what shape and type need.
     """
     where = f"tensor {tensor.name!r}"
     if tensor.extra.get("external_buffer"):
@@ -108,7 +109,7 @@ def _split_strings(raw: np.ndarray, count: int, where: str) -> np.ndarray:
     if not sound or (np.diff(head[1:]) < 0).any():
         raise GraphError(f"{where}: its buffer does not hold {count} strings")
     strings = np.empty(count, object)
-    strings[:] = [data[start:end] for start, end in zip(head[1:-1], head[2:], strict=True)]
+    strings[:] = [data[start:end] for start, end in pairwise(head[1:].tolist())]
     return strings
 
 

@@ -152,12 +152,13 @@ class _Decoder:
         vtable = at - _I32(self.view, at)[0]
         plan = self.plans.get((name, vtable)) or self.plan(name, vtable)
         self.claim(at, plan.size)
-        values = dict(zip(plan.names, plan.unpack(self.view, at)))
-        for field, offset, kind, target in plan.references:
-            try:
+        values = dict(zip(plan.names, plan.unpack(self.view, at), strict=True))
+        field = ""
+        try:
+            for field, offset, kind, target in plan.references:
                 values[field] = self.readers[kind](at + offset + (values[field] or self.null(at + offset)), target)
-            except _Unsound as error:
-                raise error.within(f".{field}") from None
+        except _Unsound as error:
+            raise error.within(f".{field}") from None
         for offset in plan.wide:
             if at + offset & 7:
                 raise _Unsound(at + offset, "an 8-byte number is not aligned")
@@ -215,14 +216,14 @@ class _Decoder:
     def tables(self, at: int, name: str) -> list[Record]:
         count = self.length(at)
         self.claim(at, 4 + 4 * count)
-        records = []
+        records: list[Record] = []
         position = at + 4
-        for distance in struct.unpack_from(f"<{count}I", self.view, position):
-            try:
+        try:
+            for distance in struct.unpack_from(f"<{count}I", self.view, position):
                 records.append(self.table(position + (distance or self.null(position)), name))
-            except _Unsound as error:
-                raise error.within(f"[{len(records)}]") from None
-            position += 4
+                position += 4
+        except _Unsound as error:
+            raise error.within(f"[{len(records)}]") from None
         return records
 
     def numbers(self, at: int, field: Field) -> np.ndarray:

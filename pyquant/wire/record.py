@@ -10,7 +10,7 @@ import numpy as np
 from pyquant.errors import RangeError
 from pyquant.wire.layout import Field, fields
 
-# What a record may hold beside its fields: names of what the file has and the schema does not; bytes after the flatbuffer.
+# What a record may hold beside its fields: what the file has and the schema does not; bytes after the flatbuffer.
 NOTES: dict[str, Any] = {"newer": (), "trailing": None}
 
 
