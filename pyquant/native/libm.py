@@ -16,7 +16,7 @@ def libm(name: str, x: np.ndarray) -> np.ndarray:
     single = name.endswith("f") and name != "erf"
     kind, ctype = (np.float32, "float[]") if single else (np.float64, "double[]")
     call = lib.pq_libm_float if single else lib.pq_libm_double
-    x = np.ascontiguousarray(x)
+    x = np.asarray(x, order="C")
     if x.dtype != kind:
         raise TypeError(f"{name} takes {np.dtype(kind).name}, got {x.dtype.name}")
     y = np.empty_like(x)
