@@ -1,0 +1,24 @@
+/* add, multiply: y = f(a, b), a and b broadcast to the shape of y. Types: s8, u8, s16, f32.
+ * add: integers clamp(scaled(a' + sign·b') + zero_point, lo, hi), a' = scaled by a_... of (a - a_zero)·2^left, b' alike;
+ *      f32 clamp(a + sign·b, lo, hi).
+ * multiply: integers clamp(scaled((a - a_zero)(b - b_zero)) + zero_point, lo, hi); f32 clamp(a·b, lo, hi).
+ *
+ * y has `rank` outer loops of `shape`, the last one fastest, and an inner one; the strides, in elements, are those of a and
+ * b, 0 where they are broadcast. One unit is one run of the inner loop. With rank 0 there is one run, and a unit is an element. */
+#ifndef PQ_BINARY_H
+#define PQ_BINARY_H
+#include <stdint.h>
+
+typedef struct {
+    int32_t rank;
+    int32_t shape[5];
+    int64_t a_stride[5];
+    int64_t b_stride[5];
+    int32_t inner, a_step, b_step; /* steps are 0 or 1, not both 0 */
+    int32_t a_zero, b_zero, zero_point;
+    int32_t sign, left;
+    int32_t a_multiplier, a_exponent, b_multiplier, b_exponent;
+    int32_t multiplier, exponent;
+    double lo, hi;
+} pq_binary;
+#endif

@@ -1,0 +1,59 @@
+/* The loops of binary operators for one TYPE and ISA. */
+#include "types.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+#if INTEGER
+INLINE CODE NAME(sum)(const pq_binary *p, CODE a, CODE b) {
+    const int32_t first = pq_multiply((a - p->a_zero) * (1 << p->left), p->a_multiplier, p->a_exponent);
+    const int32_t second = pq_multiply((b - p->b_zero) * (1 << p->left), p->b_multiplier, p->b_exponent);
+    const int32_t scaled = pq_multiply(first + p->sign * second, p->multiplier, p->exponent);
+    return (CODE)pq_clamp(scaled + p->zero_point, (int32_t)p->lo, (int32_t)p->hi);
+}
+
+INLINE CODE NAME(product)(const pq_binary *p, CODE a, CODE b) {
+    const int32_t scaled = pq_multiply((a - p->a_zero) * (b - p->b_zero), p->multiplier, p->exponent);
+    return (CODE)pq_clamp(scaled + p->zero_point, (int32_t)p->lo, (int32_t)p->hi);
+}
+#else
+INLINE CODE NAME(sum)(const pq_binary *p, CODE a, CODE b) {
+    return pq_clampf(a + (float)p->sign * b, (float)p->lo, (float)p->hi);
+}
+
+INLINE CODE NAME(product)(const pq_binary *p, CODE a, CODE b) { return pq_clampf(a * b, (float)p->lo, (float)p->hi); }
+#endif
+
+typedef CODE NAME(function)(const pq_binary *, CODE, CODE);
+
+/* One run of the inner loop, with steps that are constants where it is called. */
+INLINE void NAME(run)(NAME(function) *f, const pq_binary *p, const CODE *restrict a, int32_t a_step, const CODE *restrict b, int32_t b_step, CODE *restrict y, int32_t n) {
+    const pq_binary own = *p; /* which no write to y can change */
+    for (int32_t i = 0; i < n; i++) y[i] = f(&own, a[i * a_step], b[i * b_step]);
+}
+
+INLINE void NAME(runs)(NAME(function) *f, const pq_step *step, int32_t begin, int32_t end) {
+    const pq_binary *p = step->params;
+    const int32_t flat = p->rank == 0, n = flat ? end - begin : p->inner, last = flat ? begin + 1 : end;
+    CODE *y = (CODE *)step->out[0] + (size_t)begin * (flat ? 1 : (size_t)p->inner);
+    for (int32_t unit = begin; unit < last; unit++, y += n) {
+        const CODE *a = (const CODE *)step->in[0] + (flat ? begin * p->a_step : 0);
+        const CODE *b = (const CODE *)step->in[1] + (flat ? begin * p->b_step : 0);
+        for (int32_t d = p->rank - 1, rest = unit; d >= 0; rest /= p->shape[d--]) {
+            a += rest % p->shape[d] * p->a_stride[d];
+            b += rest % p->shape[d] * p->b_stride[d];
+        }
+        if (p->a_step && p->b_step)
+            NAME(run)(f, p, a, 1, b, 1, y, n);
+        else if (p->a_step)
+            NAME(run)(f, p, a, 1, b, 0, y, n);
+        else
+            NAME(run)(f, p, a, 0, b, 1, y, n);
+    }
+}
+
+void FULL_NAME(add)(const pq_step *step, int32_t begin, int32_t end) { NAME(runs)(NAME(sum), step, begin, end); }
+
+void FULL_NAME(multiply)(const pq_step *step, int32_t begin, int32_t end) { NAME(runs)(NAME(product), step, begin, end); }
+
+#undef INLINE
+#undef TYPE

@@ -1,0 +1,41 @@
+/* The loops of mean for one TYPE and ISA. */
+#include "types.h"
+
+#ifndef PIECE
+#define PIECE 64 /* means that are summed side by side */
+#endif
+
+#if INTEGER
+#define NUMBER uint32_t /* wraps */
+#else
+#define NUMBER float
+#endif
+
+static inline CODE NAME(mean_of)(const pq_mean *p, NUMBER sum) {
+#if INTEGER
+    const int32_t total = (int32_t)(sum + (uint32_t)p->offset);
+    return (CODE)pq_clamp(pq_multiply(total, p->multiplier, p->exponent) + p->zero_point, p->lo, p->hi);
+#else
+    return sum / (float)p->terms;
+#endif
+}
+
+void FULL_NAME(mean)(const pq_step *step, int32_t begin, int32_t end) {
+    const pq_mean *p = step->params;
+    const int32_t inner = p->inner, terms = p->terms;
+    CODE *restrict y = (CODE *)step->out[0] + (size_t)begin * (size_t)inner;
+    for (int32_t unit = begin; unit < end; unit++, y += inner)
+        for (int32_t first = 0; first < inner; first += PIECE) {
+            const CODE *from = (const CODE *)step->in[0] + p->starts[unit] + first;
+            const int32_t n = inner - first < PIECE ? inner - first : PIECE;
+            NUMBER sums[PIECE] = {0};
+            for (int32_t t = 0; t < terms; t++) {
+                const CODE *restrict x = from + p->offsets[t];
+                for (int32_t c = 0; c < n; c++) sums[c] += (NUMBER)x[c];
+            }
+            for (int32_t c = 0; c < n; c++) y[first + c] = NAME(mean_of)(p, sums[c]);
+        }
+}
+
+#undef NUMBER
+#undef TYPE

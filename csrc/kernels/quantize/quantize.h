@@ -1,0 +1,23 @@
+/* quantize_f32: y = clamp(round(x / scale) + zero_point, lo, hi), half away from zero; NaN counts as 0.
+ * requantize_s16: y = clamp(scaled(x + offset) + zero_point, lo, hi).
+ * Their y is 16 bits wide if `wide`, else 8, signed or not.
+ * dequantize_s8, _u8, _s16: y = scale·(x + offset). dequantize_f16: y = x.
+ * One unit is one element. */
+#ifndef PQ_QUANTIZE_H
+#define PQ_QUANTIZE_H
+#include <stdint.h>
+
+typedef struct {
+    float scale;
+    int32_t zero_point, lo, hi, wide;
+} pq_quantize;
+
+typedef struct {
+    int32_t offset, multiplier, exponent, zero_point, lo, hi, wide;
+} pq_requantize;
+
+typedef struct {
+    float scale;
+    int32_t offset;
+} pq_dequantize;
+#endif

@@ -1,0 +1,10 @@
+#if defined(__x86_64__)
+#pragma GCC target("avx2")
+#include "fixed.h"
+#include "pq.h"
+#include "quantize.h"
+#include "types.h"
+
+#define ISA x86_avx2
+#include "generic.h"
+#endif

@@ -1,0 +1,80 @@
+#include <math.h>
+#include <stddef.h>
+
+#include "fixed.h"
+#include "pq.h"
+#include "softmax.h"
+
+void softmax_f32_scalar(const pq_step *step, int32_t begin, int32_t end) {
+    const pq_softmax *p = step->params;
+    for (int32_t unit = begin; unit < end; unit++) {
+        const float *restrict x = (const float *)step->in[0] + (size_t)unit * (size_t)p->depth;
+        float *restrict y = (float *)step->out[0] + (size_t)unit * (size_t)p->depth;
+        float max = x[0], sum = 0;
+        for (int32_t c = 1; c < p->depth; c++) max = max < x[c] ? x[c] : max;
+        for (int32_t c = 0; c < p->depth; c++) sum += y[c] = expf((x[c] - max) * p->beta);
+        for (int32_t c = 0; c < p->depth; c++) y[c] /= sum;
+    }
+}
+
+static inline int32_t leading_zeros(int32_t x) { return __builtin_clz((uint32_t)x); }
+
+/* x·2^n, saturating. */
+static inline int32_t shift_left(int32_t x, int32_t n) {
+    const int64_t shifted = (int64_t)x * (1 << n);
+    return shifted > INT32_MAX ? INT32_MAX : shifted < INT32_MIN ? INT32_MIN : (int32_t)shifted;
+}
+
+/* 1 / (1 + a) for 0 <= a <= 1, both in units of 2^-31: three steps of Newton's method, in units of 2^-29. */
+static int32_t one_over_one_plus(int32_t a) {
+    const int32_t half = (int32_t)(((int64_t)a + INT32_MAX + 1) >> 1);
+    int32_t x = 1515870810 + pq_sdhm(half, -1010580540);
+    for (int step = 0; step < 3; step++) x += shift_left(pq_sdhm(x, (1 << 29) - pq_sdhm(half, x)), 2);
+    return shift_left(x, 1);
+}
+
+void softmax_s8_scalar(const pq_step *step, int32_t begin, int32_t end) {
+    const pq_softmax *p = step->params;
+    for (int32_t unit = begin; unit < end; unit++) {
+        const int8_t *restrict x = (const int8_t *)step->in[0] + (size_t)unit * (size_t)p->depth;
+        int8_t *restrict y = (int8_t *)step->out[0] + (size_t)unit * (size_t)p->depth;
+        int32_t max = INT8_MIN;
+        uint32_t sum = 0; /* in units of 2^-19 */
+        for (int32_t c = 0; c < p->depth; c++) max = max < x[c] ? x[c] : max;
+        for (int32_t c = 0; c < p->depth; c++) sum += (uint32_t)pq_rounding_shift(p->powers[max - x[c]], 12);
+        const int32_t zeros = leading_zeros((int32_t)sum);
+        const int32_t scale = one_over_one_plus((int32_t)((sum << zeros) - (1u << 31)));
+        const int32_t shift = 12 - zeros + 31 - 8;
+        for (int32_t c = 0; c < p->depth; c++) {
+            const int32_t power = pq_sdhm(scale, p->powers[max - x[c]]);
+            const int32_t share = shift > 31 ? 0 : pq_rounding_shift(power, shift);
+            y[c] = (int8_t)pq_clamp(share + INT8_MIN, INT8_MIN, INT8_MAX);
+        }
+    }
+}
+
+/* Linear interpolation between the nodes of a table. */
+static inline int32_t lookup(const int16_t *table, int32_t x) {
+    const int32_t i = 256 + (x >> 7), slope = (int16_t)(table[i + 1] - table[i]);
+    return table[i] + ((slope * (x & 127) + 64) >> 7);
+}
+
+void softmax_s16_scalar(const pq_step *step, int32_t begin, int32_t end) {
+    const pq_softmax *p = step->params;
+    for (int32_t unit = begin; unit < end; unit++) {
+        const int16_t *restrict x = (const int16_t *)step->in[0] + (size_t)unit * (size_t)p->depth;
+        int16_t *restrict y = (int16_t *)step->out[0] + (size_t)unit * (size_t)p->depth;
+        int32_t max = INT16_MIN;
+        uint32_t sum = 0; /* in units of 2^-15 */
+        for (int32_t c = 0; c < p->depth; c++) max = max < x[c] ? x[c] : max;
+        for (int32_t c = 0; c < p->depth; c++) {
+            const int32_t below = pq_multiply(x[c] - max, p->multiplier, p->exponent) + INT16_MAX;
+            sum += (uint32_t)(y[c] = (int16_t)lookup(p->exp, pq_clamp(below, INT16_MIN, INT16_MAX)));
+        }
+        const int32_t zeros = leading_zeros((int32_t)sum);
+        const int64_t mantissa = (((int64_t)sum << (zeros - 1)) + (1 << 13)) >> 14; /* 1 + t in units of 2^-16 */
+        const int32_t scale = lookup(p->reciprocal, pq_clamp((int32_t)mantissa - 98304, INT16_MIN, INT16_MAX));
+        for (int32_t c = 0; c < p->depth; c++)
+            y[c] = (int16_t)pq_clamp((y[c] * scale + (1 << (30 - zeros))) >> (31 - zeros), 0, INT16_MAX);
+    }
+}
