@@ -118,6 +118,9 @@ class Launch:
     cost: int = 1
 
 
+Fill = Callable[[Call], "Launch | None"]
+
+
 @dataclass(frozen=True)
 class Kernel:
     """A C kernel by operation and type (`conv2d_s8`), its parameter struct, and the function that fills it.
@@ -127,7 +130,7 @@ class Kernel:
 
     name: str
     struct: str
-    fill: Callable[[Call], Launch | None]
+    fill: Fill
 
 
 # reference(call, *input arrays; None for an absent one) -> the output array, or a tuple of them

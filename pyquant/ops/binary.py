@@ -1,0 +1,217 @@
+"""ADD, SUB and MUL of two tensors that broadcast to one shape."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from pyquant.errors import RangeError, ShapeError
+from pyquant.fixed import multiply, quantize_multiplier, wrap32
+from pyquant.ops.clamp import clamp, output_range
+from pyquant.ops.kinds import QUANTIZED, typed_kernels
+from pyquant.ops.operator import Call, Floor, Launch, Operator, Shape, Slot
+from pyquant.ops.registry import register
+
+SIGNS = {"ADD": 1, "SUB": -1}
+IDENTITY = ((1 << 31) - 1, 0)  # the multiplier that leaves every |x| < 2**30 as it is
+MAX_RANK = 5  # of the C loops outside the innermost one
+
+
+def broadcast_shape(call: Call, a: Shape, b: Shape) -> list[Shape]:
+    try:
+        return [np.broadcast_shapes(a, b)]
+    except ValueError:
+        raise ShapeError(f"{call.label}: shapes {a} and {b} do not broadcast") from None
+
+
+def plain_sum(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Floats, and integers without a scale, which wrap."""
+    return clamp(call, a + b if SIGNS[call.operator.name] > 0 else a - b)
+
+
+def quantized_sum(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if not call["y"].is_quantized:
+        return plain_sum(call, a, b)
+    p = sum_scaling(call)
+    first = multiply((a.astype(np.int64) - p["a_zero"]) << p["left"], p["a_multiplier"], p["a_exponent"])
+    second = multiply((b.astype(np.int64) - p["b_zero"]) << p["left"], p["b_multiplier"], p["b_exponent"])
+    total = multiply(wrap32(first + p["sign"] * second), p["multiplier"], p["exponent"])
+    return clamp(call, total + p["zero_point"])
+
+
+def sum_scaling(call: Call) -> dict[str, int]:
+    """Both terms go to twice the larger scale with `left` more bits, their sum from there to the output's scale.
+
+    int16 with scales that are powers of two (option pot_scale_int16) shifts one term to the scale of the other instead.
+    """
+    a, b, y = call["a"], call["b"], call["y"]
+    scaling = {"a_zero": a.zero_point, "b_zero": b.zero_point, "zero_point": y.zero_point}
+    scaling["sign"] = SIGNS[call.operator.name]
+    shifts = _power_of_two_shifts(call)
+    if shifts is not None:
+        pairs = [(IDENTITY[0], shifts[0]), (IDENTITY[0], shifts[1]), IDENTITY]
+        left = 0
+    else:
+        left = 15 if y.dtype.name == "int16" else 20
+        twice = float(np.float32(2) * max(a.scale, b.scale))
+        out = twice / float(np.float32(1 << left) * y.scale)
+        if out >= 1:
+            raise RangeError(f"{call.label}: output scale {y.scale} must be above {twice / (1 << left)}")
+        pairs = [_pair(d) for d in (float(a.scale) / twice, float(b.scale) / twice, out)]
+    for name, (m, e) in zip(("a_", "b_", ""), pairs, strict=True):
+        scaling |= {f"{name}multiplier": m, f"{name}exponent": e}
+    return {**scaling, "left": left}
+
+
+def _power_of_two_shifts(call: Call) -> tuple[int, int] | None:
+    """How far the terms of an int16 sum are shifted right, as negative exponents; None for the general way."""
+    a, b, y = call["a"], call["b"], call["y"]
+    if y.dtype.name != "int16" or not call.options.pot_scale_int16:
+        return None
+    logs = np.log2(np.array([a.scale, b.scale, y.scale], np.float32))
+    whole = np.rint(logs)
+    if np.any(np.abs(logs - whole) >= 1e-3):
+        return None
+    first, second = int(whole[0] - whole[2]), int(whole[1] - whole[2])
+    if max(first, second) != 0:
+        raise RangeError(
+            f"{call.label}: scales {a.scale} and {b.scale}: one must be that of the output, {y.scale}, none above"
+        )
+    return first, second
+
+
+def plain_product(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Floats, and integers without a scale, which wrap."""
+    return clamp(call, a * b)
+
+
+def quantized_product(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if not call["y"].is_quantized:
+        return plain_product(call, a, b)
+    p = product_scaling(call)
+    product = (a.astype(np.int64) - p["a_zero"]) * (b.astype(np.int64) - p["b_zero"])
+    return clamp(call, multiply(product, p["multiplier"], p["exponent"]) + p["zero_point"])
+
+
+def product_scaling(call: Call) -> dict[str, int]:
+    a, b, y = call["a"], call["b"], call["y"]
+    m, e = _pair(float(a.scale * b.scale / y.scale))  # each step rounds to float32
+    zeros = {"a_zero": a.zero_point, "b_zero": b.zero_point, "zero_point": y.zero_point}
+    return {**zeros, "multiplier": m, "exponent": e}
+
+
+def _pair(real: float) -> tuple[int, int]:
+    m, e = quantize_multiplier(real)
+    return int(m), int(e)
+
+
+ARITHMETIC = ("a_zero", "b_zero", "zero_point", "sign", "left", "multiplier", "exponent")
+TERMS = ("a_multiplier", "a_exponent", "b_multiplier", "b_exponent")
+
+
+def sum_params(call: Call) -> Launch | None:
+    scaling = {"sign": SIGNS[call.operator.name]} if call["y"].dtype.is_float else None
+    if scaling is None and call["y"].is_quantized:
+        scaling = sum_scaling(call)
+    return _launch(call, scaling)
+
+
+def product_params(call: Call) -> Launch | None:
+    scaling: dict[str, int] | None = {} if call["y"].dtype.is_float else None
+    if scaling is None and call["y"].is_quantized:
+        scaling = product_scaling(call)
+    return _launch(call, scaling)
+
+
+def _launch(call: Call, scaling: dict[str, int] | None) -> Launch | None:
+    a, b, y = call["a"], call["b"], call["y"]
+    loops = broadcast_loops(a.shape, b.shape)
+    if scaling is None or loops is None or not a.dtype == b.dtype == y.dtype:
+        return None
+    lo, hi = output_range(call)
+    params = {**dict.fromkeys((*ARITHMETIC, *TERMS), 0), **scaling, **loops, "lo": lo, "hi": hi}
+    if loops["rank"] == 0:
+        return Launch(loops["inner"], params)  # one row: its elements are the units
+    return Launch(math.prod(loops["shape"]), params, cost=loops["inner"])
+
+
+def broadcast_loops(a: Shape, b: Shape) -> dict[str, Any] | None:
+    """The fewest nested loops over the broadcast of two contiguous tensors; None where they are too many for C.
+
+    shape, a_stride, b_stride: of the `rank` outer loops, filled up with 1 and 0; inner, a_step, b_step: the innermost.
+    """
+    out = np.broadcast_shapes(a, b)
+    loops: list[list[int]] = []  # [size, stride in a, stride in b], innermost first
+    strides = {"a": 1, "b": 1}
+    for n, an, bn in zip(reversed(out), _reversed(a, len(out)), _reversed(b, len(out)), strict=True):
+        step = [strides["a"] if an > 1 else 0, strides["b"] if bn > 1 else 0]
+        strides["a"], strides["b"] = strides["a"] * an, strides["b"] * bn
+        if n == 1:
+            continue
+        if loops and step == [loops[-1][0] * s for s in loops[-1][1:]]:
+            loops[-1][0] *= n
+        else:
+            loops.append([n, *step])
+    inner, a_step, b_step = loops[0] if loops else (1, 1, 1)
+    outer = loops[:0:-1]
+    if len(outer) > MAX_RANK:
+        return None
+    padded = [*outer, *[[1, 0, 0]] * (MAX_RANK - len(outer))]
+    shape, a_stride, b_stride = zip(*padded, strict=True)
+    sizes = {"rank": len(outer), "inner": inner, "a_step": a_step, "b_step": b_step}
+    return {**sizes, "shape": shape, "a_stride": a_stride, "b_stride": b_stride}
+
+
+def _reversed(shape: Shape, rank: int) -> list[int]:
+    return [*reversed(shape), *[1] * (rank - len(shape))]
+
+
+INPUTS = (Slot("a"), Slot("b"))
+PLAIN = ("float32", "int32", "int64")
+
+# A sum goes from twice the larger scale to that of y by a multiplier below 1; a product has room for one above 1.
+SUM = Slot("y", floors=tuple(Floor((name,), {"int8": 2.0**-18, "int16": 2.0**-13}) for name in ("a", "b")))
+PRODUCT = Slot("y", floors=(Floor(("a", "b"), {"int8": 2.0**-14, "int16": 1.0}),))
+
+ADD = register(
+    Operator(
+        "ADD",
+        options="AddOptions",
+        inputs=INPUTS,
+        outputs=(SUM,),
+        shape=broadcast_shape,
+        reference={**dict.fromkeys(PLAIN, plain_sum), **dict.fromkeys(QUANTIZED, quantized_sum)},
+        kernels=typed_kernels("add", "pq_binary", sum_params),
+        versions={"int8": 2, "int16": 3, "int64": 4},
+        settings={"int16": {"pot_scale_int16": False}},
+    )
+)
+
+SUB = register(
+    Operator(
+        "SUB",
+        options="SubOptions",
+        inputs=INPUTS,
+        outputs=(SUM,),
+        shape=broadcast_shape,
+        reference={**dict.fromkeys(PLAIN, plain_sum), **dict.fromkeys(QUANTIZED, quantized_sum)},
+        kernels=typed_kernels("add", "pq_binary", sum_params),
+        versions={"int8": 2, "int16": 5, "int64": 4},
+        settings={"int16": {"pot_scale_int16": False}},
+    )
+)
+
+MUL = register(
+    Operator(
+        "MUL",
+        options="MulOptions",
+        inputs=INPUTS,
+        outputs=(PRODUCT,),
+        shape=broadcast_shape,
+        reference={**dict.fromkeys(PLAIN, plain_product), **dict.fromkeys(QUANTIZED, quantized_product)},
+        kernels=typed_kernels("multiply", "pq_binary", product_params),
+        versions={"int8": 2, "int16": 4, "int64": 5},
+    )
+)

@@ -1,0 +1,19 @@
+"""Tables by kind that several operators share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from pyquant.dtypes import DTYPES
+from pyquant.ops.operator import Fill, Kernel
+
+EVERY_TYPE = tuple(d.name for d in DTYPES if d.numpy is not None)
+QUANTIZED = ("int8", "uint8", "int16")
+KERNEL_TYPES = {"float32": "f32", "int8": "s8", "uint8": "u8", "int16": "s16"}  # how kernels call their type
+
+
+def typed_kernels(
+    operation: str, struct: str, fill: Fill, kinds: Collection[str] = tuple(KERNEL_TYPES)
+) -> dict[str, Kernel]:
+    """The C kernels `operation`_f32, `operation`_s8, ... by kind."""
+    return {kind: Kernel(f"{operation}_{KERNEL_TYPES[kind]}", struct, fill) for kind in kinds}

@@ -1,0 +1,75 @@
+"""PAD with zeros."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from pyquant.errors import ShapeError
+from pyquant.ops.kinds import EVERY_TYPE
+from pyquant.ops.operator import Call, Kernel, Launch, Operator, SameAs, Shape, Slot
+from pyquant.ops.registry import register
+
+MAX_RANK = 5  # of the C loops outside a row
+
+
+def padded(call: Call, x: Shape, _paddings: Shape | None = None) -> list[Shape]:
+    return [tuple(n + int(before) + int(after) for n, (before, after) in zip(x, _paddings_of(call, x), strict=True))]
+
+
+def _paddings_of(call: Call, x: Shape) -> np.ndarray:
+    """(rank, 2): elements before and after, along each axis"""
+    paddings = call["paddings"].data
+    if paddings is None or paddings.shape != (len(x), 2) or np.any(paddings < 0):
+        raise ShapeError(f"{call.label}: paddings of shape {x} must be constant, ({len(x)}, 2) and not negative")
+    return paddings
+
+
+def _zero(call: Call) -> int:
+    """The code of 0."""
+    y = call["y"]
+    return y.zero_point if y.is_quantized and not y.dtype.is_float else 0
+
+
+def pad(call: Call, x: np.ndarray, _paddings: np.ndarray) -> np.ndarray:
+    return np.pad(x, _paddings_of(call, x.shape), constant_values=_zero(call))
+
+
+def pad_params(call: Call) -> Launch | None:
+    """One unit is one row of the output: the last padded axis and all behind it. Rows of the padding are fill alone."""
+    x, y = call["x"], call["y"]
+    if x.dtype.bits % 8 or x.dtype != y.dtype or x.size == 0:
+        return None
+    paddings = _paddings_of(call, x.shape)
+    last = max((i for i in range(len(x.shape)) if paddings[i].any()), default=0)
+    if last > MAX_RANK:
+        return None
+    behind = math.prod(x.shape[last + 1 :]) * x.dtype.bits // 8
+    row = math.prod(y.shape[last:]) * x.dtype.bits // 8
+    fill = [0] * (MAX_RANK - last)
+    params = {
+        "rank": last,
+        "in_shape": [*x.shape[:last], *fill],
+        "out_shape": [*y.shape[:last], *fill],
+        "before": [*(int(n) for n in paddings[:last, 0]), *fill],
+        "row": row,
+        "row_before": int(paddings[last, 0]) * behind if x.shape else 0,
+        "row_inside": math.prod(x.shape[last:]) * x.dtype.bits // 8,
+        "fill": np.full(row * 8 // x.dtype.bits, _zero(call), x.dtype.numpy),
+    }
+    return Launch(math.prod(y.shape[:last]), params, cost=row // 16 + 4)
+
+
+PAD = register(
+    Operator(
+        "PAD",
+        options="PadOptions",
+        inputs=(Slot("x"), Slot("paddings", role="data")),
+        outputs=(Slot("y", scale=SameAs("x")),),
+        shape=padded,
+        reference=dict.fromkeys(EVERY_TYPE, pad),
+        kernels=dict.fromkeys(EVERY_TYPE, Kernel("pad_x8", "pq_pad", pad_params)),
+        versions={"int8": 2, "int16": 3},
+    )
+)

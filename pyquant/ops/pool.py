@@ -1,0 +1,97 @@
+"""AVERAGE_POOL_2D and MAX_POOL_2D: one number for each window and channel; taps outside the image do not count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pyquant.ops.clamp import clamp, output_range
+from pyquant.ops.kinds import KERNEL_TYPES, typed_kernels
+from pyquant.ops.operator import Call, Launch, Operator, SameAs, Shape, Slot
+from pyquant.ops.registry import register
+from pyquant.ops.window import Axis, axes, taps
+
+
+def _axes(call: Call, image: Shape) -> tuple[Axis, Axis]:
+    options = call.options
+    return axes(image, (options.filter_height, options.filter_width), options, call.label)
+
+
+def pooled_shape(call: Call, image: Shape) -> list[Shape]:
+    """image: (N, H, W, C)"""
+    rows, columns = _axes(call, image)
+    return [(image[0], rows.out, columns.out, image[3])]
+
+
+def average_pool(call: Call, x: np.ndarray) -> np.ndarray:
+    """x: (N, H, W, C). Integers round half away from zero; scales do not enter."""
+    rows, columns = _axes(call, x.shape)
+    wide = np.float32 if x.dtype == np.float32 else np.int64
+    total = np.zeros((x.shape[0], rows.out, columns.out, x.shape[3]), wide)
+    count = np.zeros((1, rows.out, columns.out, 1), wide)
+    for _, _, outputs, inputs in taps(rows, columns):
+        total[outputs] += x[inputs]
+        count[outputs] += 1
+    if wide is np.float32:
+        return clamp(call, total / count)
+    return clamp(call, np.sign(total) * ((np.abs(total) + count // 2) // count))
+
+
+def max_pool(call: Call, x: np.ndarray) -> np.ndarray:
+    """x: (N, H, W, C). A NaN never wins."""
+    rows, columns = _axes(call, x.shape)
+    least = np.finfo(x.dtype).min if x.dtype == np.float32 else np.iinfo(x.dtype).min
+    best = np.full((x.shape[0], rows.out, columns.out, x.shape[3]), least, x.dtype)
+    for _, _, outputs, inputs in taps(rows, columns):
+        best[outputs] = np.fmax(best[outputs], x[inputs])
+    return clamp(call, best)
+
+
+def pool_params(call: Call) -> Launch:
+    x, y = call["x"].shape, call["y"].shape
+    rows, columns = _axes(call, x)
+    lo, hi = output_range(call)
+    params: dict[str, Any] = {
+        "in_height": x[1],
+        "in_width": x[2],
+        "channels": x[3],
+        "out_height": rows.out,
+        "out_width": columns.out,
+        "filter_height": rows.taps,
+        "filter_width": columns.taps,
+        "stride_height": rows.stride,
+        "stride_width": columns.stride,
+        "pad_top": rows.before,
+        "pad_left": columns.before,
+        "lo": lo,
+        "hi": hi,
+    }
+    return Launch(y[0] * y[1], params, cost=y[2] * y[3] * rows.taps * columns.taps)
+
+
+AVERAGE_POOL_2D = register(
+    Operator(
+        "AVERAGE_POOL_2D",
+        options="Pool2DOptions",
+        inputs=(Slot("x"),),
+        outputs=(Slot("y", scale=SameAs("x")),),
+        shape=pooled_shape,
+        reference=dict.fromkeys(KERNEL_TYPES, average_pool),
+        kernels=typed_kernels("average_pool", "pq_pool", pool_params),
+        versions={"int8": 2, "int16": 3},
+    )
+)
+
+MAX_POOL_2D = register(
+    Operator(
+        "MAX_POOL_2D",
+        options="Pool2DOptions",
+        inputs=(Slot("x"),),
+        outputs=(Slot("y", scale=SameAs("x")),),
+        shape=pooled_shape,
+        reference=dict.fromkeys(KERNEL_TYPES, max_pool),
+        kernels=typed_kernels("max_pool", "pq_pool", pool_params),
+        versions={"int8": 2, "int16": 3},
+    )
+)

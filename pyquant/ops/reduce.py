@@ -1,0 +1,102 @@
+"""MEAN over any axes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from pyquant.errors import ShapeError
+from pyquant.fixed import multiply, quantize_multiplier, wrap32
+from pyquant.ops.clamp import saturate
+from pyquant.ops.kinds import QUANTIZED, typed_kernels
+from pyquant.ops.operator import Call, Floor, Launch, Operator, Shape, Slot
+from pyquant.ops.registry import register
+
+
+def reduced_axes(call: Call, rank: int) -> tuple[int, ...]:
+    """The axes that the constant input "axes" names, each once, counted from the front."""
+    named = call["axes"].data
+    if named is None:
+        raise ShapeError(f"{call.label}: axes must be constant")
+    if any(not -rank <= axis < rank for axis in named.flat):
+        raise ShapeError(f"{call.label}: axes {named.ravel().tolist()} of an input of rank {rank}")
+    return tuple(sorted({int(axis) % rank for axis in named.flat}))
+
+
+def reduced_shape(call: Call, x: Shape, axes: Shape | None = None) -> list[Shape]:
+    reduced, keep = reduced_axes(call, len(x)), call.options.keep_dims
+    return [tuple(1 if i in reduced else n for i, n in enumerate(x) if keep or i not in reduced)]
+
+
+def mean_float(call: Call, x: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """Sums grow term by term, in float32; the mean of nothing is NaN."""
+    terms = _terms_first(call, x)
+    total = np.cumsum(terms, axis=0)[-1] if len(terms) else np.zeros(terms.shape[1], x.dtype)
+    with np.errstate(invalid="ignore"):
+        means: np.ndarray = total / np.float32(len(terms))
+    return means.reshape(reduced_shape(call, x.shape)[0])
+
+
+def mean_quantized(call: Call, x: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    terms = _terms_first(call, x)
+    p = mean_scaling(call, len(terms))
+    total = wrap32(terms.sum(axis=0, dtype=np.int64) + p["offset"])
+    means = multiply(total, p["multiplier"], p["exponent"]) + p["zero_point"]
+    return saturate(means, call["y"]).reshape(reduced_shape(call, x.shape)[0])
+
+
+def mean_scaling(call: Call, terms: int) -> dict[str, Any]:
+    """code = clamp(scaled(sum + offset) + zero_point), where the multiplier also divides by the number of terms."""
+    x, y = call["x"], call["y"]
+    m, e = (int(v) for v in quantize_multiplier(float(x.scale) / float(y.scale)))
+    bits = min(terms.bit_length() - 1, 32, 31 + e)
+    return {
+        "offset": int(wrap32(-x.zero_point * terms)),
+        "multiplier": (m << bits) // terms,
+        "exponent": e - bits,
+        "zero_point": y.zero_point,
+        "lo": y.dtype.lo,
+        "hi": y.dtype.hi,
+    }
+
+
+def mean_params(call: Call) -> Launch | None:
+    """One unit makes the means of one contiguous run: of the axes behind the last reduced one."""
+    x = call["x"]
+    shape, reduced = x.shape, reduced_axes(call, len(x.shape))
+    if x.size == 0 or call["axes"].dtype.name != "int32":
+        return None
+    behind = max((i + 1 for i in reduced if shape[i] > 1), default=0)
+    inner = math.prod(shape[behind:])
+    runs = np.arange(x.size // inner).reshape(shape[:behind]) * inner  # where each run starts in x
+    starts = runs[tuple(0 if i in reduced else slice(None) for i in range(behind))].ravel()
+    offsets = runs[tuple(slice(None) if i in reduced else 0 for i in range(behind))].ravel()
+    scaling = dict.fromkeys(("offset", "multiplier", "exponent", "zero_point", "lo", "hi"), 0)
+    if not x.dtype.is_float:
+        scaling = mean_scaling(call, offsets.size)
+    params = {"inner": inner, "terms": offsets.size, "starts": starts, "offsets": offsets, **scaling}
+    return Launch(starts.size, params, cost=inner * offsets.size)
+
+
+def _terms_first(call: Call, x: np.ndarray) -> np.ndarray:
+    """(terms of one mean in row-major order, means)"""
+    reduced = reduced_axes(call, x.ndim)
+    terms = math.prod(x.shape[i] for i in reduced)
+    means = math.prod(n for i, n in enumerate(x.shape) if i not in reduced)
+    return np.moveaxis(x, reduced, range(len(reduced))).reshape(terms, means)
+
+
+MEAN = register(
+    Operator(
+        "MEAN",
+        options="ReducerOptions",
+        inputs=(Slot("x"), Slot("axes", role="data")),
+        outputs=(Slot("y", floors=(Floor(("x",), {"int8": 2.0**-20, "int16": 2.0**-12}),)),),
+        shape=reduced_shape,
+        reference={"float32": mean_float, **dict.fromkeys(QUANTIZED, mean_quantized)},
+        kernels=typed_kernels("mean", "pq_mean", mean_params),
+        versions={"int8": 2, "int16": 3},
+    )
+)

@@ -1,0 +1,77 @@
+"""RESHAPE and SQUEEZE: the same elements under another shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from pyquant.errors import ShapeError
+from pyquant.ops.kinds import EVERY_TYPE
+from pyquant.ops.operator import Call, Operator, SameAs, Shape, Slot
+from pyquant.ops.registry import register
+
+
+def reshaped(call: Call, x: Shape, _shape: Shape | None = None) -> list[Shape]:
+    """The wanted shape, one -1 in it computed. It is the second input, or in old files an option."""
+    wanted = _wanted(call)
+    size, known = math.prod(x), math.prod(n for n in wanted if n != -1)
+    if wanted.count(-1) == 1 and known and size % known == 0:
+        wanted[wanted.index(-1)] = size // known
+    if min(wanted, default=0) < 0 or math.prod(wanted) != size:
+        raise ShapeError(f"{call.label}: shape {x} cannot become {tuple(_wanted(call))}")
+    return [tuple(wanted)]
+
+
+def _wanted(call: Call) -> list[int]:
+    given = call.get("shape")
+    if given is not None and given.shape == (0,):  # a scalar, for which files have no buffer
+        return []
+    if given is not None and len(given.shape) == 1:
+        if given.data is None:
+            raise ShapeError(f"{call.label}: the shape must be constant")
+        return [int(n) for n in given.data]
+    option = call.options.new_shape
+    if option is None:
+        raise ShapeError(f"{call.label}: neither input nor option tells the shape")
+    return [] if list(option) == [0] else [int(n) for n in option]  # [0] is how old files write a scalar
+
+
+def squeezed(call: Call, x: Shape) -> list[Shape]:
+    """Without the dimensions named; without all of size 1 if none is named."""
+    named: Sequence[int] = call.options.squeeze_dims if call.options.squeeze_dims is not None else ()
+    if any(not -len(x) <= i < len(x) or x[i] != 1 for i in named):
+        raise ShapeError(f"{call.label}: dimensions {list(named)} of shape {x} are not all 1")
+    gone = {int(i) % len(x) for i in named} or {i for i, n in enumerate(x) if n == 1}
+    return [tuple(n for i, n in enumerate(x) if i not in gone)]
+
+
+def view(call: Call, x: np.ndarray, *_shape: np.ndarray | None) -> np.ndarray:
+    (shape,) = call.operator.shape(call, x.shape)
+    return x.reshape(shape)
+
+
+RESHAPE = register(
+    Operator(
+        "RESHAPE",
+        options="ReshapeOptions",
+        inputs=(Slot("x"), Slot("shape", role="data", optional=True)),
+        outputs=(Slot("y", scale=SameAs("x")),),
+        shape=reshaped,
+        reference=dict.fromkeys(EVERY_TYPE, view),
+        view=True,
+    )
+)
+
+SQUEEZE = register(
+    Operator(
+        "SQUEEZE",
+        options="SqueezeOptions",
+        inputs=(Slot("x"),),
+        outputs=(Slot("y", scale=SameAs("x")),),
+        shape=squeezed,
+        reference=dict.fromkeys(EVERY_TYPE, view),
+        view=True,
+    )
+)

@@ -1,0 +1,145 @@
+"""SOFTMAX along the last axis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from pyquant.errors import RangeError, ShapeError
+from pyquant.fixed import (
+    multiply,
+    quantize_multiplier,
+    round_half_away,
+    rounding_shift_right,
+    saturating_doubling_high_mul,
+)
+from pyquant.native import libm
+from pyquant.ops.clamp import saturate
+from pyquant.ops.gemmlowp import exp_negative, leading_zeros, reciprocal
+from pyquant.ops.kinds import typed_kernels
+from pyquant.ops.operator import Call, Fixed, Floor, Launch, Operator, Shape, Slot
+from pyquant.ops.registry import register
+
+
+def softmax_shape(call: Call, x: Shape) -> list[Shape]:
+    if not x:
+        raise ShapeError(f"{call.label}: expected at least one dimension, got a scalar")
+    return [x]
+
+
+def softmax_float(call: Call, x: np.ndarray) -> np.ndarray:
+    """The sum grows element by element, in float32."""
+    powers = libm("expf", (x - x.max(-1, keepdims=True)) * np.float32(call.options.beta))
+    shares: np.ndarray = powers / np.cumsum(powers, axis=-1)[..., -1:]
+    return shares
+
+
+def softmax_8bit(call: Call, x: np.ndarray) -> np.ndarray:
+    """x: int8 or uint8 -> 8 bits or int16, from the smallest code up."""
+    y = call["y"]
+    assert y.dtype.lo is not None
+    codes = x.astype(np.int64)
+    powers = exp_table(call).astype(np.int64)[codes.max(-1, keepdims=True) - codes]
+    total = rounding_shift_right(powers, 12).sum(-1, keepdims=True)
+    scale, over = reciprocal(total, 12)
+    shares = rounding_shift_right(saturating_doubling_high_mul(scale, powers), over + 31 - y.dtype.bits)
+    return saturate(shares + y.dtype.lo, y)
+
+
+def exp_table(call: Call) -> np.ndarray:
+    """exp(-beta * s_x * i) in Q0 for i = 0..255 codes below the row's maximum, 0 where negligible. -> (256,) int32"""
+    real = min(call.options.beta * float(call["x"].scale) * 2.0**26, 2.0**31 - 1)
+    if real <= 1:
+        raise RangeError(f"{call.label}: beta {call.options.beta} times input scale {call['x'].scale} is below 2**-26")
+    m, e = (int(v) for v in quantize_multiplier(real))
+    below = np.arange(256, dtype=np.int64)
+    radius = math.floor(31 * 2.0**26 / 2.0**e)  # 31: the argument of exp is Q5
+    inside = np.minimum(below, radius)
+    powers = exp_negative(saturating_doubling_high_mul(-inside << e, m), 5)
+    return np.where(below <= radius, powers, 0).astype(np.int32)
+
+
+def softmax_int16(call: Call, x: np.ndarray) -> np.ndarray:
+    m, e = int16_multiplier(call)
+    codes = x.astype(np.int64)
+    below = multiply(codes - codes.max(-1, keepdims=True), m, e) + 32767  # exp's table covers -10..0
+    powers = lookup(EXP, np.clip(below, -32768, 32767))
+    total = powers.sum(-1, keepdims=True)
+    zeros = leading_zeros(total)
+    fraction = ((total << (zeros - 1)) + (1 << 13)) >> 14  # of 1 + x, 0 <= x <= 1, in units of 2**-16
+    scale = lookup(RECIPROCAL, np.clip(fraction - 98304, -32768, 32767))
+    shares = (powers * scale + (1 << (30 - zeros))) >> (31 - zeros)
+    return saturate(np.maximum(shares, 0), call["y"])
+
+
+def int16_multiplier(call: Call) -> tuple[int, int]:
+    """From steps of the input to steps of the table of exp, 10 / 65535."""
+    scaled = call["x"].scale * np.float32(call.options.beta)  # in float32
+    m, e = quantize_multiplier(float(scaled) / (10 / 65535))
+    return int(m), int(e)
+
+
+def int16_table(function: Callable[[np.ndarray], np.ndarray], lo: float, hi: float) -> np.ndarray:
+    """513 nodes of a function on lo..hi, in units of 2**-15, less half of the bend up to the next. -> (513,) int16"""
+    step, steps = (hi - lo) / 512, 2.0**15
+    at = lo + np.arange(512) * step
+    node, following, middle = (function(t) * steps for t in (at, lo + np.arange(1, 513) * step, at + step / 2))
+    chord = round_half_away((following + round_half_away(node)) / 2)
+    bend = round_half_away((chord - round_half_away(middle)) / 2)
+    last = round_half_away(function(np.array([hi])) * steps)
+    table: np.ndarray = np.clip(np.append(round_half_away(node) - bend, last), -32768, 32767).astype(np.int16)
+    return table
+
+
+def lookup(table: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Linear interpolation between the nodes of an int16 table. x: int16 values in int64 -> int64"""
+    i, fraction = 256 + (x >> 7), x & 127
+    slope = (table[i + 1] - table[i]).astype(np.int64)
+    y: np.ndarray = table[i].astype(np.int64) + ((slope * fraction + 64) >> 7)
+    return y
+
+
+EXP = int16_table(lambda x: libm("exp", x), -10.0, 0.0)
+RECIPROCAL = int16_table(lambda x: 1 / (1 + x), 0.0, 1.0)
+
+
+def softmax_params(call: Call) -> Launch | None:
+    """One unit is one row."""
+    x, y = call["x"], call["y"]
+    if x.dtype != y.dtype or x.size == 0:
+        return None
+    depth = x.shape[-1]
+    m, e = int16_multiplier(call) if x.dtype.name == "int16" else (0, 0)
+    params = {
+        "depth": depth,
+        "beta": call.options.beta,
+        "powers": exp_table(call) if x.dtype.name == "int8" else None,
+        "multiplier": m,
+        "exponent": e,
+        "exp": EXP,
+        "reciprocal": RECIPROCAL,
+    }
+    return Launch(x.size // depth, params, cost=20 * depth)
+
+
+SOFTMAX = register(
+    Operator(
+        "SOFTMAX",
+        options="SoftmaxOptions",
+        # the multiplier of the 8-bit kernel, beta * s_x * 2**26, must be above 1
+        inputs=(Slot("x", floors=(Floor((), {"int8": 2.0**-25}),)),),
+        # TFLite quantization specification; uint8 as its kernel demands
+        outputs=(Slot("y", scale=Fixed({"int8": (1 / 256, -128), "uint8": (1 / 256, 0), "int16": (1 / 32768, 0)})),),
+        shape=softmax_shape,
+        reference={
+            "float32": softmax_float,
+            "int8": softmax_8bit,
+            "uint8": softmax_8bit,
+            "int16": softmax_int16,
+        },
+        kernels=typed_kernels("softmax", "pq_softmax", softmax_params, ("float32", "int8", "int16")),
+        versions={"int8": 2, "int16": 3},
+    )
+)
