@@ -1,0 +1,29 @@
+"""Rows of RESIZE_BILINEAR."""
+
+from cases.case import Case, Value
+
+QUANTIZATION = {"float32": (None, 0), "int8": (0.05, -7), "uint8": (0.05, 120), "int16": (0.0003, 0)}
+SIZES = {
+    "up": ((1, 3, 4, 5), (7, 9)),
+    "double": ((2, 4, 4, 3), (8, 8)),
+    "down": ((1, 9, 8, 2), (4, 3)),
+    "same": ((1, 5, 5, 3), (5, 5)),
+    "to_one": ((1, 6, 7, 2), (1, 1)),
+    "from_one": ((1, 1, 1, 4), (3, 5)),
+    "large": ((1, 13, 17, 3), (40, 33)),
+}
+MODES = {"plain": {}, "corners": {"align_corners": True}, "half_pixel": {"half_pixel_centers": True}}
+
+
+def row(dtype: str, name: str, mode: str) -> Case:
+    image, size = SIZES[name]
+    return Case(
+        f"resize_bilinear-{dtype}-{name}-{mode}",
+        "RESIZE_BILINEAR",
+        (Value(image, dtype, *QUANTIZATION[dtype]), Value((2,), "int32", constant=size)),
+        Value((), dtype, *QUANTIZATION[dtype]),
+        MODES[mode],
+    )
+
+
+CASES = [row(dtype, name, mode) for dtype in QUANTIZATION for name in SIZES for mode in MODES]
