@@ -20,7 +20,8 @@ def quantize_symmetric(x: np.ndarray) -> tuple[Integers, np.ndarray]:
 def quantize_asymmetric(x: np.ndarray, numerics: str) -> tuple[Integers, np.ndarray, Integers]:
     """Quantize each row to -128..127. x: (rows, n) float32 -> (rows, n) int64, (rows,) float32 scales, zero points.
 
-    TFLite 2.14 divides the range by 255 in double and then rounds, LiteRT 2.3 divides in float32.
+    TFLite 2.14 divides the range by 255 in double and then rounds, LiteRT 2.3 divides in float32; 2.14 rounds after it
+    has added the zero point, 2.3 before.
     """
     lo, hi = np.min(x, axis=1, initial=0.0), np.max(x, axis=1, initial=0.0)
     empty = lo == hi
@@ -32,5 +33,6 @@ def quantize_asymmetric(x: np.ndarray, numerics: str) -> tuple[Integers, np.ndar
     zero = np.clip(round_half_away(np.where(nearer_low, from_low, from_high)), -128, 127)
     scale = np.where(empty, np.float32(1), stored)
     zero = np.where(empty, 0, zero).astype(np.int64)
-    q = round_half_away(zero.astype(np.float32)[:, None] + x * (np.float32(1) / scale)[:, None])
+    steps, shift = x * (np.float32(1) / scale)[:, None], zero.astype(np.float32)[:, None]
+    q = round_half_away(steps) + shift if numerics == "litert" else round_half_away(shift + steps)
     return np.clip(q, -128, 127).astype(np.int64), scale, zero
