@@ -10,11 +10,12 @@ from pyquant.graph import Model
 from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import Assignments
 from pyquant.quantize.recipe import Recipe, recipe
+from pyquant.quantize.restore import float_weights
 from pyquant.quantize.solve import solve
 
 
 def quantize(model: Model, scheme: str | Recipe, data: Any = None, **options: Any) -> Model:
-    """A quantized copy of a float model.
+    """A quantized copy of a model with float activations; int8 or float16 weights it may have are float again first.
 
     scheme: float16, dynamic, int8, int16x8, or a Recipe. data: representative samples, needed by int8 and int16x8, in
     any form that `pyquant.calibrate.samples` takes. options: fields of Recipe: input_type, output_type, per_channel,
@@ -26,6 +27,7 @@ def quantize(model: Model, scheme: str | Recipe, data: Any = None, **options: An
 def assign(model: Model, scheme: str | Recipe, data: Any = None, **options: Any) -> Assignments:
     """The decisions that `quantize` would carry out, to print or review and then give to `apply`."""
     request = recipe(scheme, **options)
+    model = float_weights(model)
     if not request.is_static:
         return solve(model, request)
     if data is None:

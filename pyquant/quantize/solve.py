@@ -31,8 +31,11 @@ def solve(model: Model, recipe: Recipe, ranges: Mapping[Tensor, Range] | None = 
     else:
         _convert_constants(made)
     if not made.kinds:
-        reasons = "; ".join(sorted({reason for _, reason in made.kept_float})) or "it has no operators with weights"
-        raise RecipeError(f"{recipe.name} converts no operator of this model: {reasons}")
+        small = not recipe.is_static and any(_is_float_constant(t, 1) for s in model.subgraphs for t in s.tensors)
+        if not small:
+            reasons = "; ".join(sorted({reason for _, reason in made.kept_float})) or "it has no float weights"
+            raise RecipeError(f"{recipe.name} converts no operator of this model: {reasons}")
+        made.notes.append(f"no weight has {recipe.min_weight_elements} elements or more: nothing is converted")
     return made
 
 
