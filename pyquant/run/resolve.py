@@ -37,7 +37,8 @@ def evaluate(call: Call, function: Reference, inputs: Sequence[np.ndarray | None
     """The outputs by a reference. Raises GraphError where their number or types are not what the node declares."""
     with np.errstate(all="ignore"):  # NaN and infinity are values here, as in C
         result = function(call, *inputs)
-    arrays = tuple(map(np.asarray, result if isinstance(result, tuple) else (result,)))  # NumPy makes scalars of 0-d arrays
+    results = result if isinstance(result, tuple) else (result,)
+    arrays = tuple(map(np.asarray, results))  # NumPy turns arrays without dimensions into scalars
     if len(arrays) != len(call.node.outputs):
         raise GraphError(f"{call.label}: makes {len(arrays)} outputs, the node has {len(call.node.outputs)}")
     for tensor, array in zip(call.node.outputs, arrays, strict=True):
