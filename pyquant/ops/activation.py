@@ -22,9 +22,9 @@ def same_shape(call: Call, x: Shape) -> list[Shape]:
     return [x]
 
 
-def elements(call: Call, lo: float = -INFINITY, hi: float = INFINITY) -> Launch:
+def elements(call: Call, lo: float = -INFINITY, hi: float = INFINITY) -> Launch | None:
     """One unit is one element."""
-    return Launch(call["x"].size, {"lo": lo, "hi": hi})
+    return Launch(call["x"].size, {"lo": lo, "hi": hi}) if call["x"].dtype == call["y"].dtype else None
 
 
 def relu(lo: float, hi: float, call: Call, x: np.ndarray) -> np.ndarray:
@@ -51,8 +51,8 @@ def through_float(function: Callable[[np.ndarray], np.ndarray], call: Call, x: n
 
 def logistic(x: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-x)), the way of the 8-bit tables."""
-    with np.errstate(over="ignore"):
-        return np.float32(1) / (np.float32(1) + libm("expf", -x))
+    y: np.ndarray = np.float32(1) / (np.float32(1) + libm("expf", -x))
+    return y
 
 
 def logistic_float(call: Call, x: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ def lut_kernels(codes: Codes, kinds: tuple[str, ...] = ("int8", "uint8", "int16"
 
     def fill(call: Call) -> Launch | None:
         x, y = call["x"], call["y"]
-        if x.dtype.bits != y.dtype.bits or not x.dtype.is_quantized_integer:
+        if x.dtype.bits != y.dtype.bits or not (x.dtype.is_quantized_integer and y.dtype.is_quantized_integer):
             return None
         return Launch(x.size, {"table": codes(call, every_code(x))})
 

@@ -48,7 +48,9 @@ def max_pool(call: Call, x: np.ndarray) -> np.ndarray:
     return clamp(call, best)
 
 
-def pool_params(call: Call) -> Launch:
+def pool_params(call: Call) -> Launch | None:
+    if call["x"].dtype != call["y"].dtype:
+        return None
     x, y = call["x"].shape, call["y"].shape
     rows, columns = _axes(call, x)
     lo, hi = output_range(call)

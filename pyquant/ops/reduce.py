@@ -34,8 +34,7 @@ def mean_float(call: Call, x: np.ndarray, axes: np.ndarray) -> np.ndarray:
     """Sums grow term by term, in float32; the mean of nothing is NaN."""
     terms = _terms_first(call, x)
     total = np.cumsum(terms, axis=0)[-1] if len(terms) else np.zeros(terms.shape[1], x.dtype)
-    with np.errstate(invalid="ignore"):
-        means: np.ndarray = total / np.float32(len(terms))
+    means: np.ndarray = total / np.float32(len(terms))
     return means.reshape(reduced_shape(call, x.shape)[0])
 
 
@@ -66,7 +65,7 @@ def mean_params(call: Call) -> Launch | None:
     """One unit makes the means of one contiguous run: of the axes behind the last reduced one."""
     x = call["x"]
     shape, reduced = x.shape, reduced_axes(call, len(x.shape))
-    if x.size == 0 or call["axes"].dtype.name != "int32":
+    if x.size == 0 or x.dtype != call["y"].dtype:
         return None
     behind = max((i + 1 for i in reduced if shape[i] > 1), default=0)
     inner = math.prod(shape[behind:])
