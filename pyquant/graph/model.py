@@ -18,7 +18,7 @@ from pyquant.wire import Record
 
 @dataclass(eq=False)
 class Buffer:
-    """Raw bytes that tensors and metadata refer to. data: (n,) uint8, often a view on the mapped file; None is empty."""
+    """Raw bytes that tensors and metadata refer to. data: (n,) uint8, often a view on the mapped file, or None."""
 
     data: np.ndarray | None = None
     extra: dict[str, Any] = field(default_factory=dict)
@@ -26,7 +26,10 @@ class Buffer:
 
 @dataclass(frozen=True, eq=False)
 class Quantization:
-    """real = scale * (stored - zero_point). scale: (n,) float32, zero_point: (n,) int64; n is 1, or the size of `axis`."""
+    """real = scale * (stored - zero_point).
+
+    scale: (n,) float32, zero_point: (n,) int64; n is 1, or the size of dimension `axis`.
+    """
 
     scale: np.ndarray
     zero_point: np.ndarray
@@ -65,7 +68,7 @@ class Quantization:
 
 @dataclass(eq=False)
 class Tensor:
-    """One value of a subgraph. Where `shape_signature` says -1 (unknown), shape has a size that the file fixes, mostly 1."""
+    """One value of a subgraph. Where `shape_signature` says -1 (unknown), `shape` has the size to start from."""
 
     name: str
     shape: tuple[int, ...]
@@ -107,7 +110,7 @@ class Tensor:
 
     @property
     def data(self) -> np.ndarray | None:
-        """The constant in this tensor's shape and type, int4 and int2 unpacked to int8; None for what is not constant."""
+        """The constant in this tensor's shape and type, int4 and int2 as int8; None for what is not constant."""
         from pyquant.graph.storage import load
 
         return load(self)

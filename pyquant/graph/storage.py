@@ -98,7 +98,8 @@ def _pack(elements: np.ndarray, bits: int) -> np.ndarray:
     padded = np.zeros(-(-elements.size // per_byte) * per_byte, np.uint8)
     padded[: elements.size] = elements & np.uint8((1 << bits) - 1)
     shifts = np.arange(0, 8, bits, dtype=np.uint8)
-    return np.bitwise_or.reduce(padded.reshape(-1, per_byte) << shifts, axis=1)
+    packed: np.ndarray = np.bitwise_or.reduce(padded.reshape(-1, per_byte) << shifts, axis=1)
+    return packed
 
 
 def _split_strings(raw: np.ndarray, count: int, where: str) -> np.ndarray:

@@ -234,7 +234,7 @@ class _Decoder:
             raise _Unsound(at, f"a vector of {dtype.itemsize}-byte numbers is not aligned")
         array = np.frombuffer(self.view, dtype, count, at + 4)
         if dtype.kind == "b" and array.view(np.uint8).max(initial=0) > 1:
-            return array.view(np.uint8) != 0  # NumPy's own bool holds 0 and 1 only
+            array = np.not_equal(array.view(np.uint8), 0)  # NumPy's own bool holds 0 and 1 only
         return array
 
     def string(self, at: int, _: Field) -> str:

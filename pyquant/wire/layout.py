@@ -32,7 +32,7 @@ OUTSIDE = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Field:
     """One field of a table. A union's type code lies inline in the slot before its value's.
 
@@ -69,6 +69,12 @@ def fields(table: str) -> dict[str, Field]:
     if table not in TABLES:
         raise KeyError(f"the schema has no table {table!r}")
     return {row[0]: _field(*row) for row in TABLES[table]}
+
+
+@cache
+def member_codes(union: str) -> dict[str, int]:
+    """The type code of each member of a union."""
+    return {member: code for code, member in enumerate(UNIONS[union], 1)}
 
 
 def _field(name: str, slot: int, kind: str, default: Any, alignment: int) -> Field:
