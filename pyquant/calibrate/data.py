@@ -106,8 +106,9 @@ def _converted(values: np.ndarray, tensor: Tensor, what: str) -> np.ndarray:
         raise DataError(f"{what} takes {kind}, found NaN or infinity")
     lo, hi = (0, 1) if kind.lo is None or kind.hi is None else (kind.lo, kind.hi)
     if tensor.is_quantized and kind.is_quantized_integer:
-        codes = round_half_away(values.astype(np.float32) / tensor.scale).astype(np.float64) + tensor.zero_point
-        return np.clip(codes, lo, hi).astype(kind.numpy)
+        codes: np.ndarray = round_half_away(values.astype(np.float32) / tensor.scale).astype(np.float64)
+        codes = np.clip(codes + tensor.zero_point, lo, hi)
+        return codes.astype(kind.numpy)
     misfit = (values < lo) | (values > hi) | (values != np.trunc(values))
     if np.any(misfit):
         raise DataError(f"{what} takes {kind}, whole numbers {lo}..{hi}, found {values[misfit].flat[0]}")
@@ -150,7 +151,7 @@ def _raw(data: Any, model: Model) -> Iterable[Any]:
     if isinstance(data, Images):
         return _images(data, model)
     if isinstance(data, Mapping):
-        return _rows(data)
+        return _rows(data, model)
     if callable(data):
         data = data()
     if not isinstance(data, Iterable) or (isinstance(data, np.ndarray) and data.ndim == 0):
@@ -158,7 +159,11 @@ def _raw(data: Any, model: Model) -> Iterable[Any]:
     return data
 
 
-def _rows(columns: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _rows(columns: Mapping[str, Any], model: Model) -> Iterator[dict[str, Any]]:
+    inputs = _names(model)
+    if not set(columns) <= set(inputs):
+        hint = "FILE.npz:NAME takes one array of a file"
+        raise DataError(f"the arrays are named {list(columns)}, the inputs {list(inputs)}; {hint}")
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise DataError(f"the first axis counts samples and must be the same for every input, found {lengths}")

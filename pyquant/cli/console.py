@@ -31,24 +31,20 @@ numerics_option = click.option(
 )
 
 
-class Numbers(click.ParamType):
+def numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> list[float] | None:
     """One number, or one per channel: 127.5 or 123.7,116.3,103.5."""
-
-    name = "number[,number...]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[float]:
-        try:
-            return [float(part) for part in value.split(",")]
-        except ValueError:
-            self.fail(f"{value!r} is not a number, or numbers with commas between", param, ctx)
+    try:
+        return None if value is None else [float(part) for part in value.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a number, or numbers with commas between") from None
 
 
 def data_options(function: F) -> F:
     """--data and what goes with it."""
     for option in (
         click.option("--limit", type=click.IntRange(1), help="Take only so many samples."),
-        click.option("--std", type=Numbers(), help="Images: the value is (pixel - mean) / std."),
-        click.option("--mean", type=Numbers(), help="Images: see --std."),
+        click.option("--std", metavar="NUMBERS", callback=numbers, help="Images: the value is (pixel - mean) / std."),
+        click.option("--mean", metavar="NUMBERS", callback=numbers, help="Images: see --std."),
         click.option("--data", metavar="PATH", help=".npy, .npz, FILE.npz:NAME, folder of images, or Python script."),
     ):
         function = option(function)

@@ -21,6 +21,7 @@ from pyquant.validate.oracle import RUNTIMES, Oracle
 from pyquant.validate.report import Divergence, Report, TensorReport
 
 TOLERANCE = 1e-5  # of the tensor's range: float sums differ in their order, exponentials in their last place
+SMALLEST = float(np.finfo(np.float32).tiny)
 RANDOM_SAMPLES = 8  # where no data is given
 
 
@@ -97,12 +98,14 @@ def accuracy(model: Model, inputs: Any, labels: np.ndarray, threads: int = 1) ->
 
 def real(array: np.ndarray, tensor: Tensor) -> np.ndarray:
     """The real values of a tensor's stored ones, in float64: scale * (stored - zero point) where it is quantized."""
-    wide = array.astype(np.float64)
+    wide: np.ndarray = array.astype(np.float64)
     if not (tensor.is_quantized and tensor.dtype.is_quantized_integer) or tensor.quantization is None:
         return wide
     quantization = tensor.quantization
     shape = [-1 if i == quantization.axis and quantization.per_axis else 1 for i in range(array.ndim)]
-    return (wide - quantization.zero_point.reshape(shape)) * quantization.scale.astype(np.float64).reshape(shape)
+    wide -= quantization.zero_point.reshape(shape)
+    wide *= quantization.scale.reshape(shape)
+    return wide
 
 
 class Tally:
@@ -155,7 +158,7 @@ class Tally:
     def _range(self) -> float:
         """Of their values so far. A constant one counts by its size."""
         span = self.high - self.low
-        return span if span > 0 else max(abs(self.high), np.finfo(np.float32).tiny)
+        return span if span > 0 else max(abs(self.high), SMALLEST)
 
 
 def _tallies(model: Model, tolerance: float) -> dict[Tensor, Tally]:
@@ -172,18 +175,29 @@ def _tallies(model: Model, tolerance: float) -> dict[Tensor, Tally]:
 @contextmanager
 def _runtime(model: Model, runtime: str, resolver: str, threads: int) -> Iterator[Peer]:
     """A runtime in a process of its own."""
-    tensors = model.main.tensors
-    shown = set(model.main.outputs) if resolver == "default" else set(tensors)
-    indices = [i for i, tensor in enumerate(tensors) if tensor in shown and not tensor.is_constant]
+    shown = model if resolver == "default" else every_tensor_shown(model)
+    tensors = model.main.tensors  # in the same order as those of `shown`
+    visible = [tensors[shown.main.tensors.index(t)] for t in shown.main.outputs]
     with Oracle(runtime, fallback=True) as oracle:
-        oracle.load(model, resolver, threads)
+        oracle.load(shown, resolver, threads)
 
         def values(arrays: Sequence[np.ndarray]) -> dict[Tensor, np.ndarray]:
-            return {tensors[i]: array for i, array in oracle.run(arrays, indices).items() if tensors[i] in computed}
+            return {tensors[i]: array for i, array in oracle.run(arrays).items()}
 
-        computed = {t for node in model.main.nodes for t in node.outputs}
         name, notes = f"{oracle.runtime.name} {oracle.version}", (oracle.note,) if oracle.note else ()
-        yield Peer(f"{name}, {resolver} kernels", oracle.runtime.numerics, dict.fromkeys(shown), values, notes)
+        yield Peer(f"{name}, {resolver} kernels", oracle.runtime.numerics, dict.fromkeys(visible), values, notes)
+
+
+def every_tensor_shown(model: Model) -> Model:
+    """A copy that has every computed tensor as an output.
+
+    Asking a runtime to preserve all tensors is not enough: in tflite-runtime 2.14, ADD and SOFTMAX overwrite an input.
+    """
+    shown = model.copy()
+    main = shown.main
+    computed = [t for node in main.nodes for t in node.outputs]
+    main.outputs = list(dict.fromkeys([*main.outputs, *computed]))
+    return shown
 
 
 @contextmanager

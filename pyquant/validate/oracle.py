@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -87,7 +87,7 @@ class Oracle:
             self.version = self._start()
 
     def load(self, model: Model | str | os.PathLike[str], resolver: str = "reference", threads: int = 1) -> None:
-        """Load a model. resolver: reference, optimized (no delegate) or default (XNNPACK; only outputs can be read).
+        """Load a model. resolver: reference, optimized (no delegate) or default (XNNPACK).
 
         Raises OracleError where the runtime refuses the model.
         """
@@ -103,13 +103,9 @@ class Oracle:
             self._start()
         self._ask({"request": "load", "path": str(path), "resolver": resolver, "threads": threads})
 
-    def run(self, feeds: Sequence[np.ndarray], tensors: Sequence[int] | None = None) -> dict[int, np.ndarray]:
-        """Run one sample: arrays in input order -> {index of the tensor in the file: array}.
-
-        tensors: the indices wanted, None for the outputs. Tensors that the runtime never allocated are left out.
-        """
-        wanted = None if tensors is None else [int(index) for index in tensors]
-        answer, arrays = self._ask({"request": "run", "tensors": wanted}, feeds)
+    def run(self, feeds: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
+        """Run one sample, variables reset: arrays in input order -> {index in the file: array} of the outputs."""
+        answer, arrays = self._ask({"request": "run"}, feeds)
         return dict(zip(answer["tensors"], arrays, strict=True))
 
     def time(self, feeds: Sequence[np.ndarray], runs: int = 10, warmup: int = 1) -> list[float]:
@@ -163,7 +159,7 @@ class Oracle:
             raise OracleError(f"{self.runtime.name}: no model is loaded")
         assert self._worker.stdin is not None
         try:
-            send(self._worker.stdin, message, arrays)
+            send(cast(BinaryIO, self._worker.stdin), message, arrays)
         except BrokenPipeError:
             raise self._died() from None
         answer, results = self._answer()
@@ -174,7 +170,7 @@ class Oracle:
     def _answer(self) -> Answer:
         assert self._worker is not None and self._worker.stdout is not None
         try:
-            return receive(self._worker.stdout)
+            return receive(cast(BinaryIO, self._worker.stdout))
         except EOFError:
             raise self._died() from None
 

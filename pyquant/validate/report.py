@@ -8,6 +8,7 @@ from typing import Any
 
 HEADER = ("tensor", "op", "type", "elements", "equal", "max diff", "relative", "SQNR dB")
 WORDS = 3  # columns of words, before those of numbers
+LONGEST_NAME = 60  # characters in a table; the end of a name tells more than its beginning
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; what is infinite or not a number becomes null."""
-        return _plain({"ok": self.ok, **asdict(self)})
+        return {"ok": self.ok, **{name: _plain(value) for name, value in asdict(self).items()}}
 
     def __str__(self) -> str:
         rows = [HEADER, *(cells(t) for t in self.tensors)]
@@ -108,7 +109,8 @@ class Report:
 def cells(t: TensorReport) -> tuple[str, ...]:
     """A tensor's row in a table."""
     share = "all" if t.equal == t.elements else f"{100 * t.equal / t.elements:.3f} %"
-    name = f"{t.name} (output)" if t.is_output else t.name
+    name = t.name if len(t.name) <= LONGEST_NAME else "…" + t.name[1 - LONGEST_NAME :]
+    name += " (output)" if t.is_output else ""
     sqnr = "inf" if math.isinf(t.sqnr) else f"{t.sqnr:.1f}"
     return name, t.op, t.dtype, str(t.elements), share, f"{t.max_difference:.3g}", f"{t.relative:.1e}", sqnr
 

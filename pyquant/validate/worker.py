@@ -57,28 +57,26 @@ class Runner:
         self.module = importlib.import_module(f"{MODULES[runtime]}.interpreter")
         self.version = importlib.import_module(MODULES[runtime]).__version__
         self.interpreter: Any = None
-        self.indices: set[int] = set()
 
     def load(self, path: str, resolver: str, threads: int) -> tuple[dict[str, Any], list[np.ndarray]]:
         self.interpreter = None  # free the model before
         self.interpreter = self.module.Interpreter(
             path,
             experimental_op_resolver_type=self.module.OpResolverType[RESOLVERS[resolver]],
-            experimental_preserve_all_tensors=resolver != "default",  # delegated nodes write no intermediate tensors
             num_threads=threads,
         )
         self.interpreter.allocate_tensors()
-        self.indices = {int(d["index"]) for d in self.interpreter.get_tensor_details()}
-        return {"inputs": self._described("get_input_details"), "outputs": self._described("get_output_details")}, []
+        return {}, []
 
-    def run(self, *feeds: np.ndarray, tensors: list[int] | None) -> tuple[dict[str, Any], list[np.ndarray]]:
-        """Answer with the tensors of these indices that can be read; None asks for the outputs."""
+    def run(self, *feeds: np.ndarray) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """Answer with the outputs that are numbers, and their indices."""
         self.interpreter.reset_all_variables()
         self._feed(feeds)
         self.interpreter.invoke()
-        wanted = tensors if tensors is not None else [d["index"] for d in self.interpreter.get_output_details()]
-        found = {index: array for index in wanted if (array := self._read(index)) is not None}
-        return {"tensors": list(found)}, list(found.values())
+        indices = [int(detail["index"]) for detail in self.interpreter.get_output_details()]
+        outputs = {index: np.asarray(self.interpreter.get_tensor(index)) for index in indices}
+        numbers = {index: array for index, array in outputs.items() if array.dtype.kind in "biufc"}
+        return {"tensors": list(numbers)}, list(numbers.values())
 
     def time(self, *feeds: np.ndarray, runs: int, warmup: int) -> tuple[dict[str, Any], list[np.ndarray]]:
         """Answer with the seconds of each of `runs` invocations."""
@@ -93,27 +91,6 @@ class Runner:
     def _feed(self, feeds: Sequence[np.ndarray]) -> None:
         for detail, array in zip(self.interpreter.get_input_details(), feeds, strict=True):
             self.interpreter.set_tensor(detail["index"], array)
-
-    def _read(self, index: int) -> np.ndarray | None:
-        if index not in self.indices:  # get_tensor would crash
-            return None
-        try:
-            array = np.asarray(self.interpreter.get_tensor(index))
-        except (ValueError, RuntimeError):  # never allocated: optimized away, or scratch memory
-            return None
-        return array if array.dtype.kind in "biufc" else None
-
-    def _described(self, method: str) -> list[dict[str, Any]]:
-        details = getattr(self.interpreter, method)()
-        return [
-            {
-                "index": int(d["index"]),
-                "name": d["name"],
-                "shape": [int(n) for n in d["shape"]],
-                "dtype": np.dtype(d["dtype"]).name,
-            }
-            for d in details
-        ]
 
 
 def main(runtime: str) -> None:

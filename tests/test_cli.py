@@ -1,0 +1,183 @@
+"""Every verb on the demo's files: what it writes, what it reports, when it refuses, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import pyquant as pq
+from pyquant.cli import main
+from pyquant.validate import Oracle
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("demo")
+    result = run("demo", "--folder", made, "--json")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)
+    assert [row["format"] for row in rows] == ["float32", "float16", "dynamic", "int8", "int16x8"]
+    assert all(row["accuracy"] > 0.97 and row["agreement"] > 0.99 and row["latency"] > 0 for row in rows)
+    assert all(row["bytes"] == Path(row["path"]).stat().st_size for row in rows)
+    assert max(row["bytes"] for row in rows[2:]) < rows[1]["bytes"] < rows[0]["bytes"]
+    return made
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def assert_fails(result: Result, code: int, message: str) -> None:
+    """The exit code, nothing on stdout, no traceback, and on stderr the message."""
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert message in result.stderr
+    if code == 1:
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_demo_ends_with_what_to_type_next(tmp_path: Path) -> None:
+    result = run("demo", "--folder", tmp_path / "demo")
+    assert result.exit_code == 0
+    assert "agrees with float" in result.stdout
+    assert "pyquant quantize MODEL.tflite" in result.stdout
+    assert_fails(run("demo", "--folder", tmp_path / "demo"), 1, "--force overwrites")
+    assert run("demo", "--folder", tmp_path / "demo", "--force").exit_code == 0
+
+
+def test_inspect(folder: Path) -> None:
+    model = folder / "digits_int8.tflite"
+    text = run("inspect", model)
+    assert text.exit_code == 0
+    assert "CONV_2D" in text.stdout
+    found = json.loads(run("inspect", model, "--json").stdout)
+    assert found["bytes"] == model.stat().st_size
+    (main_subgraph,) = found["subgraphs"]
+    assert [n["op"] for n in main_subgraph["nodes"]][:2] == ["QUANTIZE", "CONV_2D"]
+    conv = main_subgraph["nodes"][1]
+    weights = main_subgraph["tensors"][conv["inputs"][1]]
+    assert (weights["dtype"], weights["shape"], weights["axis"]) == ("int8", [16, 3, 3, 1], 0)
+    assert len(weights["scale"]) == 16 and weights["constant_bytes"] == 144
+
+
+def test_quantize(folder: Path, tmp_path: Path) -> None:
+    source, data = folder / "digits_float32.tflite", f"{folder / 'digits_test.npz'}:calibration"
+    target = tmp_path / "small.tflite"
+    arguments = ["quantize", source, "-o", target, "--scheme", "int8", "--data", data, "--limit", 20]
+    result = run(*arguments, "--input-type", "int8", "--output-type", "uint8", "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert (report["bytes"], report["scheme"], report["kept_float"]) == (target.stat().st_size, "int8", [])
+    model = pq.open(target)
+    assert (model.main.inputs[0].dtype.name, model.main.outputs[0].dtype.name) == ("int8", "uint8")
+    assert_fails(run(*arguments), 1, "--force overwrites it")
+    assert run(*arguments, "--force", "--per-tensor").exit_code == 0
+    weights = [t for t in pq.open(target).main.tensors if t.is_constant and t.dtype.name == "int8"]
+    assert not any(t.quantization.per_axis for t in weights)
+
+
+def test_quantize_names_its_file_and_what_stays_float(folder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "mine.tflite"
+    source.write_bytes((folder / "digits_float32.tflite").read_bytes())
+    data = f"{folder / 'digits_test.npz'}:calibration"
+    result = run("quantize", source, "--scheme", "int16x8", "--data", data, "--keep-float", "logits")
+    assert result.exit_code == 0, result.output
+    assert "FULLY_CONNECTED 'logits'" in result.stdout
+    assert (tmp_path / "mine_int16x8.tflite").exists()
+
+
+def test_run(folder: Path, tmp_path: Path) -> None:
+    model, data, target = folder / "digits_int8.tflite", f"{folder / 'digits_test.npz'}:images", tmp_path / "out.npz"
+    result = run("run", model, "--data", data, "-o", target, "--threads", 2, "--isa", "scalar", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["samples"] == 500
+    with np.load(target) as outputs, np.load(folder / "digits_test.npz") as test:
+        (probabilities,) = outputs.values()
+        assert probabilities.shape == (500, 10)
+        assert np.mean(probabilities.argmax(1) == test["labels"]) > 0.97
+    assert_fails(run("run", model, "--data", data, "-o", target), 1, "--force")
+    assert run("run", model, "--data", data, "-o", target, "--force", "--limit", 3).stdout.count("3 samples") == 1
+
+
+def test_validate(folder: Path, oracle_of: Callable[[str], Oracle]) -> None:
+    oracle_of("ai-edge-litert")
+    model, data = folder / "digits_int8.tflite", f"{folder / 'digits_test.npz'}:images"
+    result = run("validate", model, "--against", "ai-edge-litert", "--data", data, "--limit", 5)
+    assert result.exit_code == 0, result.output
+    assert "ok: 9 tensors" in result.stdout
+    result = run("validate", model, "--against", "ai-edge-litert", "--data", data, "--limit", 5, "--json")
+    report = json.loads(result.stdout)
+    assert report["ok"] and report["samples"] == 5 and len(report["tensors"]) == 9
+
+
+def test_validate_fails_below_a_threshold(folder: Path) -> None:
+    arguments = ["validate", folder / "digits_int8.tflite", "--against", folder / "digits_float32.tflite"]
+    assert run(*arguments, "--min-sqnr", 5).exit_code == 0
+    failed = run(*arguments, "--min-sqnr", 200)
+    assert failed.exit_code == 1
+    assert "FAILED: lowest SQNR" in failed.stdout
+
+
+def test_bench(folder: Path, oracle_of: Callable[[str], Oracle]) -> None:
+    oracle_of("ai-edge-litert")
+    models = [folder / "digits_float32.tflite", folder / "digits_int8.tflite"]
+    result = run("bench", *models, "--against", "ai-edge-litert", "--rounds", 1, "--profile", "--json")
+    assert result.exit_code == 0, result.output
+    first, second = json.loads(result.stdout)
+    for row in (first, second):
+        assert row["ratio"] == row["theirs"] / row["ours"]
+        assert {"tensor", "op", "kernel", "seconds"} == set(row["steps"][0])
+    assert first["arena_bytes"] > second["arena_bytes"]
+    text = run("bench", *models, "--rounds", 1, "--profile").stdout
+    assert "digits_int8.tflite" in text and "conv2d_s8" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["inspect", "nowhere.tflite"], 2, "does not exist"),
+        (["inspect", __file__], 1, "Error:"),
+        (["quantize", "MODEL", "--scheme", "int5"], 2, "int5"),
+        (["quantize", "MODEL", "-o", "OUT", "--scheme", "int8"], 1, "needs representative samples"),
+        (["quantize", "MODEL", "-o", "OUT", "--data", "nowhere.npy"], 1, "no such file"),
+        (["quantize", "MODEL", "-o", "OUT", "--data", "DATA"], 1, "FILE.npz:NAME"),
+        (["quantize", "MODEL", "-o", "OUT", "--scheme", "dynamic", "--input-type", "int8"], 1, "input_type"),
+        (["quantize", "MODEL", "-o", "OUT/deeper/still.tflite", "--scheme", "dynamic"], 1, "OUT"),
+        (["quantize", "MODEL", "-o", "OUT", "--data", "DATA", "--mean", "dark"], 2, "not a number"),
+        (["run", "MODEL", "-o", "OUT"], 2, "--data"),
+        (["run", "MODEL", "-o", "OUT", "--data", "DATA:images", "--isa", "abacus"], 1, "abacus"),
+        (["validate", "MODEL", "--against", "nowhere.tflite"], 1, "nowhere.tflite"),
+        (["bench"], 2, "MODELS"),
+        (["frobnicate"], 2, "frobnicate"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_wrong_usage_and_failures(
+    arguments: list[str], code: int, message: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {"MODEL": folder / "digits_float32.tflite", "DATA": folder / "digits_test.npz"}
+    for name, path in names.items():
+        arguments = [a.replace(name, str(path)) for a in arguments]
+    assert_fails(run(*arguments), code, message)
+
+
+def test_a_pipe_gets_no_progress_and_no_wrapping(folder: Path) -> None:
+    command = [sys.executable, "-m", "pyquant", "bench", str(folder / "digits_int8.tflite"), "--rounds", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert "\x1b" not in done.stdout
+    assert len(done.stdout.splitlines()) == 2
+
+
+def test_help_names_every_verb() -> None:
+    text = run("--help").stdout
+    assert all(f"\n  {verb} " in text for verb in ("inspect", "quantize", "run", "validate", "bench", "demo"))

@@ -1,0 +1,221 @@
+"""The comparison finds what differs and only that, on our models and on the TFLite converter's; the oracle survives."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pyquant as pq
+from pyquant.demo.digits import FILES, scaled
+from pyquant.ops.build import add
+from pyquant.validate import RUNTIMES, Oracle, oracle
+from pyquant.validate.compare import Tally, real
+
+CONVERTED = [
+    *(f"converter_variants/kws_{kind}" for kind in ("float32", "dynamic_range", "int8_int8_io", "int8_per_tensor")),
+    *(f"converter_variants/resnet_{kind}" for kind in ("float32", "int8_uint8_io", "int16x8_float_io")),
+    "edgetpu_pairs/mobilenet_v1_0.25_128_quant",
+]
+every_runtime = pytest.mark.parametrize("runtime", RUNTIMES)
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[pq.Model, np.ndarray, np.ndarray]:
+    with np.load(FILES / "digits.npz") as file:
+        return pq.open(FILES / "digits.tflite"), scaled(file["test"]), file["labels"]
+
+
+@every_runtime
+@pytest.mark.parametrize("scheme", [None, *pq.SCHEMES])
+def test_our_models_equal_the_runtimes(
+    scheme: str | None, runtime: str, digits: tuple, oracle_of: Callable[[str], Oracle]
+) -> None:
+    oracle_of(runtime)
+    model, images, _ = digits
+    made = model if scheme is None else pq.quantize(model, scheme, data=images[:50])
+    report = pq.validate(made, runtime, images[:20])
+    assert report.ok, str(report)
+    assert report.samples == 20
+    assert len(report.tensors) == len(made.main.nodes), "every computed tensor is compared, overwritten ones too"
+    assert [t.name for t in report.outputs] == ["probabilities"]
+    assert report.numerics == RUNTIMES[runtime].numerics
+
+
+@every_runtime
+@pytest.mark.parametrize("name", CONVERTED)
+def test_the_converters_models_equal_the_runtimes(
+    name: str, runtime: str, data_folder: Path, oracle_of: Callable[[str], Oracle]
+) -> None:
+    oracle_of(runtime)
+    report = pq.validate(pq.open(data_folder / "models" / f"{name}.tflite"), runtime)
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("resolver", ["optimized", "default"])
+def test_other_kernels_agree_in_sqnr(resolver: str, digits: tuple, oracle_of: Callable[[str], Oracle]) -> None:
+    oracle_of("ai-edge-litert")
+    model, images, _ = digits
+    small = pq.quantize(model, "int8", data=images[:50])
+    report = pq.validate(small, "ai-edge-litert", images[:20], resolver=resolver, min_sqnr=30)
+    assert report.ok, str(report)
+    assert len(report.tensors) == (1 if resolver == "default" else len(small.main.nodes))
+
+
+def test_another_model_is_compared_as_real_values(digits: tuple, tmp_path: Path) -> None:
+    model, images, _ = digits
+    small = pq.quantize(model, "int8", data=images[:50], input_type="int8", output_type="int8")
+    report = pq.validate(small, model, images[:20])
+    assert 20 < report.outputs[0].sqnr < 60
+    assert {"conv1/relu", "logits"} <= {t.name for t in report.tensors}
+    model.save(tmp_path / "float.tflite")
+    assert pq.validate(small, tmp_path / "float.tflite", images[:20]).tensors == report.tensors
+    assert not pq.validate(small, model, images[:20], min_sqnr=100).ok
+
+
+def test_a_planted_difference_is_found_where_it_is(
+    oracle_of: Callable[[str], Oracle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The runtime gets a model with another bias than ours."""
+    oracle_of("ai-edge-litert")
+
+    def model(bias: float) -> pq.Model:
+        b = pq.Builder()
+        x = b.input("x", (1, 4))
+        first = add(b, "RELU", [x], "first")
+        second = add(b, "ADD", [first, b.constant("bias", np.float32([0, 0, bias, 0]))], "second")
+        return b.model([add(b, "MUL", [second, second], "third")])
+
+    load = Oracle.load
+    monkeypatch.setattr(Oracle, "load", lambda self, _, *options: load(self, with_all_outputs(model(1.0)), *options))
+    report = pq.validate(model(0.0), "ai-edge-litert", np.float32([[1, 2, 3, 4]]))
+    assert not report.ok
+    assert [t.equal for t in report.tensors] == [4, 3, 3]
+    found = report.first_divergence
+    assert found is not None
+    assert (found.tensor, found.sample, found.index, found.ours, found.theirs) == ("second", 0, (0, 2), 3.0, 4.0)
+    assert "FAILED: first divergence at ADD 'second'" in str(report)
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
+def with_all_outputs(model: pq.Model) -> pq.Model:
+    model.main.outputs = [t for node in reversed(model.main.nodes) for t in node.outputs]
+    return model
+
+
+def tally(dtype: str = "float32", tolerance: float = 0.0, quantization: pq.Quantization | None = None) -> Tally:
+    b = pq.Builder()
+    x = b.input("x", (4,), dtype, quantization)
+    y = b.tensor("y", (4,), dtype, quantization)
+    return Tally(y, b.node("RELU", [x], [y]), tolerance, is_output=True)
+
+
+def test_statistics_of_integers() -> None:
+    t = tally("int8", 0.5, pq.Quantization.of(0.5, 1))
+    t.add(0, np.int8([1, 2, 3, 4]), np.int8([1, 2, 3, 4]))
+    t.add(1, np.int8([1, 2, 3, 4]), np.int8([1, 2, 3, 7]))
+    found = t.report()
+    assert (found.elements, found.equal, found.max_difference, found.relative) == (8, 7, 3.0, 0.5)
+    signal, noise = 0.25 * (0 + 1 + 4 + 9 + 0 + 1 + 4 + 36), 0.25 * 9
+    assert found.sqnr == pytest.approx(10 * math.log10(signal / noise))
+    assert found.divergence is not None, "integers have no tolerance"
+    assert (found.divergence.sample, found.divergence.index) == (1, (3,))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "equal", "diverges"),
+    [
+        ([0, 1, 2, 10.05], [0, 1, 2, 10], 3, False),
+        ([0, 1, 2, 10.5], [0, 1, 2, 10], 3, True),
+        ([np.nan, 1, 2, 3], [np.nan, 1, 2, 3], 4, False),
+        ([np.nan, 1, 2, 3], [0, 1, 2, 3], 3, True),
+        ([np.inf, 1, 2, 3], [np.inf, 1, 2, 3], 4, False),
+        ([5, 5, 5, 5.01], [5, 5, 5, 5], 3, False),
+        ([0, 0, 0, 1e-3], [0, 0, 0, 0], 3, True),
+    ],
+)
+def test_floats_are_judged_by_their_range(ours: list, theirs: list, equal: int, diverges: bool) -> None:
+    t = tally(tolerance=0.01)
+    t.add(0, np.float32(ours), np.float32(theirs))
+    assert (t.report().equal, t.report().divergence is not None) == (equal, diverges)
+
+
+def test_real_values_per_axis() -> None:
+    q = pq.Quantization.of([0.5, 2.0], [0, 1], axis=1)
+    assert real(np.int8([[2, 3]]), pq.Builder().tensor("w", (1, 2), "int8", q)).tolist() == [[1.0, 4.0]]
+
+
+def test_accuracy(digits: tuple) -> None:
+    model, images, labels = digits
+    assert pq.accuracy(model, images, labels) >= 0.97
+    with pytest.raises(pq.DataError, match="499 labels for 500 samples"):
+        pq.accuracy(model, images, labels[:-1])
+
+
+def test_a_model_that_kills_the_runtime_is_an_error_and_the_next_one_runs(oracle_of: Callable[[str], Oracle]) -> None:
+    found = oracle_of("tflite-runtime")
+    b = pq.Builder()
+    wide, narrow = (
+        pq.Quantization.of(1e4),
+        pq.Quantization.of(1e-4),
+    )  # ADD asserts that no scale is so far above another
+    x, y = b.input("x", (1, 4), "int8", wide), b.input("y", (1, 4), "int8", wide)
+    deadly = b.model([add(b, "ADD", [x, y], "sum", "int8", narrow)], description="deadly")
+    with pytest.raises(pq.OracleError, match=r"tflite-runtime died on 'deadly' \(signal SIG"):
+        found.load(deadly)
+    with pytest.raises(pq.OracleError, match="no model is loaded"):
+        found.run([])
+    found.load(FILES / "digits.tflite")
+    (output,) = found.run([np.zeros((1, 8, 8, 1), np.float32)]).values()
+    assert output.shape == (1, 10)
+
+
+@every_runtime
+def test_a_model_that_a_runtime_refuses_is_an_error(
+    runtime: str, oracle_of: Callable[[str], Oracle], tmp_path: Path
+) -> None:
+    (tmp_path / "bad.tflite").write_bytes(b"\x10\0\0\0TFL3" + bytes(64))
+    with pytest.raises(pq.OracleError, match=r"(refused|died on) .*bad\.tflite"):
+        oracle_of(runtime).load(tmp_path / "bad.tflite")
+
+
+def test_latency_is_measured_in_the_runtime(oracle_of: Callable[[str], Oracle]) -> None:
+    found = oracle_of("ai-edge-litert")
+    found.load(FILES / "digits.tflite", "default")
+    seconds = found.time([np.zeros((1, 8, 8, 1), np.float32)], runs=5)
+    assert len(seconds) == 5 and all(0 < s < 1 for s in seconds)
+
+
+def test_a_missing_runtime_is_replaced_and_the_report_says_so(
+    digits: tuple, oracle_of: Callable[[str], Oracle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oracle_of("ai-edge-litert")
+    monkeypatch.setenv(RUNTIMES["tflite-runtime"].variable, "/nowhere/python")
+    model, images, _ = digits
+    report = pq.validate(model, "tflite-runtime", images[:2])
+    assert report.against.startswith("ai-edge-litert") and report.numerics == "litert"
+    assert "ai-edge-litert serves instead" in str(report)
+
+
+def test_how_to_get_a_missing_runtime_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for runtime in RUNTIMES.values():
+        monkeypatch.delenv(runtime.variable, raising=False)
+    monkeypatch.setattr(oracle.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(pq.OracleError, match=r"pip install ai-edge-litert.*PYQUANT_AI_EDGE_LITERT_PYTHON"):
+        Oracle("tflite-runtime", fallback=True)
+    monkeypatch.setenv("PYQUANT_TFLITE_RUNTIME_PYTHON", sys.executable)
+    monkeypatch.setattr(oracle, "__file__", str(Path(__file__)))  # no worker beside this file
+    with pytest.raises(pq.OracleError, match=r"tflite-runtime died on start \(exit code 2\)"):
+        Oracle("tflite-runtime")
+
+
+def test_unknown_names_are_refused(digits: tuple, oracle_of: Callable[[str], Oracle]) -> None:
+    with pytest.raises(pq.OracleError, match="'tensorflow' is not one of tflite-runtime, ai-edge-litert"):
+        Oracle("tensorflow")
+    with pytest.raises(pq.OracleError, match="resolver 'fast' is not one of"):
+        oracle_of("ai-edge-litert").load(digits[0], "fast")
