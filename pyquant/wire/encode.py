@@ -69,7 +69,7 @@ def _plan(table: str, slots: tuple[int, ...]) -> _Plan:
 
 
 class _Encoder:
-    """One file on its way out. Children follow their parents, so offsets point forward; all starts are multiples of 4."""
+    """One file on its way out. Children follow their parents, so offsets point forward; all start at multiples of 4."""
 
     def __init__(self, model: Record, outside: bool) -> None:
         self.outside = outside
