@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyquant.dtypes import DType
-from pyquant.errors import RangeError
+from pyquant.errors import GraphError, RangeError
 
 Integers = npt.NDArray[np.int64]
 
@@ -88,7 +88,8 @@ def wrap32(x: npt.ArrayLike) -> Integers:
 def activation_range(activation: int, scale: float | np.float32, zero_point: int, dtype: DType) -> tuple[int, int]:
     """The codes that a fused activation clamps a quantized output to. Raises RangeError for a bound past int32."""
     lo, hi = dtype.lo, dtype.hi
-    assert lo is not None and hi is not None
+    if lo is None or hi is None:
+        raise GraphError(f"a quantized output cannot be {dtype}")
     low, high = ACTIVATION_BOUNDS.get(int(activation), (None, None))
     if low is not None:
         lo = max(lo, _code(low, scale, zero_point))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pyquant.errors import RangeError
 from pyquant.native._pq import ffi, lib
 
 _ELEMENTS = {
@@ -22,7 +23,10 @@ _ELEMENTS = {
 
 
 class Params:
-    """A filled parameter struct. It owns what its pointers point to."""
+    """A filled parameter struct. It owns what its pointers point to.
+
+    Raises RangeError for a number that its field cannot hold, TypeError for fields or element types that are not the struct's.
+    """
 
     def __init__(self, struct: str, values: Mapping[str, Any]) -> None:
         self.memory = ffi.new(f"{struct} *")
@@ -31,7 +35,10 @@ class Params:
         if set(values) - {"packed"} != set(fields) - {"packed"}:
             raise TypeError(f"{struct} has the fields {sorted(fields)}, got {sorted(values)}")
         for name, value in values.items():
-            setattr(self.memory, name, self._converted(f"{struct}.{name}", fields[name].type, value))
+            try:
+                setattr(self.memory, name, self._converted(f"{struct}.{name}", fields[name].type, value))
+            except OverflowError as error:
+                raise RangeError(f"{struct}.{name}: {error}") from None
 
     def pack(self, row: int) -> None:
         """Let the kernel in that row of the table lay out its constants, and point `packed` to them."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pyquant.errors import RangeError, ShapeError
+from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.fixed import (
     multiply,
     quantize_multiplier,
@@ -39,7 +39,8 @@ def softmax_float(call: Call, x: np.ndarray) -> np.ndarray:
 def softmax_8bit(call: Call, x: np.ndarray) -> np.ndarray:
     """x: int8 or uint8 -> 8 bits or int16, from the smallest code up."""
     y = call["y"]
-    assert y.dtype.lo is not None
+    if y.dtype.lo is None:
+        raise GraphError(f"{call.label}: output {y.name!r} cannot be {y.dtype}")
     codes = x.astype(np.int64)
     powers = exp_table(call).astype(np.int64)[codes.max(-1, keepdims=True) - codes]
     total = rounding_shift_right(powers, 12).sum(-1, keepdims=True)

@@ -54,7 +54,8 @@ def unsupported(node: Node, why: str) -> UnsupportedOp:
 def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: Sequence[Slot]) -> None:
     if len(given) > len(slots) and not slots[-1].variadic:
         raise GraphError(f"{node.label}: found {len(given)} {what}s, expected at most {len(slots)}")
-    for i, slot in enumerate(slots):
+    for i in range(max(len(slots), len(given))):
+        slot = slots[min(i, len(slots) - 1)]
         if not slot.optional and (i >= len(given) or given[i] is None):
             raise GraphError(f"{node.label}: {what} {slot.name!r} is missing")
 
