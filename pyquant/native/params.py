@@ -25,7 +25,7 @@ _ELEMENTS = {
 class Params:
     """A filled parameter struct. It owns what its pointers point to.
 
-    Raises RangeError for a number that its field cannot hold, TypeError for fields or element types that are not the struct's.
+    Raises RangeError for a number that its field cannot hold, TypeError for other fields or element types.
     """
 
     def __init__(self, struct: str, values: Mapping[str, Any]) -> None:
@@ -34,11 +34,11 @@ class Params:
         fields = dict(ffi.typeof(struct).fields)
         if set(values) - {"packed"} != set(fields) - {"packed"}:
             raise TypeError(f"{struct} has the fields {sorted(fields)}, got {sorted(values)}")
-        for name, value in values.items():
-            try:
+        try:
+            for name, value in values.items():
                 setattr(self.memory, name, self._converted(f"{struct}.{name}", fields[name].type, value))
-            except OverflowError as error:
-                raise RangeError(f"{struct}.{name}: {error}") from None
+        except OverflowError as error:
+            raise RangeError(f"{struct}: {error}") from None
 
     def pack(self, row: int) -> None:
         """Let the kernel in that row of the table lay out its constants, and point `packed` to them."""

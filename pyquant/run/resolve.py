@@ -13,7 +13,7 @@ from pyquant.ops.operator import Reference
 
 
 def resolve(node: Node, numerics: str) -> Call:
-    """The node as a Call. Raises UnsupportedOp for an unknown operator, GraphError where slots or options misfit."""
+    """The node as a Call. Raises UnsupportedOp for an unknown operator, GraphError for a node that is not sound."""
     operator = None if node.opcode.name == "CUSTOM" else find(node.op)
     if operator is None:
         raise unsupported(node, "the operator is not known")
@@ -22,6 +22,9 @@ def resolve(node: Node, numerics: str) -> Call:
     table = None if node.options is None else node.options.table
     if table is not None and table != operator.options:
         raise GraphError(f"{node.label}: found options of {table}, expected {operator.options}")
+    for tensor in (*node.inputs, *node.outputs):
+        if tensor is not None and tensor.is_quantized and tensor.dtype.is_quantized_integer:
+            _check_quantization(node, tensor)
     return Call(operator, node, numerics)
 
 
@@ -58,6 +61,24 @@ def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: S
         slot = slots[min(i, len(slots) - 1)]
         if not slot.optional and (i >= len(given) or given[i] is None):
             raise GraphError(f"{node.label}: {what} {slot.name!r} is missing")
+
+
+def _check_quantization(node: Node, tensor: Tensor) -> None:
+    """One scale or one for each index of the axis, none negative or infinite; zero points within the type."""
+    quantization, lo, hi = tensor.quantization, tensor.dtype.lo, tensor.dtype.hi
+    assert quantization is not None and lo is not None and hi is not None
+    scale, zero_point, axis = quantization.scale, quantization.zero_point, quantization.axis
+    sizes = (1, tensor.shape[axis]) if 0 <= axis < len(tensor.shape) else (1,)
+    if scale.size not in sizes or zero_point.size not in (1, scale.size):
+        found = f"{scale.size} scales and {zero_point.size} zero points on axis {axis}"
+        raise GraphError(f"{node.label}: {tensor.name!r} of shape {tensor.shape} has {found}")
+    least = (
+        0.0 if tensor.is_constant else np.finfo(np.float32).smallest_subnormal
+    )  # a channel of zeros may have scale 0
+    if not np.all((scale >= least) & np.isfinite(scale)):
+        raise GraphError(f"{node.label}: {tensor.name!r} has scale {scale.min()}, expected a positive number")
+    if np.any((zero_point < lo) | (zero_point > hi)):
+        raise GraphError(f"{node.label}: {tensor.name!r} has a zero point outside {lo}..{hi}")
 
 
 def _types(tensors: Sequence[Tensor | None]) -> str:
