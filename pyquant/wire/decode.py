@@ -78,7 +78,7 @@ def _plan(table: str, vtable: bytes) -> _Plan:
         if field.kind == "union":
             unions.append((field.name, offset, field.accepts))
         elif offset and field.kind != "scalar":
-            references.append((field.name, offset, field.kind, field.target or field))
+            references.append((field.name, offset, field.kind, field.target if "table" in field.kind else field))
         if offset:
             inline.append((offset, field.format[1:], field.name))
     format_, end = "<", 0

@@ -1,0 +1,249 @@
+"""Bytes <-> records: round trips, an independent reader, hostile files, and writing whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import pickle
+import struct
+from pathlib import Path
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import pytest
+import reader
+from attacks.files import ATTACKS, Attack, sound
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from pyquant import graph
+from pyquant.errors import FileError, FileExists, FormatError, RangeError
+from pyquant.wire import Record, decode, encode, file
+from pyquant.wire.layout import OUTSIDE, Field, fields
+from pyquant.wire.schema import UNIONS
+
+# Where data outside the flatbuffer lies is layout, not content: decode replaces it by the data.
+LAYOUT = {(table, name) for table, (_, offset, size) in OUTSIDE.items() for name in (offset, size)}
+OPTIONS = UNIONS["BuiltinOptions"] + UNIONS["BuiltinOptions2"]
+
+
+def joined(record: Record, **options: Any) -> bytes:
+    return b"".join(encode(record, **options))
+
+
+def values(field: Field) -> st.SearchStrategy[Any]:
+    """What a field can hold."""
+    if field.format in ("<f", "<?"):
+        return st.floats(width=32) if field.format == "<f" else st.booleans()
+    if field.kind == "scalar":
+        bits, signed = 8 * field.size, field.format[1].islower()
+        return st.integers(-(1 << (bits - 1)) if signed else 0, (1 << (bits - signed)) - 1)
+    if field.kind == "string":
+        return st.text(max_size=9)
+    if field.dtype is not None:
+        return hnp.arrays(field.dtype, st.integers(0, 9))
+    below = st.sampled_from(field.accepts).flatmap(records)
+    return st.lists(below, max_size=2) if field.kind == "tables" else below
+
+
+def records(table: str) -> st.SearchStrategy[Record]:
+    choices = {name: values(field) for name, field in fields(table).items() if (table, name) not in LAYOUT}
+    return st.fixed_dictionaries({}, optional=choices).map(lambda chosen: Record(table, **chosen))
+
+
+@given(records("Model"))
+@settings(max_examples=200, deadline=None)
+def test_any_model_is_read_as_it_was_written(model: Record) -> None:
+    data = joined(model)
+    assert decode(data) == model
+    assert reader.read(data) == model
+    assert joined(decode(data)) == data
+
+
+@pytest.mark.parametrize("table", OPTIONS)
+@given(chosen=st.data())
+@settings(max_examples=5, deadline=None)
+def test_all_options_are_read_as_they_were_written(table: str, chosen: st.DataObject) -> None:
+    options = chosen.draw(records(table))
+    union = "builtin_options" if table in UNIONS["BuiltinOptions"] else "builtin_options_2"
+    operator = Record("Operator", **{union: options})
+    model = Record("Model", subgraphs=[Record("SubGraph", operators=[operator])])
+    data = joined(model)
+    assert decode(data) == model
+    assert reader.read(data) == model
+
+
+def test_equal_records_give_equal_bytes() -> None:
+    one = Record("Model", version=3, description="d", buffers=[Record("Buffer")])
+    other = Record("Model", buffers=[Record("Buffer", offset=0)], description="d", version=3)
+    assert one == other
+    assert joined(one) == joined(other)
+
+
+def test_buffers_are_aligned_and_shared_with_the_file() -> None:
+    arrays = [np.arange(n, dtype=np.uint8) for n in (1, 16, 33)]
+    data = joined(Record("Model", buffers=[Record("Buffer", data=a) for a in arrays]))
+    for i, found in enumerate(decode(data).buffers):
+        position = reader.place(data, "buffers", i, "data")
+        assert (position + struct.unpack_from("<I", data, position)[0] + 4) % 16 == 0
+        assert np.array_equal(found.data, arrays[i])
+        assert not found.data.flags.writeable
+        assert np.shares_memory(found.data, np.frombuffer(data, np.uint8))
+
+
+def test_encode_shares_the_arrays() -> None:
+    weights = np.zeros(1 << 16, np.uint8)
+    segments = encode(Record("Model", buffers=[Record("Buffer", data=weights)]))
+    assert any(np.shares_memory(np.frombuffer(s, np.uint8), weights) for s in segments if len(s))
+
+
+def test_data_goes_outside_a_flatbuffer_that_is_too_large() -> None:
+    operator = Record("Operator", custom_options=np.arange(50, dtype=np.uint8))
+    buffers = [Record("Buffer"), Record("Buffer", data=np.arange(200, dtype=np.uint8))]
+    model = Record("Model", subgraphs=[Record("SubGraph", operators=[operator])], buffers=buffers)
+    data = joined(model, limit=300)
+    outside = reader.read(data)
+    assert outside.buffers[1].data is None
+    assert outside.buffers[1].offset % 16 == 0
+    assert outside.buffers[1].size == 200
+    assert outside.subgraphs[0].operators[0].large_custom_options_size == 50
+    assert decode(data) == model
+    assert joined(decode(data)) == joined(model)
+    with pytest.raises(FormatError, match="tables alone"):
+        encode(model, limit=100)
+
+
+def test_bytes_behind_the_flatbuffer_stay_there() -> None:
+    model = decode(sound() + b"PK archive")
+    assert bytes(model.trailing) == b"PK archive"
+    assert joined(model) == sound() + b"PK archive"
+    assert decode(sound() + bytes(5)) == decode(sound())
+
+
+def test_a_name_that_is_not_utf8_keeps_its_bytes() -> None:
+    data = sound().replace(b"sound", b"\xffound")
+    assert joined(decode(data)) == data
+    assert "\\udcff" in str(graph.load(data))
+
+
+def test_parts_of_a_newer_schema_are_noted_and_not_dropped() -> None:
+    builder = flatbuffers.Builder()
+    builder.StartObject(40)
+    builder.PrependInt32Slot(39, 7, 0)
+    builder.Finish(builder.EndObject(), b"TFL3")
+    model = decode(builder.Output())
+    assert model.newer == ("slot 39",)
+    with pytest.raises(FormatError, match=r"Model holds slot 39 of a newer schema"):
+        encode(model)
+    with pytest.raises(FormatError, match=r"slot 39"):
+        graph.dump(graph.load(builder.Output()))
+
+
+def test_an_unknown_union_member_is_noted() -> None:
+    data = bytearray(sound())
+    data[reader.place(sound(), "subgraphs", 0, "operators", 0, "builtin_options_type")] = 200
+    model = decode(data)
+    assert model.subgraphs[0].operators[0].newer == ("builtin_options member 200",)
+    with pytest.raises(FormatError, match="Operator holds builtin_options member 200"):
+        graph.dump(graph.load(data))
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.id)
+def test_malformed_files_are_refused(attack: Attack) -> None:
+    with pytest.raises(FormatError, match=attack.found):
+        graph.load(attack.make())
+
+
+def test_damaged_files_open_or_raise_format_error() -> None:
+    """Every prefix of a sound file, and every byte of it changed in five ways."""
+    data = sound()
+    damaged = [data[:n] for n in range(len(data))]
+    for i, byte in enumerate(data):
+        damaged += [data[:i] + bytes([new]) + data[i + 1 :] for new in {0, 1, 0x7F, 0xFF, byte ^ 0x80} - {byte}]
+    opened = 0
+    for case in damaged:
+        with contextlib.suppress(FormatError):
+            model = graph.load(case)
+            opened += 1
+            str(model)
+            assert decode(graph.dump(model)) == decode(case)
+    assert 0 < opened < len(damaged)
+
+
+def test_record() -> None:
+    options = Record("Conv2DOptions", padding="VALID", stride_w=np.int64(2))
+    assert (options.padding, options.stride_w, options.dilation_w_factor) == (1, 2, 1)
+    assert options == Record("Conv2DOptions", padding=1, stride_w=2, stride_h=0)
+    assert options.replace(padding="SAME") == Record("Conv2DOptions", stride_w=2)
+    assert options.replace(stride_w=None).stride_w == 0
+    assert copy.deepcopy(options) == pickle.loads(pickle.dumps(options)) == options
+    assert Record("SoftmaxOptions", beta=0.1).beta == np.float32(0.1)
+    assert Record("SoftmaxOptions", beta=-0.0) != Record("SoftmaxOptions")
+    assert Record("ReshapeOptions", new_shape=[1, -1]).new_shape.dtype == np.int32
+    assert Record("ReshapeOptions", new_shape=[]) != Record("ReshapeOptions")
+
+
+@pytest.mark.parametrize(
+    ("table", "field", "value"),
+    [
+        ("Conv2DOptions", "padding", "FULL"),
+        ("Conv2DOptions", "padding", 128),
+        ("Conv2DOptions", "stride_w", 1.5),
+        ("Buffer", "data", [256]),
+        ("Buffer", "data", [[1]]),
+        ("Tensor", "name", b"x"),
+        ("Tensor", "quantization", Record("Buffer")),
+        ("Operator", "builtin_options", Record("Buffer")),
+        ("SoftmaxOptions", "beta", 1e300),
+    ],
+)
+def test_record_refuses_what_a_field_cannot_hold(table: str, field: str, value: Any) -> None:
+    with pytest.raises(RangeError, match=f"{table}.{field}"):
+        Record(table, **{field: value})
+
+
+def test_record_refuses_unknown_names() -> None:
+    with pytest.raises(AttributeError, match="no field 'color'"):
+        Record("Buffer", color=1)
+    with pytest.raises(AttributeError, match="no field 'color'"):
+        _ = Record("Buffer").color
+    with pytest.raises(KeyError, match="no table 'Bag'"):
+        Record("Bag")
+
+
+def test_write_is_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "model.tflite"
+    assert file.write(target, [b"ab", b"c"]) == 3
+    with pytest.raises(FileExists):
+        file.write(target, [b"d"])
+
+    def broken() -> Any:
+        yield b"half"
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(FileError, match="No space left"):
+        file.write(target, broken(), overwrite=True)
+    assert target.read_bytes() == b"abc"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_mapped_file_may_be_written_over(tmp_path: Path) -> None:
+    target = tmp_path / "model.tflite"
+    target.write_bytes(sound())
+    model = graph.open(target)
+    model.description = "changed"
+    model.save(target, overwrite=True)
+    assert np.array_equal(model.main.tensors[1].data, np.arange(8).reshape(2, 4))
+    assert graph.open(target).description == "changed"
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    with pytest.raises(FileError, match="No such file"):
+        graph.open(tmp_path / "absent")
+    with pytest.raises(FormatError, match="empty"):
+        graph.open(tmp_path / "empty")
+    with pytest.raises(FileError):
+        file.write(tmp_path / "no" / "folder", [b""])
