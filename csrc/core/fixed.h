@@ -29,7 +29,7 @@ static inline int32_t pq_multiply(int32_t x, int32_t m, int32_t e) {
 static inline int32_t pq_multiply64(int64_t x, int32_t m, int32_t e) {
     int64_t reduced = m >= 0x7FFF0000 ? 0x7FFF : (m + (1 << 15)) >> 16;
     int32_t shift = 15 - e;
-    return (int32_t)((x * reduced + ((int64_t)1 << (shift - 1))) >> shift);
+    return (int32_t)((int64_t)((uint64_t)x * (uint64_t)reduced + ((uint64_t)1 << (shift - 1))) >> shift);
 }
 
 /* min(max(x, lo), hi) */

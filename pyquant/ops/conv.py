@@ -13,7 +13,7 @@ import numpy as np
 from pyquant.dtypes import INT16, UINT8
 from pyquant.errors import ShapeError
 from pyquant.fixed import activation_bounds
-from pyquant.ops.hybrid import quantize_asymmetric, quantize_symmetric
+from pyquant.ops.hybrid import quantize_asymmetric, quantize_symmetric, signed_weights
 from pyquant.ops.operator import Call, Floor, Kernel, Launch, Operator, Product, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.requantize import (
@@ -32,7 +32,7 @@ Sums = Callable[[np.ndarray, np.ndarray, Axis, Axis], np.ndarray]
 
 def conv_shape(call: Call, x: Shape, w: Shape, b: Shape | None = None) -> list[Shape]:
     rows, columns = _axes(call, x, w)
-    if not w[3] or x[3] % w[3] or w[0] % (x[3] // w[3]):
+    if not x[3] or not w[3] or x[3] % w[3] or w[0] % (x[3] // w[3]):
         raise ShapeError(f"{call.label}: filter {w} does not divide {x[3]} input channels into groups")
     _check_bias(call, b, w[0])
     return [(x[0], rows.out, columns.out, w[0])]
@@ -66,7 +66,7 @@ def conv_hybrid(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None =
         q, scale, zero = quantize_asymmetric(images, call.numerics)
         q = q - zero[:, None]
         first, last = scales, scale[:, None, None, None]
-    sums = _conv_sums(q.reshape(x.shape), w.astype(np.int64), *_axes(call, x.shape, w.shape))
+    sums = _conv_sums(q.reshape(x.shape), signed_weights(call, w), *_axes(call, x.shape, w.shape))
     return _finish_float(call, sums.astype(np.float32) * first * last, b)
 
 
@@ -82,7 +82,9 @@ def depthwise_quantized(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray 
 def depthwise_hybrid(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
     """Float images, each quantized asymmetrically at run time."""
     q, scale, zero = quantize_asymmetric(x.reshape(len(x), -1), call.numerics)
-    sums = _depthwise_sums((q - zero[:, None]).reshape(x.shape), w.astype(np.int64), *_axes(call, x.shape, w.shape))
+    sums = _depthwise_sums(
+        (q - zero[:, None]).reshape(x.shape), signed_weights(call, w), *_axes(call, x.shape, w.shape)
+    )
     return _finish_float(call, sums.astype(np.float32) * (weight_scales(call) * scale[:, None, None, None]), b)
 
 
@@ -201,7 +203,9 @@ def _check_bias(call: Call, b: Shape | None, channels: int) -> None:
 
 # The multiplier s_x * s_w / s_y leaves room for a sum of `terms` products: at 8 bits the sum fits int32 after the left
 # shift of fixed.multiply, at 16 bits the multiplier is one that fixed.multiply64 takes.
-OUTPUT = Slot("y", floors=(Floor(("x", "w"), {"int8": 2.0**-15, "int16": 2.0**-7}, terms="w"),))
+# XNNPACK refuses an 8-bit multiplier of 2**8 and more.
+SUM = Floor(("x", "w"), {"int8": 2.0**-15, "int16": 2.0**-7}, terms="w")
+OUTPUT = Slot("y", floors=(SUM, Floor(("x", "w"), {"int8": 2.0**-7.9})))
 BIAS = Slot("b", role="bias", scale=Product("x", "w"), optional=True)
 
 CONV_2D = register(

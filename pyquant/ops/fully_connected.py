@@ -9,7 +9,7 @@ import numpy as np
 from pyquant.errors import ShapeError, UnsupportedOp
 from pyquant.fixed import ACTIVATION_BOUNDS, activation_bounds
 from pyquant.ops.conv import BIAS, OUTPUT, conv_launch
-from pyquant.ops.hybrid import quantize_asymmetric, quantize_symmetric
+from pyquant.ops.hybrid import quantize_asymmetric, quantize_symmetric, signed_weights
 from pyquant.ops.operator import Call, Kernel, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.requantize import (
@@ -30,8 +30,8 @@ def shape(call: Call, x: Shape, w: Shape, b: Shape | None = None) -> list[Shape]
         raise ShapeError(f"{call.label}: bias {b} needs {w[0]} elements")
     if not call.options.keep_num_dims:
         return [(math.prod(x) // w[1], w[0])]
-    if x[-1] != w[1]:
-        raise ShapeError(f"{call.label}: input {x} ends in {x[-1]}, weights {w} need {w[1]}")
+    if x[-1:] != (w[1],):
+        raise ShapeError(f"{call.label}: input {x} must end in {w[1]} for weights {w}")
     return [(*x[:-1], w[0])]
 
 
@@ -52,14 +52,14 @@ def quantized(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = N
 
 
 def hybrid(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
-    """Float rows, each quantized at run time; the weights have one scale, or one per row of theirs."""
+    """Float rows, each quantized at run time. That TFLite 2.14 takes several scales of w for 0 is not followed."""
     rows = x.reshape(-1, w.shape[1])
     if call.options.asymmetric_quantize_inputs:
         q, scale, zero = quantize_asymmetric(rows, call.numerics)
         q = q - zero[:, None]
     else:
         q, scale = quantize_symmetric(rows)
-    sums = q.astype(np.float64) @ w.astype(np.float64).T
+    sums = q.astype(np.float64) @ signed_weights(call, w).T
     return _finish_float(call, x, sums.astype(np.float32) * (scale[:, None] * weight_scales(call)), b)
 
 

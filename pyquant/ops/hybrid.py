@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from pyquant.errors import UnsupportedOp
 from pyquant.fixed import Integers, round_half_away
+from pyquant.ops.operator import Call
+
+
+def signed_weights(call: Call, w: np.ndarray) -> Integers:
+    """The weights as int64. Raises UnsupportedOp for others than int8."""
+    if w.dtype != np.int8:
+        raise UnsupportedOp(f"{call.label}: float activations go with int8 weights, found {w.dtype.name}")
+    return w.astype(np.int64)
 
 
 def quantize_symmetric(x: np.ndarray) -> tuple[Integers, np.ndarray]:

@@ -36,6 +36,8 @@ def axis(size: int, taps: int, stride: int, dilation: int, padding: int, label: 
     if min(size, taps, stride, dilation) < 1:
         raise ShapeError(f"{label}: size {size}, window {taps}, stride {stride}, dilation {dilation} must be positive")
     extent = (taps - 1) * dilation + 1
+    if size + extent + stride >= 2**31:  # positions are int32 in C
+        raise ShapeError(f"{label}: a window of {extent} at steps of {stride} over {size} is too large")
     out = -(-size // stride) if padding == SAME else (size - extent) // stride + 1
     if out < 1:
         raise ShapeError(f"{label}: a window of {extent} does not fit into {size} without padding")

@@ -53,7 +53,7 @@ static void NAME(piece)(const pq_conv2d *p, const CODE *x, CODE *y, int32_t piec
     const int32_t in_group = group_channels(p), group = piece / pieces_of_group(p), first = piece % pieces_of_group(p) * PIECE;
     const int32_t channels = in_group - first < PIECE ? in_group - first : PIECE, channel = group * in_group + first;
     const int32_t terms = term_count(p), padded = rounded_up(terms, GATHERED);
-    const TERM *weights = (const TERM *)p->packed + (size_t)(group * rounded_up(in_group, BLOCK) + first) * (size_t)padded;
+    const TERM *weights = (const TERM *)p->packed + ((size_t)group * (size_t)rounded_up(in_group, BLOCK) + (size_t)first) * (size_t)padded;
     TERM x_terms[PIXELS * TERMS];
     SUM sums[PIXELS * PIECE] = {0};
     for (int32_t k = 0; k < terms; k += TERMS) {
