@@ -1,43 +1,5 @@
-"""What tests share: the other runtimes, each started once, and the data folder."""
+"""Fixtures of all tests."""
 
-from __future__ import annotations
+from fixtures import data_folder, oracle_of
 
-import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
-import pytest
-
-from pyquant.errors import OracleError
-from pyquant.validate import Oracle
-
-
-@pytest.fixture(scope="session")
-def oracle_of() -> Iterator[Callable[[str], Oracle]]:
-    """A runtime's name -> its oracle. Skips the test where the runtime cannot be had."""
-    started: dict[str, Oracle | str] = {}
-
-    def oracle(runtime: str) -> Oracle:
-        if runtime not in started:
-            try:
-                started[runtime] = Oracle(runtime)
-            except OracleError as missing:
-                started[runtime] = str(missing)
-        found = started[runtime]
-        if isinstance(found, str):
-            pytest.skip(found)
-        return found
-
-    yield oracle
-    for found in started.values():
-        if isinstance(found, Oracle):
-            found.close()
-
-
-@pytest.fixture(scope="session")
-def data_folder() -> Path:
-    """The folder of models and data sets that PYQUANT_DATA names. Skips the test where there is none."""
-    folder = os.environ.get("PYQUANT_DATA")
-    if not folder or not Path(folder).is_dir():
-        pytest.skip("PYQUANT_DATA names no folder of models")
-    return Path(folder)
+__all__ = ["data_folder", "oracle_of"]

@@ -1,0 +1,74 @@
+"""Opening and saving, beside flatc's generated object API, which is made from our schema when the benchmark starts."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flatbuffers
+import pytest
+
+import pyquant as pq
+from pyquant.wire.file import write
+
+SCHEMA = Path(__file__).parents[1] / "schema" / "tflite.fbs"
+MODELS = {
+    "kws": "converter_variants/kws_int8_int8_io",
+    "mobilenet_v2": "mobilenet/tf2_mobilenet_v2_1.0_224_ptq",
+    "efficientnet_lite0": "efficientnet_lite0/efficientnet_lite0_float32",
+}
+each_model = pytest.mark.parametrize("name", MODELS)
+each_peer = pytest.mark.parametrize("peer", ["pyquant", "flatc"])
+
+
+@pytest.fixture(scope="module")
+def object_api(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The module that flatc generates."""
+    flatc = shutil.which("flatc", path=str(Path(sys.executable).parent)) or shutil.which("flatc")
+    if flatc is None:
+        pytest.skip("flatc is not installed")
+    folder = tmp_path_factory.mktemp("flatc")
+    subprocess.run([flatc, "--python", "--gen-object-api", "--gen-onefile", "-o", folder, SCHEMA], check=True)
+    sys.path.insert(0, str(folder))
+    try:
+        return importlib.import_module(next(folder.glob("*.py")).stem)
+    finally:
+        sys.path.pop(0)
+
+
+def opener(peer: str, path: Path, object_api: Any) -> Callable[[], Any]:
+    def open_with_flatc() -> Any:
+        return object_api.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+
+    return (lambda: pq.open(path)) if peer == "pyquant" else open_with_flatc
+
+
+@each_peer
+@each_model
+def test_open(name: str, peer: str, benchmark: Any, data_folder: Path, object_api: Any) -> None:
+    benchmark.group = f"open {name}"
+    path = data_folder / "models" / f"{MODELS[name]}.tflite"
+    model = benchmark(opener(peer, path, object_api))
+    count = len(model.main.nodes) if peer == "pyquant" else len(model.subgraphs[0].operators)
+    assert count == len(pq.open(path).main.nodes)
+
+
+@each_peer
+@each_model
+def test_save(name: str, peer: str, benchmark: Any, data_folder: Path, object_api: Any, tmp_path: Path) -> None:
+    benchmark.group = f"save {name}"
+    path, target = data_folder / "models" / f"{MODELS[name]}.tflite", tmp_path / "saved.tflite"
+    model = opener(peer, path, object_api)()
+
+    def save_with_flatc() -> None:
+        builder = flatbuffers.Builder(1 << 20)
+        builder.Finish(model.Pack(builder), b"TFL3")
+        write(target, [builder.Output()], overwrite=True)  # as durable as ours
+
+    benchmark((lambda: model.save(target, overwrite=True)) if peer == "pyquant" else save_with_flatc)
+    assert len(pq.open(target).main.nodes) == len(pq.open(path).main.nodes)
