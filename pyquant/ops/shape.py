@@ -42,7 +42,7 @@ def squeezed(call: Call, x: Shape) -> list[Shape]:
     """Without the dimensions named; without all of size 1 if none is named."""
     named: Sequence[int] = call.options.squeeze_dims if call.options.squeeze_dims is not None else ()
     if any(not -len(x) <= i < len(x) or x[i] != 1 for i in named):
-        raise ShapeError(f"{call.label}: dimensions {list(named)} of shape {x} are not all 1")
+        raise ShapeError(f"{call.label}: dimensions {[int(i) for i in named]} of shape {x} are not all 1")
     gone = {int(i) % len(x) for i in named} or {i for i, n in enumerate(x) if n == 1}
     return [tuple(n for i, n in enumerate(x) if i not in gone)]
 
