@@ -29,7 +29,7 @@ ROUNDS = 30
 
 
 class Clock:
-    """The time spent inside a runtime as its process measured it, read by pytest-benchmark in place of its own clock."""
+    """The time spent inside a runtime, as its process measured it, which pytest-benchmark reads as its clock."""
 
     seconds = 0.0
 
