@@ -1,5 +1,6 @@
 """Compiled plans equal the interpreter; misuse and unsound models get one clear error before C runs."""
 
+import contextlib
 import threading
 from dataclasses import replace
 
@@ -7,7 +8,17 @@ import numpy as np
 import pytest
 
 from pyquant import native
-from pyquant.errors import BusyError, DataError, GraphError, OptionError, RangeError, ShapeError, UnsupportedOp
+from pyquant.dtypes import DTYPES
+from pyquant.errors import (
+    BusyError,
+    DataError,
+    GraphError,
+    OptionError,
+    PyQuantError,
+    RangeError,
+    ShapeError,
+    UnsupportedOp,
+)
 from pyquant.graph import Builder, Model, Quantization, Signature
 from pyquant.ops.build import add
 from pyquant.run import compile, interpret
@@ -299,6 +310,30 @@ def test_unsound_models_are_refused(spoil, error, message):
     spoil(model)
     with pytest.raises(error, match=message):
         compile(model)
+
+
+def spoiled(t):
+    """Every way in which one tensor's declaration may be wrong, as field values."""
+    shapes = [(), (1, *t.shape), t.shape[1:], t.shape[::-1], (0, *t.shape[1:])]
+    shapes += [tuple(n + (i == axis) for i, n in enumerate(t.shape)) for axis in range(len(t.shape))]
+    scales = [0, -1, np.nan, np.inf, 1e-30, 1e30, [0.5, 0.5]]
+    yield from ({"dtype": d} for d in DTYPES)
+    yield from ({"shape": shape} for shape in shapes)
+    yield from ({"quantization": Quantization.of(scale, zero)} for scale in scales for zero in (0, 1 << 40))
+    yield {"quantization": None}
+
+
+@pytest.mark.parametrize("quantized", [False, True], ids=["float32", "int8"])
+def test_a_wrong_declaration_gives_our_error_or_runs(quantized):
+    """Whatever one tensor claims to be, nothing but an error of ours, and never C reading what is not there."""
+    for i, t in enumerate(network(quantized=quantized).main.tensors):
+        for fields in spoiled(t):
+            model = network(2, quantized)
+            for name, value in fields.items():
+                setattr(model.main.tensors[i], name, value)
+            x = model.main.inputs[0]
+            with contextlib.suppress(PyQuantError):
+                compile(model)(np.zeros(x.shape, x.dtype.numpy))
 
 
 def test_variables_start_at_zero_and_stay_in_the_session():
