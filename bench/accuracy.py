@@ -2,8 +2,8 @@
 
 `PYQUANT_DATA=folder python bench/accuracy.py [kws resnet efficientnet_lite0]` prints a table, and exits with 1 where a
 file of ours is more than 0.5 points less accurate than the converter's, or more than 2 % larger. Calibration samples are
-those of the converter's files. All files run in our kernels, which are exact; other kernels round differently, and differ
-by some samples in a thousand.
+those of the converter's files. All files run in our kernels, which are exact; others round differently, and classify a
+few samples in a thousand differently.
 """
 
 from __future__ import annotations
