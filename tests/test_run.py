@@ -236,6 +236,19 @@ def test_an_output_may_be_an_input_or_a_constant():
     np.testing.assert_array_equal(compile(model)(array), [[1, 2], [3, 4], [3, 4]])
 
 
+def test_an_input_may_have_any_name():
+    b = Builder()
+    x = b.input("self", (2,))
+    assert compile(b.model([x]))(**{"self": np.float32([1, 2])}).tolist() == [1, 2]
+
+
+def test_strings_cannot_be_run():
+    b = Builder()
+    x = b.input("words", (2,), "string")
+    with pytest.raises(UnsupportedOp, match="'words' holds string"):
+        compile(b.model([x]))
+
+
 def test_unknown_operators_are_named():
     b = Builder()
     x, y = b.input("x", (2,)), b.tensor("y", (2,))

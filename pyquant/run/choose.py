@@ -55,14 +55,10 @@ class Chooser:
         Raises UnsupportedOp, ShapeError, GraphError or RangeError.
         """
         for tensor in (*node.inputs, *node.outputs):
-            if tensor is None:
-                continue
-            if tensor.dtype.numpy is None:
+            if tensor is not None and tensor.dtype.numpy is None:
                 raise unsupported(node, f"tensor {tensor.name!r} holds {tensor.dtype}")
-            if min(tensor.shape, default=0) < 0 or tensor.size > MOST_ELEMENTS:
-                raise RangeError(
-                    f"{node.label}: {tensor.name!r} has shape {tensor.shape}, past {MOST_ELEMENTS} elements"
-                )
+            if tensor is not None:
+                check_size(tensor)
         call = resolve(node, self.numerics)
         shapes = call.operator.shape(call, *(None if t is None else t.shape for t in node.inputs))
         if len(shapes) != len(node.outputs):
@@ -110,6 +106,12 @@ class Chooser:
         if self.threads == 1 or launch.units * launch.cost < WORTH_SHARING:
             return max(launch.units, 1)
         return max(-(-launch.units // (CHUNKS_PER_THREAD * self.threads)), 1)
+
+
+def check_size(tensor: Tensor) -> None:
+    """Raises RangeError for a shape that no array can have, or that kernels cannot count."""
+    if min(tensor.shape, default=0) < 0 or tensor.size > MOST_ELEMENTS:
+        raise RangeError(f"tensor {tensor.name!r} has shape {tensor.shape}: below 0 or past {MOST_ELEMENTS} elements")
 
 
 def _numpy(call: Call) -> Step:

@@ -9,10 +9,10 @@ import numpy as np
 
 from pyquant import native
 from pyquant.dtypes import FLOAT32
-from pyquant.errors import GraphError, OptionError
+from pyquant.errors import GraphError, OptionError, UnsupportedOp
 from pyquant.graph import Model, Node, Subgraph, Tensor
 from pyquant.run.arena import Block, place
-from pyquant.run.choose import Chooser
+from pyquant.run.choose import Chooser, check_size
 from pyquant.run.feeds import input_names, subgraph_of
 from pyquant.run.interpret import constant_value, initial_state
 from pyquant.run.plan import CWork, Layout, Plan, Step
@@ -41,6 +41,7 @@ def compile(
     """
     graph = subgraph_of(model, subgraph)
     chooser = Chooser.of(isa, numerics, threads)
+    _check_ends(graph)
     constants = _constants(graph)
     steps = list(_steps(graph, chooser, constants))
     records = {t: chooser.observer(t) for t in _observable(graph, observers, steps, constants)}
@@ -49,6 +50,13 @@ def compile(
     layout = _layout(graph, steps, kept, constants, {t: step.outputs[0] for t, step in records.items()})
     program, work = _program(steps, layout)
     return Plan(steps, work, program, layout, graph.inputs, graph.outputs, kept, input_names(model, graph), threads)
+
+
+def _check_ends(graph: Subgraph) -> None:
+    for tensor in (*graph.inputs, *graph.outputs):
+        if tensor.dtype.numpy is None:
+            raise UnsupportedOp(f"input or output {tensor.name!r} holds {tensor.dtype}, which cannot be run")
+        check_size(tensor)
 
 
 def _constants(graph: Subgraph) -> Constants:

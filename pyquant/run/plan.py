@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pyquant import native
-from pyquant.errors import BusyError
+from pyquant.errors import BusyError, RangeError
 from pyquant.graph import Node, Tensor
 from pyquant.run.feeds import Names, bind
 
@@ -109,7 +109,7 @@ class Plan:
     def arena_bytes(self) -> int:
         return self._layout.arena_bytes
 
-    def __call__(self, *inputs: Any, **inputs_by_name: Any) -> np.ndarray | tuple[np.ndarray, ...]:
+    def __call__(self, /, *inputs: Any, **inputs_by_name: Any) -> np.ndarray | tuple[np.ndarray, ...]:
         """The output array, or a tuple of them in the model's order. inputs: arrays, or one mapping by name or tensor.
 
         Raises DataError or ShapeError for inputs that do not fit.
@@ -117,7 +117,7 @@ class Plan:
         with self._borrowed_session() as session:
             return session(*inputs, **inputs_by_name)
 
-    def run(self, *inputs: Any, **inputs_by_name: Any) -> dict[Tensor, np.ndarray]:
+    def run(self, /, *inputs: Any, **inputs_by_name: Any) -> dict[Tensor, np.ndarray]:
         """The outputs and the tensors that compile was told to keep, as {tensor: array}."""
         with self._borrowed_session() as session:
             return session.run(*inputs, **inputs_by_name)
@@ -126,7 +126,7 @@ class Plan:
         """Memory of one's own, which keeps variables and observations from run to run."""
         return Session(self)
 
-    def profile(self, *inputs: Any, runs: int = 10, **inputs_by_name: Any) -> list[tuple[Step, float]]:
+    def profile(self, /, *inputs: Any, runs: int = 10, **inputs_by_name: Any) -> list[tuple[Step, float]]:
         """The median seconds of each step over `runs` runs; inputs default to zeros."""
         zeros = [] if inputs or inputs_by_name else [np.zeros(t.shape, t.dtype.numpy) for t in self.inputs]
         return self.session().profile(self._bind(inputs or zeros, inputs_by_name), runs)
@@ -160,19 +160,22 @@ class Session:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._native = native.Session(plan._program)
+        try:
+            self._native = native.Session(plan._program)
+        except MemoryError:
+            raise RangeError(f"there is no memory for an arena of {plan.arena_bytes} bytes") from None
         self._views: dict[Tensor, np.ndarray] = {}
         self._work = [w if isinstance(w, range) else self._bound(w) for w in plan._work]
         self._lock = threading.Lock()
         self.reset()
         self.forget()
 
-    def __call__(self, *inputs: Any, **inputs_by_name: Any) -> np.ndarray | tuple[np.ndarray, ...]:
+    def __call__(self, /, *inputs: Any, **inputs_by_name: Any) -> np.ndarray | tuple[np.ndarray, ...]:
         """As Plan's, but variables go on from where the last run left them."""
         outputs = self._run(self._plan.outputs, inputs, inputs_by_name)
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def run(self, *inputs: Any, **inputs_by_name: Any) -> dict[Tensor, np.ndarray]:
+    def run(self, /, *inputs: Any, **inputs_by_name: Any) -> dict[Tensor, np.ndarray]:
         """As Plan's, but variables go on from where the last run left them."""
         kept = self._plan._keep
         return dict(zip(kept, self._run(kept, inputs, inputs_by_name), strict=True))
