@@ -26,7 +26,7 @@ VERSION = 3
 _BUILTINS = ENUMS["BuiltinOperator"][1]
 _BUILTIN_NAMES = {code: name for name, code in _BUILTINS.items()}
 # Option fields that hold the index of a subgraph; a vector of them has one entry in Node.subgraphs per element.
-_SUBGRAPH_FIELDS: dict[str, tuple[str, ...]] = {
+SUBGRAPH_FIELDS: dict[str, tuple[str, ...]] = {
     "CallOptions": ("subgraph",),
     "CallOnceOptions": ("init_subgraph_index",),
     "IfOptions": ("then_subgraph_index", "else_subgraph_index"),
@@ -41,7 +41,7 @@ _SUBGRAPH_FIELDS: dict[str, tuple[str, ...]] = {
     "StableHLOCompositeOptions": ("decomposition_subgraph_index",),
 }
 # Quantization details that hold the index of a tensor; -1 is none.
-_TENSOR_FIELDS = {
+TENSOR_FIELDS = {
     "BlockwiseQuantization": ("scales", "zero_points"),
     "MultiAxisQuantization": ("scales", "zero_points"),
 }
@@ -111,7 +111,7 @@ def _opcode(record: Record) -> OpCode:
 def _opcode_record(opcode: OpCode) -> Record:
     name = opcode.name
     unknown = name.removeprefix("BUILTIN_")
-    if name not in _BUILTINS and not unknown.isdecimal():
+    if name not in _BUILTINS and not unknown.removeprefix("-").isdecimal():
         raise GraphError(f"{name!r} is not a builtin operator; a custom one is named CUSTOM and has a custom_code")
     code = _BUILTINS[name] if name in _BUILTINS else int(unknown)
     codes = {"deprecated_builtin_code": min(code, 127), "builtin_code": code}
@@ -194,7 +194,7 @@ def _quantization(record: Record, path: str, tensors: list[Tensor]) -> Quantizat
     rest = dict(record.fields)
     details = rest.pop("details", None)
     referred = {}
-    for name in _TENSOR_FIELDS.get(details.table, ()) if details is not None else ():
+    for name in TENSOR_FIELDS.get(details.table, ()) if details is not None else ():
         if getattr(details, name) != -1:
             referred[name] = _at(tensors, getattr(details, name), f"{path}.details.{name}")
             details = details.replace(**{name: None})
@@ -233,7 +233,7 @@ def _node(record: Record, path: str, tensors: list[Tensor], subgraphs: list[Subg
         {},
         rest,
     )
-    if made.options is not None and made.options.table in _SUBGRAPH_FIELDS:
+    if made.options is not None and made.options.table in SUBGRAPH_FIELDS:
         made.options, made.subgraphs = _subgraph_options(made.options, f"{path}.builtin_options", subgraphs)
     return made
 
@@ -258,7 +258,7 @@ def _subgraph_options(options: Record, path: str, subgraphs: list[Subgraph]) -> 
     """The options without their subgraph indices, and the subgraphs by field; `field[0]`, ... for a vector."""
     named: dict[str, Subgraph] = {}
     rest = dict(options.fields)
-    for name in _SUBGRAPH_FIELDS[options.table]:
+    for name in SUBGRAPH_FIELDS[options.table]:
         if fields(options.table)[name].kind == "numbers":
             for i, index in enumerate(_optional(rest, name)):
                 named[f"{name}[{i}]"] = _at(subgraphs, int(index), f"{path}.{name}")

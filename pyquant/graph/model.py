@@ -34,10 +34,8 @@ class Quantization:
     scale: np.ndarray
     zero_point: np.ndarray
     axis: int = 0
-    details: Record | None = (
-        None  # another scheme, which replaces the fields above; its tensor indices are in `tensors`
-    )
-    tensors: dict[str, Tensor] = field(default_factory=dict)  # details field name -> the tensor it names
+    details: Record | None = None  # another scheme, in place of the fields above
+    tensors: dict[str, Tensor] = field(default_factory=dict)  # field of details -> the tensor it names
     extra: dict[str, Any] = field(default_factory=dict)
 
     @staticmethod
