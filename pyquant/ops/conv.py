@@ -13,12 +13,12 @@ import numpy as np
 from pyquant.dtypes import INT16, UINT8
 from pyquant.errors import ShapeError
 from pyquant.fixed import activation_bounds
-from pyquant.ops.hybrid import quantize_asymmetric, quantize_symmetric, signed_weights
+from pyquant.ops.hybrid import Dynamic, dynamic
+from pyquant.ops.kernel_constants import kernel_constants
 from pyquant.ops.operator import Call, Floor, Kernel, Launch, Operator, Product, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.requantize import (
     Requantization,
-    kernel_constants,
     requantization,
     sum_bits,
     weight_scales,
@@ -56,18 +56,8 @@ def conv_quantized(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | Non
 
 
 def conv_hybrid(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
-    """Float images, each quantized at run time: symmetric for one filter scale, asymmetric for many or for groups."""
-    scales = weight_scales(call)
-    images = x.reshape(len(x), -1)
-    if np.all(scales == scales[0]) and w.shape[3] == x.shape[3]:
-        q, scale = quantize_symmetric(images)
-        first, last = (scale * scales[0])[:, None, None, None], np.ones(1, np.float32)
-    else:
-        q, scale, zero = quantize_asymmetric(images, call.numerics)
-        q = q - zero[:, None]
-        first, last = scales, scale[:, None, None, None]
-    sums = _conv_sums(q.reshape(x.shape), signed_weights(call, w), *_axes(call, x.shape, w.shape))
-    return _finish_float(call, sums.astype(np.float32) * first * last, b)
+    """Float images, each quantized at run time."""
+    return _hybrid(call, conv_dynamic(call), _conv_sums, x, w, b)
 
 
 def depthwise_float(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
@@ -80,12 +70,8 @@ def depthwise_quantized(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray 
 
 
 def depthwise_hybrid(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
-    """Float images, each quantized asymmetrically at run time."""
-    q, scale, zero = quantize_asymmetric(x.reshape(len(x), -1), call.numerics)
-    sums = _depthwise_sums(
-        (q - zero[:, None]).reshape(x.shape), signed_weights(call, w), *_axes(call, x.shape, w.shape)
-    )
-    return _finish_float(call, sums.astype(np.float32) * (weight_scales(call) * scale[:, None, None, None]), b)
+    """Float images, each quantized at run time."""
+    return _hybrid(call, depthwise_dynamic(call), _depthwise_sums, x, w, b)
 
 
 def conv_rescaling(call: Call) -> Requantization:
@@ -97,10 +83,20 @@ def depthwise_rescaling(call: Call) -> Requantization:
     return requantization(call, single=call["x"].dtype == UINT8, bits=64 if call["x"].dtype == INT16 else 32)
 
 
+def conv_dynamic(call: Call) -> Dynamic:
+    """Symmetric where all weights have one scale, asymmetric for different ones or for groups."""
+    scales = weight_scales(call)
+    distinct = bool(np.any(scales != scales[0])) or call["w"].shape[3] != call["x"].shape[3]
+    return dynamic(call, asymmetric=distinct, stepwise=distinct)
+
+
+def depthwise_dynamic(call: Call) -> Dynamic:
+    return dynamic(call, asymmetric=True)
+
+
 def conv_params(call: Call) -> Launch | None:
     x, w, y = call["x"].shape, call["w"].shape, call["y"].shape
-    rescaling = None if call["x"].dtype.is_float else conv_rescaling(call)
-    constants, groups = kernel_constants(call, rescaling), x[3] // w[3]
+    constants, groups = kernel_constants(call, conv_rescaling, conv_dynamic), x[3] // w[3]
     if constants is None:
         return None
     return conv_launch(constants, x, w, y, *_axes(call, x, w), groups=groups)
@@ -118,8 +114,7 @@ def conv_launch(
 
 def depthwise_params(call: Call) -> Launch | None:
     x, w, y = call["x"].shape, call["w"].shape, call["y"].shape
-    rescaling = None if call["x"].dtype.is_float else depthwise_rescaling(call)
-    constants = kernel_constants(call, rescaling)
+    constants = kernel_constants(call, depthwise_rescaling, depthwise_dynamic)
     if constants is None:
         return None
     params = constants | _geometry(x, y, *_axes(call, x, w))
@@ -134,6 +129,12 @@ def _integer_sums(call: Call, sums: Sums, x: np.ndarray, w: np.ndarray, b: np.nd
     centered = x.astype(np.int64) - call["x"].zero_point
     total = sums(centered, w.astype(np.int64) - weight_zero_point(call["w"]), *_axes(call, x.shape, w.shape))
     return total if b is None else total + b
+
+
+def _hybrid(call: Call, how: Dynamic, sums: Sums, x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
+    terms, scale = how.terms(x.reshape(len(x), -1))
+    total = sums(terms.reshape(x.shape), w.astype(np.int64), *_axes(call, x.shape, w.shape))
+    return _finish_float(call, how.real(total, scale), b)
 
 
 def _finish_float(call: Call, sums: np.ndarray, b: np.ndarray | None) -> np.ndarray:
@@ -227,6 +228,7 @@ CONV_2D = register(
             "int8": Kernel("conv2d_s8", "pq_conv2d", conv_params),
             "int16": Kernel("conv2d_s16", "pq_conv2d", conv_params),
             "uint8": Kernel("conv2d_u8", "pq_conv2d", conv_params),
+            "hybrid": Kernel("conv2d_f32s8", "pq_conv2d", conv_params),
         },
         versions={"int8": 3, "int16": 4, "hybrid": 5},
         settings={"int16": {"quantized_bias_type": "INT64"}},
@@ -252,6 +254,7 @@ DEPTHWISE_CONV_2D = register(
             "int8": Kernel("depthwise_conv2d_s8", "pq_depthwise_conv2d", depthwise_params),
             "int16": Kernel("depthwise_conv2d_s16", "pq_depthwise_conv2d", depthwise_params),
             "uint8": Kernel("depthwise_conv2d_u8", "pq_depthwise_conv2d", depthwise_params),
+            "hybrid": Kernel("depthwise_conv2d_f32s8", "pq_depthwise_conv2d", depthwise_params),
         },
         versions={"int8": 3, "int16": 5, "hybrid": 6},
     )

@@ -9,12 +9,12 @@ import numpy as np
 from pyquant.errors import ShapeError, UnsupportedOp
 from pyquant.fixed import ACTIVATION_BOUNDS, activation_bounds
 from pyquant.ops.conv import BIAS, OUTPUT, conv_launch
-from pyquant.ops.hybrid import quantize_asymmetric, quantize_symmetric, signed_weights
+from pyquant.ops.hybrid import Dynamic, dynamic
+from pyquant.ops.kernel_constants import kernel_constants
 from pyquant.ops.operator import Call, Kernel, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.requantize import (
     Requantization,
-    kernel_constants,
     requantization,
     sum_bits,
     weight_scales,
@@ -53,14 +53,10 @@ def quantized(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = N
 
 def hybrid(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
     """Float rows, each quantized at run time. That TFLite 2.14 takes several scales of w for 0 is not followed."""
-    rows = x.reshape(-1, w.shape[1])
-    if call.options.asymmetric_quantize_inputs:
-        q, scale, zero = quantize_asymmetric(rows, call.numerics)
-        q = q - zero[:, None]
-    else:
-        q, scale = quantize_symmetric(rows)
-    sums = q.astype(np.float64) @ signed_weights(call, w).T
-    return _finish_float(call, x, sums.astype(np.float32) * (scale[:, None] * weight_scales(call)), b)
+    how = row_dynamic(call)
+    terms, scale = how.terms(x.reshape(-1, w.shape[1]))
+    sums = terms.astype(np.float64) @ w.astype(np.float64).T
+    return _finish_float(call, x, how.real(sums, scale), b)
 
 
 def rescaling(call: Call) -> Requantization:
@@ -73,11 +69,15 @@ def rescaling(call: Call) -> Requantization:
     return requantization(call, single=not per_axis and not exact, bits=sum_bits(call), exact=exact)
 
 
+def row_dynamic(call: Call) -> Dynamic:
+    return dynamic(call, call.options.asymmetric_quantize_inputs)
+
+
 def params(call: Call) -> Launch | None:
     """A convolution with a filter of 1 x 1 over one pixel per row."""
     _check_activation(call)
     w = call["w"].shape
-    constants = kernel_constants(call, None if call["x"].dtype.is_float else rescaling(call))
+    constants = kernel_constants(call, rescaling, row_dynamic)
     if constants is None:
         return None
     rows, pixel = call["x"].size // w[1], Axis(size=1, taps=1, stride=1, dilation=1, before=0, out=1)
@@ -120,6 +120,7 @@ FULLY_CONNECTED = register(
             "int8": Kernel("conv2d_s8", "pq_conv2d", params),
             "int16": Kernel("conv2d_s16", "pq_conv2d", params),
             "uint8": Kernel("conv2d_u8", "pq_conv2d", params),
+            "hybrid": Kernel("conv2d_f32s8", "pq_conv2d", params),
         },
         versions={"int8": 4, "int16": 7, "hybrid": 3},
         settings={"int16": {"quantized_bias_type": "INT64"}},

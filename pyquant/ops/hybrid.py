@@ -1,19 +1,51 @@
-"""Quantization of float activations at run time, for nodes with float activations and int8 weights."""
+"""Float activations with int8 weights: activations are quantized at run time, here and in csrc/core/dynamic.h."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from pyquant.errors import UnsupportedOp
 from pyquant.fixed import Integers, round_half_away
 from pyquant.ops.operator import Call
+from pyquant.ops.requantize import weight_scales
 
 
-def signed_weights(call: Call, w: np.ndarray) -> Integers:
-    """The weights as int64. Raises UnsupportedOp for others than int8."""
-    if w.dtype != np.int8:
-        raise UnsupportedOp(f"{call.label}: float activations go with int8 weights, found {w.dtype.name}")
-    return w.astype(np.int64)
+@dataclass(frozen=True)
+class Dynamic:
+    """How a hybrid node quantizes each row, or image, and what its sums stand for.
+
+    stepwise: a sum is multiplied by the weight's scale, then by the row's; else by the product of both.
+    """
+
+    scales: np.ndarray  # of the weights, (1,) or (C,) float32
+    asymmetric: bool
+    numerics: str
+    stepwise: bool = False
+
+    def terms(self, rows: np.ndarray) -> tuple[Integers, np.ndarray]:
+        """rows: (n, size) float32 -> their codes less the zero point, (n, size) int64, and scales, (n,) float32."""
+        if not self.asymmetric:
+            return quantize_symmetric(rows)
+        q, scale, zero = quantize_asymmetric(rows, self.numerics)
+        terms: Integers = q - zero[:, None]
+        return terms, scale
+
+    def real(self, sums: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """sums: (n, ..., C) int64, scale: (n,) -> float32"""
+        scale = scale.reshape(-1, *(1,) * (sums.ndim - 1))
+        values = sums.astype(np.float32)
+        y: np.ndarray = values * self.scales * scale if self.stepwise else values * (self.scales * scale)
+        return y
+
+
+def dynamic(call: Call, asymmetric: bool, stepwise: bool = False) -> Dynamic:
+    """Raises UnsupportedOp for weights that are not int8."""
+    w = call["w"].dtype
+    if w.numpy != np.int8:
+        raise UnsupportedOp(f"{call.label}: float activations go with int8 weights, found {w}")
+    return Dynamic(weight_scales(call), asymmetric, call.numerics, stepwise)
 
 
 def quantize_symmetric(x: np.ndarray) -> tuple[Integers, np.ndarray]:

@@ -1,6 +1,4 @@
-"""From the integer sums of a convolution or matrix product to output codes: multiplier, rounding, clamp;
-in NumPy, and as the constants of the C kernels.
-"""
+"""From the integer sums of a convolution or matrix product to output codes: multiplier, rounding, clamp."""
 
 from __future__ import annotations
 
@@ -83,58 +81,3 @@ def weight_scales(call: Call) -> np.ndarray:
 def weight_zero_point(w: Tensor) -> int:
     """The one zero point of a weight; 0 where each channel has a scale, which is symmetric by specification."""
     return 0 if w.quantization is None or w.quantization.per_axis else w.zero_point
-
-
-# Activations -> the weights, biases and sums that the C kernels for them take.
-_KERNEL_TYPES = {
-    "float32": ("float32", "float32"),
-    "int8": ("int8", "int32"),
-    "uint8": ("uint8", "int32"),
-    "int16": ("int8", "int64"),
-}
-
-
-def kernel_constants(call: Call, rescaling: Requantization | None) -> dict[str, Any] | None:
-    """The fields weights, bias and those of `finish` of the structs pq_conv2d and pq_depthwise_conv2d.
-
-    rescaling: None for floats. None is returned for what the kernels do not take: weights or biases that are not
-    constant, other types, zero points of 16-bit activations.
-    """
-    x, w, b = call["x"], call["w"], call.get("b")
-    weight_type, bias_type = _KERNEL_TYPES[x.dtype.name]
-    weights, bias = w.data, None if b is None else b.data
-    if weights is None or (b is not None and bias is None):
-        return None
-    if weights.dtype.name != weight_type or x.dtype != call["y"].dtype:
-        return None
-    zeros = (0, 0) if rescaling is None else (x.zero_point, weight_zero_point(w))
-    if x.dtype == INT16 and any(zeros):
-        return None
-    lo, hi = fixed.activation_bounds(call.options.fused_activation_function)
-    return {
-        "weights": weights,
-        "bias": None if bias is None else bias.reshape(-1).astype(bias_type),
-        "input_zero": zeros[0],
-        "weight_zero": zeros[1],
-        **_scaling_constants(rescaling, call["y"].shape[-1]),
-        "float_lo": lo,
-        "float_hi": hi,
-    }
-
-
-def _scaling_constants(rescaling: Requantization | None, channels: int) -> dict[str, Any]:
-    if rescaling is None:
-        return dict.fromkeys(("multiplier", "exponent", "real")) | dict.fromkeys(("wide", "output_zero", "lo", "hi"), 0)
-    real = np.ascontiguousarray(np.broadcast_to(rescaling.real, channels))
-    multiplier, exponent = fixed.quantize_multiplier(real)
-    if rescaling.bits == 64 and not rescaling.exact:
-        fixed.multiply64(0, multiplier, exponent)  # raises RangeError for what it does not take
-    return {
-        "multiplier": multiplier.astype(np.int32),
-        "exponent": exponent.astype(np.int32),
-        "real": real if rescaling.exact else None,
-        "wide": int(rescaling.bits == 64),
-        "output_zero": rescaling.zero_point,
-        "lo": rescaling.lo,
-        "hi": rescaling.hi,
-    }

@@ -5,11 +5,12 @@
  * rows is ROWS or 1, a constant where it is called; terms is a multiple of GATHERED. */
 #include "types.h"
 #define PARAMS pq_conv2d
-#include "finish.h"
+#include "convert.h"
 #undef PARAMS
 
-/* Copy the terms [first, first + count) of an output pixel, less the zero point; zeros for those outside the image. */
-static void NAME(gather)(const pq_conv2d *p, const CODE *x, int32_t pixel, int32_t group, int32_t first, int32_t count, TERM *terms) {
+/* Make the terms [first, first + count) of an output pixel; zeros for those outside the image. */
+static void NAME(gather)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32_t pixel, int32_t group, int32_t first,
+                         int32_t count, TERM *terms) {
     const int32_t depth = p->channels / p->groups, row = depth * p->filter_width;
     const int32_t image = pixel / (p->out_height * p->out_width);
     const int32_t top = pixel / p->out_width % p->out_height * p->stride_height - p->pad_top;
@@ -17,7 +18,6 @@ static void NAME(gather)(const pq_conv2d *p, const CODE *x, int32_t pixel, int32
     /* a filter row that lies inside the image, channels and all, is one piece of memory */
     const int32_t whole = p->groups == 1 && p->dilation_width == 1 && left >= 0 && left + p->filter_width <= p->width;
     const int32_t piece = whole ? row : depth;
-    const TERM zero = (TERM)p->input_zero;
     for (int32_t k = first, n; k < first + count; k += n, terms += n) {
         const int32_t y = top + k / row * p->dilation_height, column = left + k % row / piece * p->dilation_width;
         const int32_t within = k % piece;
@@ -29,12 +29,13 @@ static void NAME(gather)(const pq_conv2d *p, const CODE *x, int32_t pixel, int32
         const size_t position = ((size_t)image * (size_t)p->height + (size_t)y) * (size_t)p->width + (size_t)column;
         const CODE *restrict from = x + position * (size_t)p->channels + group * depth + within;
         TERM *restrict to = terms;
-        for (int32_t i = 0; i < n; i++) to[i] = (TERM)((TERM)from[i] - zero);
+        for (int32_t i = 0; i < n; i++) to[i] = NAME(term)(from[i], origin);
     }
 }
 
 /* sums[r][c] += the product of gathered rows with the block of packed weights at w; sums has rows of PIECE. */
-static inline __attribute__((always_inline)) void NAME(add_block)(const TERM *x, int rows, const TERM *w, int32_t terms, SUM *sums) {
+static inline __attribute__((always_inline)) void NAME(add_block)(
+    const TERM *x, int rows, const TERM *w, int32_t terms, SUM *sums) {
 #if INTEGER
     int32_t block[ROWS * BLOCK] = {0}; /* holds TERMS products of int16 with int8 */
     accumulate_s16(x, rows, w, terms, block);
@@ -48,18 +49,21 @@ static inline __attribute__((always_inline)) void NAME(add_block)(const TERM *x,
 #endif
 }
 
-/* One piece of the output channels for `count` pixels from `pixel` on, at most PIXELS. */
-static void NAME(piece)(const pq_conv2d *p, const CODE *x, CODE *y, int32_t piece, int32_t pixel, int32_t count) {
-    const int32_t in_group = group_channels(p), group = piece / pieces_of_group(p), first = piece % pieces_of_group(p) * PIECE;
-    const int32_t channels = in_group - first < PIECE ? in_group - first : PIECE, channel = group * in_group + first;
+/* One piece of the output channels for `count` pixels from `pixel` on, at most PIXELS, each with its image's origin. */
+static void NAME(piece)(const pq_conv2d *p, const CODE *x, CODE *y, const ORIGIN *origins, int32_t piece, int32_t pixel,
+                        int32_t count) {
+    const int32_t in_group = group_channels(p), group = piece / pieces_of_group(p);
+    const int32_t first = piece % pieces_of_group(p) * PIECE, channel = group * in_group + first;
+    const int32_t channels = in_group - first < PIECE ? in_group - first : PIECE;
     const int32_t terms = term_count(p), padded = rounded_up(terms, GATHERED);
-    const TERM *weights = (const TERM *)p->packed + ((size_t)group * (size_t)rounded_up(in_group, BLOCK) + (size_t)first) * (size_t)padded;
+    const size_t packed_channel = (size_t)group * (size_t)rounded_up(in_group, BLOCK) + (size_t)first;
+    const TERM *weights = (const TERM *)p->packed + packed_channel * (size_t)padded;
     TERM x_terms[PIXELS * TERMS];
     SUM sums[PIXELS * PIECE] = {0};
     for (int32_t k = 0; k < terms; k += TERMS) {
         const int32_t n = terms - k < TERMS ? terms - k : TERMS, even = rounded_up(n, GATHERED);
         for (int32_t i = 0; i < count; i++) {
-            NAME(gather)(p, x, pixel + i, group, k, n, x_terms + i * TERMS);
+            NAME(gather)(p, x, origins[i], pixel + i, group, k, n, x_terms + i * TERMS);
             if (even > n) x_terms[i * TERMS + n] = 0;
         }
         for (int32_t c = 0; c < channels; c += BLOCK) {
@@ -69,17 +73,24 @@ static void NAME(piece)(const pq_conv2d *p, const CODE *x, CODE *y, int32_t piec
             for (; i < count; i++) NAME(add_block)(x_terms + i * TERMS, 1, w, even, sums + i * PIECE + c);
         }
     }
-    for (int32_t i = 0; i < count; i++)
-        NAME(finish)(p, channel, channels, sums + i * PIECE, y + (size_t)(pixel + i) * (size_t)p->out_channels + channel);
+    y += (size_t)pixel * (size_t)p->out_channels + (size_t)channel;
+    for (int32_t i = 0; i < count; i++, y += p->out_channels)
+        NAME(finish)(p, origins[i], channel, channels, sums + i * PIECE, y);
 }
 
 void FULL_NAME(conv2d)(const pq_step *step, int32_t begin, int32_t end) {
     const pq_conv2d *p = step->params;
-    const int32_t pixels = p->batch * p->out_height * p->out_width;
+    const int32_t in_image = p->out_height * p->out_width, pixels = p->batch * in_image;
+    int32_t known = begin % pixels / in_image;
+    ORIGIN origin = NAME(origin)(p, step->in[0], known), origins[PIXELS];
     for (int32_t unit = begin, n; unit < end; unit += n) {
         const int32_t pixel = unit % pixels, left = end - unit < pixels - pixel ? end - unit : pixels - pixel;
         n = left < PIXELS ? left : PIXELS;
-        NAME(piece)(p, step->in[0], step->out[0], unit / pixels, pixel, n);
+        for (int32_t i = 0; i < n; i++) {
+            if ((pixel + i) / in_image != known) origin = NAME(origin)(p, step->in[0], known = (pixel + i) / in_image);
+            origins[i] = origin;
+        }
+        NAME(piece)(p, step->in[0], step->out[0], origins, unit / pixels, pixel, n);
     }
 }
 #undef TYPE

@@ -1,10 +1,10 @@
 /* conv2d for one TYPE, for reading: the formula of conv2d.h, one output element at a time. */
 #include "types.h"
 #define PARAMS pq_conv2d
-#include "finish.h"
+#include "convert.h"
 #undef PARAMS
 
-static SUM NAME(sum_at)(const pq_conv2d *p, const CODE *x, int32_t pixel, int32_t o) {
+static SUM NAME(sum_at)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32_t pixel, int32_t o) {
     const int32_t depth = p->channels / p->groups, group = o / group_channels(p);
     const int32_t image = pixel / (p->out_height * p->out_width);
     const int32_t top = pixel / p->out_width % p->out_height * p->stride_height - p->pad_top;
@@ -17,7 +17,7 @@ static SUM NAME(sum_at)(const pq_conv2d *p, const CODE *x, int32_t pixel, int32_
             if (iy < 0 || iy >= p->height || ix < 0 || ix >= p->width) continue;
             const size_t position = ((size_t)image * (size_t)p->height + (size_t)iy) * (size_t)p->width + (size_t)ix;
             const CODE *from = x + position * (size_t)p->channels + group * depth;
-            for (int32_t c = 0; c < depth; c++) sum += (SUM)((from[c] - p->input_zero) * (w[c] - p->weight_zero));
+            for (int32_t c = 0; c < depth; c++) sum += (SUM)(NAME(term)(from[c], origin) * (w[c] - p->weight_zero));
         }
     }
     return sum;
@@ -25,15 +25,18 @@ static SUM NAME(sum_at)(const pq_conv2d *p, const CODE *x, int32_t pixel, int32_
 
 void FULL_NAME(conv2d)(const pq_step *step, int32_t begin, int32_t end) {
     const pq_conv2d *p = step->params;
-    const int32_t pixels = p->batch * p->out_height * p->out_width;
+    const int32_t in_image = p->out_height * p->out_width, pixels = p->batch * in_image;
+    int32_t known = begin % pixels / in_image;
+    ORIGIN origin = NAME(origin)(p, step->in[0], known);
     for (int32_t unit = begin; unit < end; unit++) {
         const int32_t pixel = unit % pixels, piece = unit / pixels;
+        if (pixel / in_image != known) origin = NAME(origin)(p, step->in[0], known = pixel / in_image);
         const int32_t group = piece / pieces_of_group(p), first = piece % pieces_of_group(p) * PIECE;
         const int32_t last = first + PIECE < group_channels(p) ? first + PIECE : group_channels(p);
         CODE *y = (CODE *)step->out[0] + (size_t)pixel * (size_t)p->out_channels;
         for (int32_t o = group * group_channels(p) + first; o < group * group_channels(p) + last; o++) {
-            SUM sum = NAME(sum_at)(p, step->in[0], pixel, o);
-            NAME(finish)(p, o, 1, &sum, y + o);
+            SUM sum = NAME(sum_at)(p, step->in[0], origin, pixel, o);
+            NAME(finish)(p, origin, o, 1, &sum, y + o);
         }
     }
 }

@@ -9,7 +9,8 @@
 
 enum { ROWS = 4, PIXELS = 16, TERMS = 256 };
 
-static inline __attribute__((always_inline)) void accumulate_s16(const int16_t *x, int rows, const int16_t *w, int32_t terms, int32_t *sums) {
+static inline __attribute__((always_inline)) void accumulate_s16(
+    const int16_t *x, int rows, const int16_t *w, int32_t terms, int32_t *sums) {
     __m256i acc[ROWS][2];
     memcpy(acc, sums, sizeof(int32_t) * BLOCK * (size_t)rows);
     for (int32_t k = 0; k < terms; k += 2, w += 2 * BLOCK) {
@@ -25,7 +26,8 @@ static inline __attribute__((always_inline)) void accumulate_s16(const int16_t *
     memcpy(sums, acc, sizeof(int32_t) * BLOCK * (size_t)rows);
 }
 
-static inline __attribute__((always_inline)) void accumulate_f32(const float *x, int rows, const float *w, int32_t terms, float *sums) {
+static inline __attribute__((always_inline)) void accumulate_f32(
+    const float *x, int rows, const float *w, int32_t terms, float *sums) {
     __m256 acc[ROWS][2];
     memcpy(acc, sums, sizeof(float) * BLOCK * (size_t)rows);
     for (int32_t k = 0; k < terms; k++, w += BLOCK) {
@@ -47,5 +49,7 @@ static inline __attribute__((always_inline)) void accumulate_f32(const float *x,
 #define TYPE s16
 #include "generic.h"
 #define TYPE f32
+#include "generic.h"
+#define TYPE f32s8
 #include "generic.h"
 #endif

@@ -10,3 +10,5 @@
 #include "pack.h"
 #define TYPE f32
 #include "pack.h"
+#define TYPE f32s8
+#include "pack.h"

@@ -10,3 +10,5 @@
 #include "scalar.h"
 #define TYPE f32
 #include "scalar.h"
+#define TYPE f32s8
+#include "scalar.h"

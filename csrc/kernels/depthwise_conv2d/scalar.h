@@ -1,10 +1,10 @@
 /* depthwise_conv2d for one TYPE, for reading: the formula of depthwise_conv2d.h, one output element at a time. */
 #include "types.h"
 #define PARAMS pq_depthwise_conv2d
-#include "finish.h"
+#include "convert.h"
 #undef PARAMS
 
-static SUM NAME(sum_at)(const pq_depthwise_conv2d *p, const CODE *x, int32_t pixel, int32_t o) {
+static SUM NAME(sum_at)(const pq_depthwise_conv2d *p, const CODE *x, ORIGIN origin, int32_t pixel, int32_t o) {
     const int32_t image = pixel / (p->out_height * p->out_width), channel = o / (p->out_channels / p->channels);
     const int32_t top = pixel / p->out_width % p->out_height * p->stride_height - p->pad_top;
     const int32_t left = pixel % p->out_width * p->stride_width - p->pad_left;
@@ -15,7 +15,7 @@ static SUM NAME(sum_at)(const pq_depthwise_conv2d *p, const CODE *x, int32_t pix
             const int32_t iy = top + ky * p->dilation_height, ix = left + kx * p->dilation_width;
             if (iy < 0 || iy >= p->height || ix < 0 || ix >= p->width) continue;
             const size_t position = ((size_t)image * (size_t)p->height + (size_t)iy) * (size_t)p->width + (size_t)ix;
-            sum += (SUM)((x[position * (size_t)p->channels + (size_t)channel] - p->input_zero) * (*w - p->weight_zero));
+            sum += (SUM)(NAME(term)(x[position * (size_t)p->channels + (size_t)channel], origin) * (*w - p->weight_zero));
         }
     }
     return sum;
@@ -23,11 +23,15 @@ static SUM NAME(sum_at)(const pq_depthwise_conv2d *p, const CODE *x, int32_t pix
 
 void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end) {
     const pq_depthwise_conv2d *p = step->params;
+    const int32_t in_image = p->out_height * p->out_width;
+    int32_t known = begin / in_image;
+    ORIGIN origin = NAME(origin)(p, step->in[0], known);
     for (int32_t pixel = begin; pixel < end; pixel++) {
+        if (pixel / in_image != known) origin = NAME(origin)(p, step->in[0], known = pixel / in_image);
         CODE *y = (CODE *)step->out[0] + (size_t)pixel * (size_t)p->out_channels;
         for (int32_t o = 0; o < p->out_channels; o++) {
-            SUM sum = NAME(sum_at)(p, step->in[0], pixel, o);
-            NAME(finish)(p, o, 1, &sum, y + o);
+            SUM sum = NAME(sum_at)(p, step->in[0], origin, pixel, o);
+            NAME(finish)(p, origin, o, 1, &sum, y + o);
         }
     }
 }

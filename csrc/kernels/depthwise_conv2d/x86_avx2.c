@@ -15,4 +15,6 @@ enum { PIECE = 64 };
 #include "generic.h"
 #define TYPE f32
 #include "generic.h"
+#define TYPE f32s8
+#include "generic.h"
 #endif

@@ -1,0 +1,83 @@
+"""The constants of the C kernels of the convolution family: weights, biases, and what `finish` needs of the scales."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pyquant import fixed
+from pyquant.dtypes import INT16
+from pyquant.ops.hybrid import Dynamic
+from pyquant.ops.operator import Call
+from pyquant.ops.requantize import Requantization, weight_zero_point
+
+# Kind of node -> the weights and biases that its C kernel takes.
+_TYPES = {
+    "float32": ("float32", "float32"),
+    "int8": ("int8", "int32"),
+    "uint8": ("uint8", "int32"),
+    "int16": ("int8", "int64"),
+    "hybrid": ("int8", "float32"),
+}
+_NO_RESCALING = {"multiplier": None, "exponent": None, "real": None, "wide": 0, "output_zero": 0, "lo": 0, "hi": 0}
+_NOT_DYNAMIC = {"weight_scales": None, "asymmetric": 0, "litert": 0, "stepwise": 0}
+
+
+def kernel_constants(
+    call: Call, rescaling: Callable[[Call], Requantization], dynamic: Callable[[Call], Dynamic]
+) -> dict[str, Any] | None:
+    """The fields of pq_conv2d and pq_depthwise_conv2d but for the geometry; by kind, rescaling or dynamic is asked.
+
+    None for what the kernels do not take: weights or biases that are not constant, other types, zero points of
+    16-bit activations.
+    """
+    x, w, b = call["x"], call["w"], call.get("b")
+    kind = call.operator.kind(call.node)
+    weight_type, bias_type = _TYPES[kind]
+    weights, bias = w.data, None if b is None else b.data
+    if weights is None or (b is not None and bias is None):
+        return None
+    if weights.dtype.name != weight_type or x.dtype != call["y"].dtype:
+        return None
+    zeros = (0, 0) if x.dtype.is_float else (x.zero_point, weight_zero_point(w))
+    if x.dtype == INT16 and any(zeros):
+        return None
+    channels = call["y"].shape[-1]
+    lo, hi = fixed.activation_bounds(call.options.fused_activation_function)
+    return {
+        "weights": weights,
+        "bias": None if bias is None else bias.reshape(-1).astype(bias_type),
+        "input_zero": zeros[0],
+        "weight_zero": zeros[1],
+        **(_NO_RESCALING if x.dtype.is_float else _rescaling(rescaling(call), channels)),
+        **(_dynamic(dynamic(call), channels) if kind == "hybrid" else _NOT_DYNAMIC),
+        "float_lo": lo,
+        "float_hi": hi,
+    }
+
+
+def _rescaling(how: Requantization, channels: int) -> dict[str, Any]:
+    real = np.ascontiguousarray(np.broadcast_to(how.real, channels))
+    multiplier, exponent = fixed.quantize_multiplier(real)
+    if how.bits == 64 and not how.exact:
+        fixed.multiply64(0, multiplier, exponent)  # raises RangeError for what it does not take
+    return {
+        "multiplier": multiplier.astype(np.int32),
+        "exponent": exponent.astype(np.int32),
+        "real": real if how.exact else None,
+        "wide": int(how.bits == 64),
+        "output_zero": how.zero_point,
+        "lo": how.lo,
+        "hi": how.hi,
+    }
+
+
+def _dynamic(how: Dynamic, channels: int) -> dict[str, Any]:
+    return {
+        "weight_scales": np.ascontiguousarray(np.broadcast_to(how.scales, channels)),
+        "asymmetric": int(how.asymmetric),
+        "litert": int(how.numerics == "litert"),
+        "stepwise": int(how.stepwise),
+    }
