@@ -239,7 +239,7 @@ def test_an_output_may_be_an_input_or_a_constant():
 def test_an_input_may_have_any_name():
     b = Builder()
     x = b.input("self", (2,))
-    assert compile(b.model([x]))(**{"self": np.float32([1, 2])}).tolist() == [1, 2]
+    assert compile(b.model([x]))(self=np.float32([1, 2])).tolist() == [1, 2]
 
 
 def test_strings_cannot_be_run():
