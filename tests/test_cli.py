@@ -172,7 +172,7 @@ def test_wrong_usage_and_failures(
 
 def test_a_pipe_gets_no_progress_and_no_wrapping(folder: Path) -> None:
     command = [sys.executable, "-m", "pyquant", "bench", str(folder / "digits_int8.tflite"), "--rounds", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert "\x1b" not in done.stdout
     assert len(done.stdout.splitlines()) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import click
@@ -20,7 +21,7 @@ from pyquant.cli.console import (
     refuse_existing,
     threads_option,
 )
-from pyquant.errors import FileError
+from pyquant.wire.file import write
 
 
 @click.command("run")
@@ -53,11 +54,9 @@ def command(
     plan = pq.compile(opened, threads=threads, isa=isa, numerics=numerics or "tflite")
     results = [plan.run(*arrays) for arrays in feeds(opened, data, mean, std, limit, "running") or ()]
     arrays = {t.name: joined([result[t] for result in results]) for t in opened.main.outputs}
-    try:
-        with output.open("wb") as file:  # NumPy would append .npz to another name
-            np.savez(file, allow_pickle=False, **arrays)
-    except OSError as error:
-        raise FileError(f"{output}: {error.strerror}") from None
+    archive = io.BytesIO()
+    np.savez(archive, **arrays)
+    write(output, [archive.getbuffer()], overwrite=force)
     if as_json:
         shapes = [{"name": name, "shape": list(a.shape), "dtype": a.dtype.name} for name, a in arrays.items()]
         print_json({"file": str(output), "samples": len(results), "outputs": shapes})
