@@ -267,6 +267,8 @@ def test_remove_unused() -> None:
         (lambda m: setattr(m.main.nodes[0].opcode, "name", "CONV_9D"), "'CONV_9D' is not a builtin"),
         (lambda m: setattr(m.main.tensors[0], "shape", (1 << 31,)), "32-bit"),
         (lambda m: setattr(m.main.tensors[0], "shape", (1.5,)), "32-bit"),
+        (lambda m: setattr(m.main.nodes[0], "options", Record("Tensor")), "IF 'y': Tensor is not"),
+        (lambda m: m.buffers.append(m.main.tensors[1].buffer), "tensor 'x': its buffer is the model's first"),
     ],
 )
 def test_models_that_do_not_fit_together_are_not_saved(change: Any, found: str) -> None:
@@ -274,6 +276,12 @@ def test_models_that_do_not_fit_together_are_not_saved(change: Any, found: str) 
     change(model)
     with pytest.raises(GraphError, match=found):
         graph.dump(model)
+
+
+def test_constants_may_be_added_to_a_file_without_buffers() -> None:
+    model = from_record(Record("Model", subgraphs=[Record("SubGraph", tensors=[Record("Tensor", shape=[1])])]))
+    model.main.tensors[0].data = np.ones(1, np.float32)
+    assert np.array_equal(again(model).main.tensors[0].data, [1.0])
 
 
 def test_unknown_types_and_missing_names_are_kept_and_shown() -> None:

@@ -73,9 +73,7 @@ def from_record(record: Record) -> Model:
 def to_record(model: Model) -> Record:
     """The Model record to encode; it shares the model's arrays. Raises GraphError where objects do not fit together."""
     rest = dict(model.extra)
-    opcodes, buffers = _Numbering(model.opcodes), _Numbering(model.buffers)
-    if not model.buffers and "buffers" not in rest:
-        buffers.number(Buffer())  # index 0 means none
+    opcodes, buffers = _Numbering(model.opcodes), _Numbering(model.buffers or [Buffer()])  # index 0 means none
     subgraphs = {subgraph: i for i, subgraph in enumerate(model.subgraphs)}
     records = [_subgraph_record(s, subgraphs, opcodes, buffers) for s in model.subgraphs]
     metadata = [Record.of("Metadata", {"name": name, "buffer": buffers.number(b)}) for name, b in model.metadata]
@@ -86,7 +84,8 @@ def to_record(model: Model) -> Record:
     rest["description"] = model.description
     _put(rest, "subgraphs", records)
     _put(rest, "operator_codes", [_opcode_record(o) for o in opcodes.items])
-    _put(rest, "buffers", [Record.of("Buffer", {**b.extra, "data": b.data}) for b in buffers.items])
+    if model.buffers or len(buffers.items) > 1 or "buffers" not in rest:
+        rest["buffers"] = [Record.of("Buffer", {**b.extra, "data": b.data}) for b in buffers.items]
     _put_optional(rest, "metadata", metadata)
     _put_optional(rest, "signature_defs", signatures)
     return Record.of("Model", rest)
@@ -179,7 +178,7 @@ def _tensor_record(tensor: Tensor, index: dict[Tensor, int], buffers: _Numbering
     _put(rest, "name", tensor.name)
     _put(rest, "shape", _int32(tensor.shape, f"{where}: shape"))
     rest["type"] = tensor.dtype.code
-    rest["buffer"] = 0 if tensor.buffer is None else buffers.number(tensor.buffer)
+    rest["buffer"] = _buffer_number(tensor, buffers)
     rest["is_variable"] = tensor.is_variable
     if tensor.quantization is not None:
         rest["quantization"] = _quantization_record(tensor.quantization, index, where)
@@ -188,6 +187,15 @@ def _tensor_record(tensor: Tensor, index: dict[Tensor, int], buffers: _Numbering
     if tensor.sparsity is not None:
         rest["sparsity"] = tensor.sparsity
     return Record.of("Tensor", rest)
+
+
+def _buffer_number(tensor: Tensor, buffers: _Numbering[Buffer]) -> int:
+    if tensor.buffer is None:
+        return 0
+    number = buffers.number(tensor.buffer)
+    if number == 0:
+        raise GraphError(f"tensor {tensor.name!r}: its buffer is the model's first, and index 0 means none")
+    return number
 
 
 def _quantization(record: Record, path: str, tensors: list[Tensor]) -> Quantization:
@@ -247,11 +255,18 @@ def _node_record(
     _put(rest, "outputs", _indices(node.outputs, index, node.label))
     _put_optional(rest, "intermediates", _indices(node.intermediates, index, node.label))
     if node.options is not None:
-        union = "builtin_options" if node.options.table in UNIONS["BuiltinOptions"] else "builtin_options_2"
-        rest[union] = _indexed_options(node, subgraphs) if node.subgraphs else node.options
+        field = _options_field(node, node.options.table)
+        rest[field] = _indexed_options(node, subgraphs) if node.subgraphs else node.options
     if node.custom_options is not None:
         rest["custom_options"] = node.custom_options
     return Record.of("Operator", rest)
+
+
+def _options_field(node: Node, table: str) -> str:
+    for field, union in (("builtin_options", "BuiltinOptions"), ("builtin_options_2", "BuiltinOptions2")):
+        if table in UNIONS[union]:
+            return field
+    raise GraphError(f"{node.label}: {table} is not a table of options")
 
 
 def _subgraph_options(options: Record, path: str, subgraphs: list[Subgraph]) -> tuple[Record, dict[str, Subgraph]]:
