@@ -26,6 +26,8 @@ from pyquant.ops.requantize import (
 )
 from pyquant.ops.window import Axis, axes, taps
 
+CHANNELS_PER_UNIT = 128  # csrc/kernels/conv2d/conv2d.h
+
 # sums(x, w, rows, columns): the convolution without bias, in the type of its arguments
 Sums = Callable[[np.ndarray, np.ndarray, Axis, Axis], np.ndarray]
 
@@ -107,9 +109,9 @@ def conv_launch(
 ) -> Launch:
     """The kernel conv2d: see csrc/kernels/conv2d/conv2d.h for the meaning of a unit."""
     in_group = w[0] // groups
-    pieces = groups * -(-in_group // 128)
+    pieces = groups * -(-in_group // CHANNELS_PER_UNIT)
     params = {**constants, **_geometry(x, y, rows, columns), "groups": groups}
-    return Launch(y[0] * y[1] * y[2] * pieces, params, cost=min(in_group, 128) * w[1] * w[2] * w[3])
+    return Launch(y[0] * y[1] * y[2] * pieces, params, cost=min(in_group, CHANNELS_PER_UNIT) * w[1] * w[2] * w[3])
 
 
 def depthwise_params(call: Call) -> Launch | None:
@@ -148,10 +150,9 @@ def _conv_sums(x: np.ndarray, w: np.ndarray, rows: Axis, columns: Axis) -> np.nd
     groups = x.shape[3] // w.shape[3]
     sums = np.zeros((len(x), rows.out, columns.out, len(w)))
     x, w = x.astype(np.float64), w.astype(np.float64)
-    for part, channels in zip(
-        np.split(np.arange(len(w)), groups), np.split(np.arange(x.shape[3]), groups), strict=True
-    ):
-        o, c = slice(part[0], part[-1] + 1), slice(channels[0], channels[-1] + 1)
+    in_group, depth = len(w) // groups, w.shape[3]
+    for g in range(groups):
+        o, c = slice(g * in_group, (g + 1) * in_group), slice(g * depth, (g + 1) * depth)
         for ky, kx, out, inside in taps(rows, columns):
             sums[(*out, o)] += x[(*inside, c)] @ w[o, ky, kx].T
     return sums.astype(np.int64)

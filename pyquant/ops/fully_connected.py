@@ -13,17 +13,13 @@ from pyquant.ops.hybrid import Dynamic, dynamic
 from pyquant.ops.kernel_constants import kernel_constants
 from pyquant.ops.operator import Call, Kernel, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
-from pyquant.ops.requantize import (
-    Requantization,
-    requantization,
-    sum_bits,
-    weight_scales,
-    weight_zero_point,
-)
+from pyquant.ops.requantize import Requantization, requantization, sum_bits, weight_scales, weight_zero_point
 from pyquant.ops.window import Axis
 
 
 def shape(call: Call, x: Shape, w: Shape, b: Shape | None = None) -> list[Shape]:
+    if call.options.weights_format != 0:
+        raise UnsupportedOp(f"{call.label}: weights are shuffled, expected format DEFAULT")
     if len(w) != 2 or not w[1] or math.prod(x) % w[1]:
         raise ShapeError(f"{call.label}: weights {w} do not divide input {x} into rows")
     if b is not None and math.prod(b) != w[0]:
