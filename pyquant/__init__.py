@@ -14,9 +14,9 @@ from pyquant.errors import (
     ShapeError,
     UnsupportedOp,
 )
-from pyquant.graph import Builder, Model, Node, Quantization, Subgraph, Tensor, open  # noqa: A004
+from pyquant.graph import Builder, Model, Node, Quantization, Subgraph, Tensor, open
 from pyquant.quantize import SCHEMES, Assignments, Recipe, apply, assign, quantize
-from pyquant.run import Plan, compile, interpret  # noqa: A004
+from pyquant.run import Plan, compile, interpret
 from pyquant.validate import accuracy, validate
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Every error that pyquant raises on purpose: one root, and kinds that are also the built-in error a caller would expect.
+"""Every error that pyquant raises on purpose: one root; each kind is also the built-in error a caller would expect.
 
 A message holds what, where, found and expected.
 """

@@ -1,4 +1,4 @@
-"""The quantizer: parameters by the specification, decisions that obey every slot, files that runtimes load, and clear refusals."""
+"""The quantizer: specified parameters, decisions that obey every slot, files that runtimes load, clear refusals."""
 
 from __future__ import annotations
 
@@ -233,5 +233,8 @@ def test_sizes_shrink() -> None:
     y = add(b, "FULLY_CONNECTED", [x, b.constant("w", normal(256, 256)), None], "y")
     model = b.model([y])
     data = [normal(1, 256)]
-    stored = {s: sum(t.buffer.data.size for t in pq.quantize(model, s, data=data).main.tensors if t.is_constant) for s in SCHEMES}
+    stored = {
+        s: sum(t.buffer.data.size for t in pq.quantize(model, s, data=data).main.tensors if t.is_constant)
+        for s in SCHEMES
+    }
     assert stored == {"float16": 2 * 65536, "dynamic": 65536, "int8": 65536, "int16x8": 65536}

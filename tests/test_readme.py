@@ -1,4 +1,4 @@
-"""The README is true: its operator table is the registry's, and its Python examples run, in order, beside the demo's files.
+"""The README is true: its operator table is the registry's, and its examples run, in order, beside the demo's files.
 
 `python tests/test_readme.py` rewrites the table.
 """
@@ -20,11 +20,13 @@ START, END = "<!-- operators -->\n", "<!-- end of operators -->"
 
 
 def operator_table() -> str:
-    """The README's table: per operator and type, `C` where a C kernel runs it, `NumPy` where only the reference does."""
+    """The README's table, by type: `C` where a C kernel runs an operator, `NumPy` where only the reference does."""
     head = ["operator", *KINDS.values()]
     rows = [" | ".join(head), " | ".join("---" for _ in head)]
     for name, operator in sorted(OPERATORS.items()):
-        cells = ["C" if k in operator.kernels or operator.view else "NumPy" if k in operator.reference else "" for k in KINDS]
+        cells = [
+            "C" if k in operator.kernels or operator.view else "NumPy" if k in operator.reference else "" for k in KINDS
+        ]
         rows.append(" | ".join([name, *cells]))
     return "".join(f"| {row} |\n" for row in rows)
 

@@ -77,5 +77,7 @@ def test_operator_names_are_compared_only_in_ops(path: Path) -> None:
 
 def test_init_files_only_name() -> None:
     for path in PACKAGE.rglob("__init__.py"):
-        bodies = [n for n in ast.parse(path.read_text()).body if isinstance(n, (ast.FunctionDef, ast.ClassDef, ast.For))]
+        bodies = [
+            n for n in ast.parse(path.read_text()).body if isinstance(n, (ast.FunctionDef, ast.ClassDef, ast.For))
+        ]
         assert not bodies, f"{path} holds code"

@@ -55,7 +55,7 @@ def command(
     results = [plan.run(*arrays) for arrays in feeds(opened, data, mean, std, limit, "running") or ()]
     arrays = {t.name: joined([result[t] for result in results]) for t in opened.main.outputs}
     archive = io.BytesIO()
-    np.savez(archive, **arrays)
+    np.savez(archive, **arrays)  # type: ignore[arg-type]  # names as keywords
     write(output, [archive.getbuffer()], overwrite=force)
     if as_json:
         shapes = [{"name": name, "shape": list(a.shape), "dtype": a.dtype.name} for name, a in arrays.items()]

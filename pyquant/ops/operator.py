@@ -1,4 +1,4 @@
-"""What an operator is: a frozen value with its slots, shape rule, references and kernels; and a Call, one node seen through it."""
+"""What an operator is: a frozen value with its slots, shape rule, references and kernels; and a Call, a node seen so."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Product:
 
 @dataclass(frozen=True)
 class Floor:
-    """A lower bound that keeps the kernel's multiplier representable: scale >= ratio x the product of other slots' scales.
+    """A lower bound that keeps a kernel's multiplier representable: scale >= ratio x product of other slots' scales.
 
-    ratio is by element type of the slot. With `terms`, the bound grows with the elements per output of that weight slot,
+    ratio is by element type of the slot. With `terms`, the bound grows with that weight slot's elements per output,
     the length of the sum that the kernel scales.
     """
 
@@ -72,7 +72,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class Call:
-    """A node as its operator sees it: slots by name, options with defaults. numerics: "tflite" (2.14) or "litert" (2.3)."""
+    """A node as its operator sees it: slots by name, options with defaults.
+
+    numerics: where the two differ, "tflite" follows tflite-runtime 2.14 and "litert" ai-edge-litert 2.3.
+    """
 
     operator: Operator
     node: Node
@@ -163,7 +166,7 @@ class Operator:
         return [declared[min(i, len(declared) - 1)] for i in range(len(tensors))]
 
     def kind(self, node: Node) -> str:
-        """The type family that a node computes in: its first activation's type, or "hybrid" for float with int8 weights."""
+        """The type family of a node: its first activation's type, or "hybrid" for float with integer weights."""
         first = ""
         for slot, tensor in zip(self.slots(node.inputs), node.inputs, strict=True):
             if tensor is None:

@@ -1,4 +1,4 @@
-"""Carries Assignments out on a copy of the model: constants rewritten, tensors retyped, casts inserted where types meet."""
+"""Carries Assignments out on a copy of the model: rewrites constants, retypes tensors, inserts casts."""
 
 from __future__ import annotations
 
@@ -29,9 +29,7 @@ def apply(assignments: Assignments) -> Model:
 class _Rewrite:
     """One subgraph's edit. `forms` holds each value once per encoding in which something reads it."""
 
-    def __init__(
-        self, made: Assignments, old: Subgraph, new: Subgraph, opcodes: dict[tuple[str, int], OpCode]
-    ) -> None:
+    def __init__(self, made: Assignments, old: Subgraph, new: Subgraph, opcodes: dict[tuple[str, int], OpCode]) -> None:
         self.made, self.old, self.new, self.opcodes = made, old, new, opcodes
         self.twin = dict(zip(old.tensors, new.tensors, strict=True))
         self.forms: dict[tuple[Tensor, Encoding], Tensor] = {}

@@ -1,4 +1,4 @@
-"""What the solver decided, before anything is edited: how every value is stored, which nodes compute in integers, and why not."""
+"""What the solver decided, before anything is edited: how every value is stored and in what every node computes."""
 
 from __future__ import annotations
 
@@ -51,9 +51,7 @@ class Assignments:
         return {
             "scheme": self.recipe.name,
             "tensors": {t.name: str(e) for t, e in self.produced.items()},
-            "inputs": [
-                {"node": node.label, "input": i, "stored": str(e)} for (node, i), e in self.consumed.items()
-            ],
+            "inputs": [{"node": node.label, "input": i, "stored": str(e)} for (node, i), e in self.consumed.items()],
             "converted": [{"node": node.label, "kind": kind} for node, kind in self.kinds.items()],
             "kept_float": [{"node": label, "reason": reason} for label, reason in self.kept_float],
             "notes": list(self.notes),

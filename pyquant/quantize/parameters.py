@@ -21,7 +21,7 @@ def activation(low: float, high: float, dtype: DType, floor: float = SMALLEST_SC
     assert dtype.lo is not None and dtype.hi is not None
     low, high = min(low, 0.0), max(high, 0.0)
     if dtype.name == "int16":
-        return Quantization.of(max(-low, high) / dtype.hi if max(-low, high) / dtype.hi > floor else floor)
+        return Quantization.of(max(-low / dtype.hi, high / dtype.hi, floor))
     scale = float(np.float32(max((high - low) / (dtype.hi - dtype.lo), floor)))
     zero_point = int(round_half_away(np.float64(dtype.lo - low / scale)))
     return Quantization.of(scale, min(max(zero_point, dtype.lo), dtype.hi))
@@ -36,7 +36,7 @@ def weight_scales(values: np.ndarray, axis: int | None, bits: int = 8) -> np.nda
     peak = np.atleast_1d(np.max(np.abs(values), axis=others, initial=0.0)).astype(np.float64)
     scales = peak / (2 ** (bits - 1) - 1)
     scales[scales < SMALLEST_SCALE] = max(scales.max(initial=0.0), SMALLEST_SCALE)
-    return scales.astype(np.float32)
+    return np.asarray(scales, np.float32)
 
 
 def store(values: np.ndarray, quantization: Quantization, dtype: DType, narrow: bool = False) -> np.ndarray:
@@ -47,7 +47,7 @@ def store(values: np.ndarray, quantization: Quantization, dtype: DType, narrow: 
         shape[quantization.axis] = -1
     scale, zero = (v.reshape(shape if values.ndim else ()) for v in (quantization.scale, quantization.zero_point))
     q = round_half_away(values.astype(np.float64) / scale.astype(np.float64)) + zero
-    return np.clip(q, -dtype.hi if narrow else dtype.lo, dtype.hi).astype(dtype.numpy)
+    return np.asarray(np.clip(q, -dtype.hi if narrow else dtype.lo, dtype.hi), dtype.numpy)
 
 
 def bias(values: np.ndarray, quantization: Quantization, dtype: DType, label: str) -> np.ndarray:
@@ -57,11 +57,11 @@ def bias(values: np.ndarray, quantization: Quantization, dtype: DType, label: st
     limit = 2.0 ** (dtype.bits - 1)
     if np.any(np.abs(q) >= limit):
         raise RangeError(f"{label}: bias {np.abs(q).max():.3g} in units of its scale, expected below {limit:.3g}")
-    return q.astype(dtype.numpy)
+    return np.asarray(q, dtype.numpy)
 
 
 def raise_for_bias(scales: np.ndarray, input_scale: float, values: np.ndarray, limit: float) -> np.ndarray:
-    """Weight scales, raised where |bias| / (input scale x weight scale) would pass `limit`. All (C,), or scales (1,)."""
+    """Weight scales, raised where |bias| / (input scale x weight scale) passes `limit`. All (C,), or scales (1,)."""
     least = np.abs(values.astype(np.float64)) / (input_scale * limit)
-    least = least if scales.size > 1 else np.max(least, initial=0.0)
-    return np.maximum(scales, least.astype(np.float32))
+    least = least if scales.size > 1 else np.atleast_1d(np.max(least, initial=0.0))
+    return np.asarray(np.maximum(scales, least), np.float32)

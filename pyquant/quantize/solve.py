@@ -1,4 +1,4 @@
-"""Decides scales: from a model, a recipe and observed ranges to Assignments. What operators demand stands in their slots."""
+"""Decides scales: model, recipe and observed ranges to Assignments. What operators demand stands in their slots."""
 
 from __future__ import annotations
 
@@ -183,9 +183,7 @@ class _Static:
                 if self.groups.fixed(self.keys[use]) is not None:
                     shared.remove(self.keys[use])
                     self.keys[use] = use
-                    tensor = node.inputs[use[1]]
-                    assert tensor is not None
-                    self.groups.add(use, self._range(tensor))
+                    self.groups.add(use, self._range(node.inputs[use[1]]))  # type: ignore[arg-type]
                     shared.append(use)
         self.groups.unite(shared)
 
@@ -301,7 +299,9 @@ class _Static:
         for tensor in values:
             seen = self._range(tensor)
             if seen.ignored:
-                self.made.notes.append(f"tensor {tensor.name!r}: {seen.ignored} values were NaN or infinite and ignored")
+                self.made.notes.append(
+                    f"tensor {tensor.name!r}: {seen.ignored} values were NaN or infinite and ignored"
+                )
             if self.groups.fixed(tensor) is not None:
                 continue
             joint, scale = self.groups.range(tensor), self._scale(tensor)
