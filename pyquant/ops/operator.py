@@ -1,4 +1,4 @@
-"""What an operator is: a frozen value with its slots, shape rule, references and kernels; and a Call, a node seen so."""
+"""What an operator is: a frozen value with its slots, shape rule, references and kernels; and a Call."""
 
 from __future__ import annotations
 
