@@ -27,7 +27,9 @@ def add(
     """
     operator = get(op)
     record = None if operator.options is None else Record(operator.options, **options)
-    first = next(t for slot, t in zip(operator.slots(inputs), inputs, strict=True) if t is not None and slot.role != "data")
+    first = next(
+        t for slot, t in zip(operator.slots(inputs), inputs, strict=True) if t is not None and slot.role != "data"
+    )
     out = Tensor(name, (), dtype(dtype_ or first.dtype))
     call = Call(operator, Node(OpCode(op), list(inputs), [out], record))
     (shape,) = operator.shape(call, *(None if t is None else t.shape for t in inputs))

@@ -66,7 +66,11 @@ class Case:
             elif value.constant is False:
                 tensors.append(b.input(f"x{i}", value.shape, value.dtype, value.quantization))
             else:
-                array = value.random(rng) if value.constant is True else np.asarray(value.constant, dtype(value.dtype).numpy)
+                array = (
+                    value.random(rng)
+                    if value.constant is True
+                    else np.asarray(value.constant, dtype(value.dtype).numpy)
+                )
                 tensors.append(b.constant(f"c{i}", array, value.dtype, value.quantization))
         out = add(b, self.op, tensors, "y", self.output.dtype, self.output.quantization, **self.options)
         return b.model([out], description=self.id)
