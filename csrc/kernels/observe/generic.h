@@ -5,43 +5,37 @@
 #include "observe.h"
 #include "pq.h"
 
-enum { LANES = 16 }; /* independent minima and maxima, so that the compiler may use vectors without reordering */
+enum { LANES = 16 }; /* independent records, so that the compiler may use vectors without reordering */
 
-typedef struct {
-    float lo[LANES], hi[LANES];
-    int32_t finite[LANES], nan[LANES];
-} lanes;
-
-/* An element that is not finite compares false with both limits, or is replaced by the limit it is compared with. */
-static void fold(lanes *s, const float *restrict x, int32_t n) {
-    for (int32_t j = 0; j < n; j++) {
-        int32_t finite = fabsf(x[j]) <= FLT_MAX;
-        float low = finite ? x[j] : s->lo[j], high = finite ? x[j] : s->hi[j];
-        s->lo[j] = low < s->lo[j] ? low : s->lo[j];
-        s->hi[j] = high > s->hi[j] ? high : s->hi[j];
-        s->finite[j] += finite;
-        s->nan[j] += x[j] != x[j];
-    }
+static inline void fold(float x, float *low, float *high, int32_t *finite, int32_t *nan) {
+    const int32_t is_finite = fabsf(x) <= FLT_MAX;
+    const float least = is_finite ? x : INFINITY, greatest = is_finite ? x : -INFINITY;
+    *low = least < *low ? least : *low;
+    *high = greatest > *high ? greatest : *high;
+    *finite += is_finite;
+    *nan += x != x;
 }
 
 void OBSERVE(const pq_step *step, int32_t begin, int32_t end) {
     (void)begin, (void)end;
     const pq_observe *p = step->params;
-    const float *x = step->in[0];
+    const float *restrict x = step->in[0];
     pq_observation *seen = step->out[0];
-    lanes s;
-    for (int32_t j = 0; j < LANES; j++) s.lo[j] = seen->low, s.hi[j] = seen->high, s.finite[j] = s.nan[j] = 0;
-    int64_t whole = p->size / LANES * LANES;
-    for (int64_t i = 0; i < whole; i += LANES) fold(&s, x + i, LANES);
-    fold(&s, x + whole, (int32_t)(p->size - whole));
-    int64_t finite = 0, nan = 0;
+    float low[LANES], high[LANES];
+    int32_t finite[LANES] = {0}, nan[LANES] = {0}; /* at most 2^31 / LANES each */
+    for (int32_t j = 0; j < LANES; j++) low[j] = seen->low, high[j] = seen->high;
+    const int64_t whole = p->size / LANES * LANES;
+    for (int64_t i = 0; i < whole; i += LANES)
+        for (int32_t j = 0; j < LANES; j++) fold(x[i + j], &low[j], &high[j], &finite[j], &nan[j]);
+    for (int64_t i = whole; i < p->size; i++) fold(x[i], low, high, finite, nan);
+    int64_t all_finite = 0, all_nan = 0;
     for (int32_t j = 0; j < LANES; j++) {
-        seen->low = s.lo[j] < seen->low ? s.lo[j] : seen->low;
-        seen->high = s.hi[j] > seen->high ? s.hi[j] : seen->high;
-        finite += s.finite[j];
-        nan += s.nan[j];
+        seen->low = low[j] < seen->low ? low[j] : seen->low;
+        seen->high = high[j] > seen->high ? high[j] : seen->high;
+        all_finite += finite[j];
+        all_nan += nan[j];
     }
     seen->count += p->size;
-    seen->nan += nan;
-    seen->infinite += p->size - finite - nan;
+    seen->nan += all_nan;
+    seen->infinite += p->size - all_finite - all_nan;
 }
