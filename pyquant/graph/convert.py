@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -390,9 +391,14 @@ def _indices(tensors: Sequence[Tensor | None], index: dict[Tensor, int], where: 
 
 def _int32(values: Sequence[int], where: str) -> np.ndarray:
     try:
-        return np.frombuffer(struct.pack(f"<{len(values)}i", *values), np.int32)
+        return _packed(tuple(values))
     except struct.error as error:
         raise GraphError(f"{where}: {tuple(values)} are not 32-bit integers") from error
+
+
+@lru_cache(maxsize=1024)
+def _packed(values: tuple[int, ...]) -> np.ndarray:
+    return np.frombuffer(struct.pack(f"<{len(values)}i", *values), np.int32)
 
 
 class _Numbering(Generic[T]):
