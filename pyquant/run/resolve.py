@@ -58,9 +58,11 @@ def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: S
     if len(given) > len(slots) and not slots[-1].variadic:
         raise GraphError(f"{node.label}: found {len(given)} {what}s, expected at most {len(slots)}")
     for i in range(max(len(slots), len(given))):
-        slot = slots[min(i, len(slots) - 1)]
-        if not slot.optional and (i >= len(given) or given[i] is None):
+        slot, tensor = slots[min(i, len(slots) - 1)], given[i] if i < len(given) else None
+        if tensor is None and not slot.optional:
             raise GraphError(f"{node.label}: {what} {slot.name!r} is missing")
+        if tensor is not None and slot.role == "data" and tensor.dtype.is_float:
+            raise GraphError(f"{node.label}: {what} {slot.name!r} is {tensor.dtype}, expected whole numbers")
 
 
 def _check_quantization(node: Node, tensor: Tensor) -> None:
