@@ -37,7 +37,7 @@ static inline void pq_range(const float *x, size_t n, float *lo, float *hi) {
     }
 }
 
-/* litert: the scale is divided in single precision, and terms are rounded before the zero point is added. */
+/* litert: the range is taken in single precision, and terms are rounded before the zero point is added. */
 static inline pq_dynamic pq_dynamic_of(const float *x, size_t n, int32_t asymmetric, int32_t litert) {
     float lo, hi;
     pq_range(x, n, &lo, &hi);
@@ -46,10 +46,10 @@ static inline pq_dynamic pq_dynamic_of(const float *x, size_t n, int32_t asymmet
         const float peak = hi > -lo ? hi : -lo;
         return (pq_dynamic){.scale = peak / 127, .inverse = 127 / peak, .lo = -127, .hi = 127};
     }
-    const double step = ((double)hi - (double)lo) / 255;
+    const double step = (litert ? (double)(hi - lo) : (double)hi - (double)lo) / 255;
     const double from_low = -128 - lo / step, from_high = 127 - hi / step;
     const float zero = (float)round(fmin(fmax(128 - lo / step < 127 + hi / step ? from_low : from_high, -128), 127));
-    const float scale = litert ? (float)((double)hi - (double)lo) / 255 : (float)step;
+    const float scale = (float)step;
     if (litert) return (pq_dynamic){.scale = scale, .inverse = 1 / scale, .lo = -128 - zero, .hi = 127 - zero};
     return (pq_dynamic){.scale = scale, .inverse = 1 / scale, .before = zero, .lo = -128, .hi = 127, .after = zero};
 }

@@ -61,18 +61,18 @@ def quantize_symmetric(x: np.ndarray) -> tuple[Integers, np.ndarray]:
 def quantize_asymmetric(x: np.ndarray, numerics: str) -> tuple[Integers, np.ndarray, Integers]:
     """Quantize each row to -128..127. x: (rows, n) float32 -> (rows, n) int64, (rows,) float32 scales, zero points.
 
-    TFLite 2.14 divides the range by 255 in double and then rounds, LiteRT 2.3 divides in float32; 2.14 rounds after it
-    has added the zero point, 2.3 before.
+    TFLite 2.14 takes the range in double, LiteRT 2.3 in float32; 2.14 rounds after it has added the zero point, 2.3
+    before.
     """
     lo, hi = np.min(x, axis=1, initial=0.0), np.max(x, axis=1, initial=0.0)
     empty = lo == hi
     low, high = lo.astype(np.float64), np.where(empty, np.float32(1), hi).astype(np.float64)
-    step = (high - low) / 255
-    stored = (high - low).astype(np.float32) / np.float32(255) if numerics == "litert" else step.astype(np.float32)
+    span = high - low
+    step = (span.astype(np.float32).astype(np.float64) if numerics == "litert" else span) / 255
     from_low, from_high = -128 - low / step, 127 - high / step
     nearer_low = 128 + np.abs(low / step) < 127 + np.abs(high / step)
     zero = np.clip(round_half_away(np.where(nearer_low, from_low, from_high)), -128, 127)
-    scale = np.where(empty, np.float32(1), stored)
+    scale = np.where(empty, np.float32(1), step.astype(np.float32))
     zero = np.where(empty, 0, zero).astype(np.int64)
     steps, shift = x * (np.float32(1) / scale)[:, None], zero.astype(np.float32)[:, None]
     q = round_half_away(steps) + shift if numerics == "litert" else round_half_away(shift + steps)
