@@ -1,9 +1,9 @@
 """Accuracy and size of our quantized files next to the TFLite converter's, which start from the same float models.
 
 `PYQUANT_DATA=folder python bench/accuracy.py [kws resnet efficientnet_lite0]` prints a table, and exits with 1 where a
-file of ours is more than 0.5 points less accurate than the converter's, or more than 2 % larger. Calibration samples are
-those of the converter's files. All files run in our kernels, which are exact; others round differently, and classify a
-few samples in a thousand differently.
+file of ours is more than 0.5 points less accurate than the converter's, or more than 2 % larger.
+Calibration samples are those of the converter's files. All files run in our kernels, which are exact; others round in
+another way, and classify a few samples in a thousand differently.
 """
 
 from __future__ import annotations

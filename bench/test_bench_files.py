@@ -14,6 +14,7 @@ import flatbuffers
 import pytest
 
 import pyquant as pq
+from pyquant.graph import dump, load
 from pyquant.wire.file import write
 
 SCHEMA = Path(__file__).parents[1] / "schema" / "tflite.fbs"
@@ -58,17 +59,39 @@ def test_open(name: str, peer: str, benchmark: Any, data_folder: Path, object_ap
     assert count == len(pq.open(path).main.nodes)
 
 
-@each_peer
-@each_model
-def test_save(name: str, peer: str, benchmark: Any, data_folder: Path, object_api: Any, tmp_path: Path) -> None:
-    benchmark.group = f"save {name}"
-    path, target = data_folder / "models" / f"{MODELS[name]}.tflite", tmp_path / "saved.tflite"
-    model = opener(peer, path, object_api)()
-
-    def save_with_flatc() -> None:
+def dumper(peer: str, model: Any) -> Callable[[], Any]:
+    def dump_with_flatc() -> Any:
         builder = flatbuffers.Builder(1 << 20)
         builder.Finish(model.Pack(builder), b"TFL3")
-        write(target, [builder.Output()], overwrite=True)  # as durable as ours
+        return builder.Output()
 
-    benchmark((lambda: model.save(target, overwrite=True)) if peer == "pyquant" else save_with_flatc)
+    return (lambda: dump(model)) if peer == "pyquant" else dump_with_flatc
+
+
+@each_peer
+@each_model
+def test_save_to_memory(name: str, peer: str, benchmark: Any, data_folder: Path, object_api: Any) -> None:
+    benchmark.group = f"save to memory {name}"
+    path = data_folder / "models" / f"{MODELS[name]}.tflite"
+    data = benchmark(dumper(peer, opener(peer, path, object_api)()))
+    assert len(load(data).main.nodes) == len(pq.open(path).main.nodes)
+
+
+@each_peer
+@each_model
+def test_open_and_save(
+    name: str, peer: str, benchmark: Any, data_folder: Path, object_api: Any, tmp_path: Path
+) -> None:
+    """From file to file; what both write is as durable."""
+    benchmark.group = f"open and save {name}"
+    path, target = data_folder / "models" / f"{MODELS[name]}.tflite", tmp_path / "saved.tflite"
+    open_model = opener(peer, path, object_api)
+
+    def ours() -> None:
+        open_model().save(target, overwrite=True)
+
+    def theirs() -> None:
+        write(target, [dumper(peer, open_model())()], overwrite=True)
+
+    benchmark(ours if peer == "pyquant" else theirs)
     assert len(pq.open(target).main.nodes) == len(pq.open(path).main.nodes)

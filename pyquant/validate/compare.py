@@ -83,7 +83,7 @@ def validate(
     if unread:
         notes += (f"{len(unread)} tensors could not be read in {peer.name}: {', '.join(unread)}.",)
     reports = tuple(tally.report() for tally in tallies.values() if tally.elements)
-    return Report(_title(model), peer.name, resolver, arithmetic, count, tolerance, min_sqnr, reports, notes)
+    return Report(peer.name, resolver, arithmetic, count, tolerance, min_sqnr, reports, notes)
 
 
 def accuracy(model: Model, inputs: Any, labels: np.ndarray, threads: int = 1) -> float:
@@ -216,7 +216,7 @@ def _other_model(
         theirs = plan.run(*(fit(real(array, ours), tensor) for array, ours, tensor in pairs))
         return {ours: theirs[partner] for ours, partner in partners.items()}
 
-    yield Peer(_title(other) if other is against else str(against), "tflite", partners, values)
+    yield Peer("another model" if other is against else str(against), "tflite", partners, values)
 
 
 def _partners(model: Model, other: Model) -> dict[Tensor, Tensor]:
@@ -225,7 +225,3 @@ def _partners(model: Model, other: Model) -> dict[Tensor, Tensor]:
     ours = [t for node in model.main.nodes for t in node.outputs]
     named = {t: theirs[t.name, t.shape] for t in ours if (t.name, t.shape) in theirs}
     return named | dict(zip(model.main.outputs, other.main.outputs, strict=True))
-
-
-def _title(model: Model) -> str:
-    return model.description or "the model"

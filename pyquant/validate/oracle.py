@@ -94,7 +94,7 @@ class Oracle:
         if resolver not in RESOLVERS:
             raise OracleError(f"resolver {resolver!r} is not one of {', '.join(RESOLVERS)}")
         if isinstance(model, Model):
-            self._label = repr(model.description or "the model")
+            self._label = "the model"
             path = Path(self._folder.name) / "model.tflite"
             model.save(path, overwrite=True)
         else:

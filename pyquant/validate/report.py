@@ -54,7 +54,6 @@ class Report:
     ok: no tensor diverges, or, where min_sqnr is stated, every output reaches it.
     """
 
-    model: str
     against: str
     resolver: str
     numerics: str
@@ -86,13 +85,9 @@ class Report:
     def __str__(self) -> str:
         rows = [HEADER, *(cells(t) for t in self.tensors)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines = [f"{self.title} ({self.samples} samples)", *self.notes]
+        lines = [f"compared with {self.against}: {self.samples} samples, numerics {self.numerics}", *self.notes]
         lines += ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
         return "\n".join([*lines, self.verdict])
-
-    @property
-    def title(self) -> str:
-        return f"{self.model} against {self.against}"
 
     @property
     def verdict(self) -> str:
