@@ -77,16 +77,16 @@ def to_record(model: Model) -> Record:
     opcodes, buffers = _Numbering(model.opcodes), _Numbering(model.buffers or [Buffer()])  # index 0 means none
     subgraphs = {subgraph: i for i, subgraph in enumerate(model.subgraphs)}
     records = [_subgraph_record(s, subgraphs, opcodes, buffers) for s in model.subgraphs]
-    metadata = [Record.of("Metadata", {"name": name, "buffer": buffers.number(b)}) for name, b in model.metadata]
+    metadata = [_pair("Metadata", name, "buffer", buffers.number(buffer)) for name, buffer in model.metadata]
     signatures = [_signature_record(s, subgraphs) for s in model.signatures]
     if rest.get("metadata_buffer") is not None:
         rest["metadata_buffer"] = _int32([buffers.number(b) for b in rest["metadata_buffer"]], "metadata_buffer")
     rest.setdefault("version", VERSION)
-    rest["description"] = model.description
+    _put_present(rest, "description", model.description)
     _put(rest, "subgraphs", records)
     _put(rest, "operator_codes", [_opcode_record(o) for o in opcodes.items])
-    if model.buffers or len(buffers.items) > 1 or "buffers" not in rest:
-        rest["buffers"] = [Record.of("Buffer", {**b.extra, "data": b.data}) for b in buffers.items]
+    alone = not model.buffers and len(buffers.items) == 1
+    _put(rest, "buffers", [] if alone and "buffers" in rest else [_buffer_record(b) for b in buffers.items])
     _put_optional(rest, "metadata", metadata)
     _put_optional(rest, "signature_defs", signatures)
     return Record.of("Model", rest)
@@ -118,9 +118,15 @@ def _opcode_record(opcode: OpCode) -> Record:
     kept = {key: opcode.extra[key] for key in codes if key in opcode.extra}
     if kept and max(kept.values()) == code:
         codes = kept
-    return Record.of(
-        "OperatorCode", {**opcode.extra, **codes, "version": opcode.version, "custom_code": opcode.custom_code}
-    )
+    rest = {**opcode.extra, **codes, "version": opcode.version}
+    _put_present(rest, "custom_code", opcode.custom_code)
+    return Record.of("OperatorCode", rest)
+
+
+def _buffer_record(buffer: Buffer) -> Record:
+    rest = dict(buffer.extra)
+    _put_present(rest, "data", buffer.data)
+    return Record.of("Buffer", rest)
 
 
 def _fill(
@@ -185,8 +191,7 @@ def _tensor_record(tensor: Tensor, index: dict[Tensor, int], buffers: _Numbering
         rest["quantization"] = _quantization_record(tensor.quantization, index, where)
     if tensor.shape_signature is not None:
         rest["shape_signature"] = _int32(tensor.shape_signature, f"{where}: shape_signature")
-    if tensor.sparsity is not None:
-        rest["sparsity"] = tensor.sparsity
+    _put_present(rest, "sparsity", tensor.sparsity)
     return Record.of("Tensor", rest)
 
 
@@ -258,8 +263,7 @@ def _node_record(
     if node.options is not None:
         field = _options_field(node, node.options.table)
         rest[field] = _indexed_options(node, subgraphs) if node.subgraphs else node.options
-    if node.custom_options is not None:
-        rest["custom_options"] = node.custom_options
+    _put_present(rest, "custom_options", node.custom_options)
     return Record.of("Operator", rest)
 
 
@@ -311,7 +315,7 @@ def _signature_record(signature: Signature, subgraphs: dict[Subgraph, int]) -> R
     index = {tensor: i for i, tensor in enumerate(signature.subgraph.tensors)}
     for side, pairs in (("inputs", signature.inputs), ("outputs", signature.outputs)):
         found = [(name, _find(index, tensor, f"{where}: {name!r}")) for name, tensor in pairs]
-        _put(rest, side, [Record.of("TensorMap", {"name": name, "tensor_index": i}) for name, i in found])
+        _put(rest, side, [_pair("TensorMap", name, "tensor_index", i) for name, i in found])
     _put(rest, "signature_key", signature.key)
     return Record.of("SignatureDef", rest)
 
@@ -356,11 +360,22 @@ def _note_newer(rest: Fields, name: str, entries: Sequence[Record]) -> None:
 def _put(rest: Fields, name: str, value: Any) -> None:
     if len(value) or name not in rest:
         rest[name] = value
+    elif rest[name] is None:
+        del rest[name]
 
 
 def _put_optional(rest: Fields, name: str, value: Any) -> None:
     if len(value):
         rest[name] = value
+
+
+def _put_present(rest: Fields, name: str, value: Any) -> None:
+    if value is not None:
+        rest[name] = value
+
+
+def _pair(table: str, name: str | None, field: str, index: int) -> Record:
+    return Record.of(table, {field: index} if name is None else {"name": name, field: index})
 
 
 # Indices and objects.

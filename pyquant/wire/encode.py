@@ -41,12 +41,33 @@ def encode(model: Record, limit: int = LIMIT) -> list[Segment]:
     return encoder.segments() + trailing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """The fields of records that have the same ones."""
+
+    numbers: tuple[tuple[str, int, Any], ...]  # (name, slot, default)
+    references: tuple[tuple[str, int, Field], ...]  # (name, slot, field), by slot
+    unions: tuple[tuple[str, int, dict[str, int]], ...]  # (name, slot of the type code, codes)
+
+
+@lru_cache(maxsize=4096)
+def _content(table: str, names: tuple[str, ...]) -> _Content:
+    """What records of a table with fields of these names hold."""
+    known = fields(table)
+    found = sorted((known[name] for name in names if name != "trailing"), key=lambda field: field.slot)
+    return _Content(
+        tuple((field.name, field.slot, field.default) for field in found if field.kind == "scalar"),
+        tuple((field.name, field.slot, field) for field in found if field.kind != "scalar"),
+        tuple((field.name, field.slot - 1, member_codes(field.target)) for field in found if field.kind == "union"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class _Plan:
-    """How to write the tables of one kind that have the same fields."""
+    """How to write the tables of one kind that have the same slots filled."""
 
     vtable: bytes
-    alignment: int  # the table starts 4 before a multiple of this
+    wide: bool  # has an 8-byte number, so it starts 4 before a multiple of 8
     pack: Callable[..., bytes]
     order: tuple[int, ...]  # slots as they lie inline
     offsets: dict[int, int]  # slot -> offset in the table
@@ -65,7 +86,7 @@ def _plan(table: str, slots: tuple[int, ...]) -> _Plan:
     vtable = struct.pack(f"<{2 + count}H", 4 + 2 * count, end, *(offsets.get(slot, 0) for slot in range(count)))
     wide = any(struct.calcsize(formats[slot]) == 8 for slot in slots)
     pack = struct.Struct("<i" + "".join(formats[slot] for slot in order) + f"{-end % 4}x").pack
-    return _Plan(vtable, 8 if wide else 4, pack, tuple(order), offsets)
+    return _Plan(vtable, wide, pack, tuple(order), offsets)
 
 
 class _Encoder:
@@ -78,7 +99,7 @@ class _Encoder:
         # (position of what refers to it, bytes), in the flatbuffer and behind it
         self.payloads: list[tuple[int, np.ndarray]] = []
         self.outside_payloads: list[tuple[int, np.ndarray]] = []
-        self.children: dict[str, Callable[[int, Field, Any], None]] = {
+        self.writers: dict[str, Callable[[int, Field, Any], None]] = {
             "numbers": self.numbers,
             "string": self.string,
             "table": self.link,
@@ -108,51 +129,38 @@ class _Encoder:
 
     def table(self, record: Record) -> int:
         """Write a table and all below it. Returns its position."""
-        known = fields(record.table)
-        values: dict[int, Any] = {}  # slot -> what lies inline; offsets are filled in later
-        children: list[tuple[int, Field, Any]] = []  # with their slots
-        for name, value in record.fields.items():
-            if value is None:
-                continue
-            field = known.get(name)
-            if field is None:
-                self.note(record, name)
-            elif field.kind != "scalar":
-                children.append((field.slot, field, value))
-            elif value != field.default or repr(value) == "-0.0":
-                values[field.slot] = value
-        children.sort()
-        sent = self.send(record, children, values) if self.outside and record.table in OUTSIDE else None
-        for slot, field, value in children:
-            values[slot] = 0
-            if field.kind == "union":
-                values[slot - 1] = member_codes(field.target)[value.table]
-        plan = _plan(record.table, tuple(sorted(values)))
-        at = self.inline(record.table, plan, values)
-        if sent is not None:
-            self.outside_payloads.append((at + plan.offsets[sent[0]], sent[1]))
-        for slot, field, value in children:
-            self.children[field.kind](at + plan.offsets[slot], field, value)
+        values = self.moved(record) if self.outside else record.fields
+        try:
+            content = _content(record.table, tuple(values))
+        except KeyError as missing:
+            lost = ", ".join(record.newer) or f"field {missing}"
+            raise FormatError(f"a {record.table} holds {lost} of a newer schema, which would be lost") from None
+        inline: dict[int, Any] = {}  # slot -> what lies there; offsets are filled in later
+        for name, slot, default in content.numbers:
+            value = values[name]
+            if value != default or (default.__class__ is float and repr(value) == "-0.0"):
+                inline[slot] = value
+        for name, slot, codes in content.unions:
+            inline[slot] = codes[values[name].table]
+        for _, slot, _ in content.references:
+            inline[slot] = 0
+        plan = _plan(record.table, tuple(inline))
+        at = self.inline(record.table, plan, inline)
+        for name, slot, field in content.references:
+            self.writers[field.kind](at + plan.offsets[slot], field, values[name])
+        if values is not record.fields:
+            data, offset, _ = OUTSIDE[record.table]
+            self.outside_payloads.append((at + plan.offsets[fields(record.table)[offset].slot], record.fields[data]))
         return at
 
-    def note(self, record: Record, name: str) -> None:
-        if name == "newer":
-            raise FormatError(
-                f"a {record.table} holds {', '.join(record.newer)} of a newer schema, which would be lost"
-            )
-        if name != "trailing":
-            raise FormatError(f"{record.table} has no field {name!r}")
-
-    def send(self, record: Record, children: list[tuple[int, Field, Any]], values: dict[int, Any]) -> Any:
-        """Take the bytes that go outside from the children. Returns the slot of their offset and the bytes."""
-        name, offset, size = OUTSIDE[record.table]
-        known = fields(record.table)
-        for i, (_, field, value) in enumerate(children):
-            if field.name == name and value.size:
-                del children[i]
-                values[known[offset].slot], values[known[size].slot] = 0, value.size
-                return known[offset].slot, value
-        return None
+    def moved(self, record: Record) -> dict[str, Any]:
+        """The fields of a record, with those that say where its bytes lie outside in place of the bytes."""
+        data, offset, size = OUTSIDE.get(record.table, ("", "", ""))
+        array = record.fields.get(data)
+        if array is None or not array.size:
+            return record.fields
+        rest = {name: value for name, value in record.fields.items() if name != data}
+        return rest | {offset: PAYLOAD_ALIGNMENT, size: array.size}  # the offset is filled in later
 
     def inline(self, table: str, plan: _Plan, values: dict[int, Any]) -> int:
         """Write a table's own bytes, after its vtable where that is new."""
@@ -162,10 +170,9 @@ class _Encoder:
             vtable = self.vtables[plan.vtable] = len(out)
             out += plan.vtable
             self.pad(len(plan.vtable))
-        at = len(out)
-        if (at + 4) % plan.alignment:
+        if plan.wide and len(out) & 7 == 0:
             out += bytes(4)
-            at += 4
+        at = len(out)
         try:
             out += plan.pack(at - vtable, *[values[slot] for slot in plan.order])
         except struct.error as error:
@@ -183,7 +190,7 @@ class _Encoder:
             self.payloads.append((at, np.ascontiguousarray(array)))
             return
         out = self.out
-        if (len(out) + 4) % field.alignment:
+        if field.alignment == 8 and len(out) & 7 == 0:
             out += bytes(4)
         _PUT(out, at, len(out) - at)
         data = array.tobytes()

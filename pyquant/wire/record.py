@@ -27,7 +27,7 @@ class Record:
 
     __slots__ = ("fields", "table")
     table: str
-    fields: dict[str, Any]  # those that are present
+    fields: dict[str, Any]  # those that are present, none of them None
 
     def __init__(self, table: str, /, **values: Any) -> None:
         fields(table)
