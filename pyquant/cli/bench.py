@@ -12,6 +12,7 @@ import pyquant as pq
 from pyquant.cli.console import isa_option, json_option, print_json, print_table, progress, threads_option
 from pyquant.validate import RUNTIMES
 from pyquant.validate.latency import Latency, latency
+from pyquant.validate.report import short
 
 
 @click.command("bench")
@@ -45,7 +46,7 @@ def command(
         click.echo(f"\n{name}")
         total = sum(row["seconds"] for row in rows) or 1.0
         shown = [
-            (r["tensor"], r["op"], r["kernel"], milliseconds(r["seconds"]), f"{100 * r['seconds'] / total:.1f}")
+            (short(r["tensor"]), r["op"], r["kernel"], milliseconds(r["seconds"]), f"{100 * r['seconds'] / total:.1f}")
             for r in rows
         ]
         print_table(["tensor", "op", "kernel", "ms", "%"], shown, words=3)

@@ -13,6 +13,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from rich.text import Text
 
 from pyquant.calibrate import Images, samples
 from pyquant.errors import FileExists
@@ -81,12 +82,12 @@ def print_json(value: Any) -> None:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> None:
-    """A table whose first `words` columns are words, the rest numbers."""
+    """A table whose first `words` columns are words, the rest numbers. A narrow terminal cuts the first column only."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for i, name in enumerate(header):
-        table.add_column(name, justify="left" if i < words else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
+        table.add_column(name, justify="left" if i < words else "right", no_wrap=i > 0)
+    for first, *rest in rows:
+        table.add_row(Text(first, no_wrap=True, overflow="ellipsis"), *rest)
     console = Console(markup=False, highlight=False)
     if not console.is_terminal:
         console.width = PIPE_WIDTH

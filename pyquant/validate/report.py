@@ -8,7 +8,6 @@ from typing import Any
 
 HEADER = ("tensor", "op", "type", "elements", "equal", "max diff", "relative", "SQNR dB")
 WORDS = 3  # columns of words, before those of numbers
-LONGEST_NAME = 60  # characters in a table; the end of a name tells more than its beginning
 
 
 @dataclass(frozen=True)
@@ -104,10 +103,15 @@ class Report:
 def cells(t: TensorReport) -> tuple[str, ...]:
     """A tensor's row in a table."""
     share = "all" if t.equal == t.elements else f"{100 * t.equal / t.elements:.3f} %"
-    name = t.name if len(t.name) <= LONGEST_NAME else "…" + t.name[1 - LONGEST_NAME :]
-    name += " (output)" if t.is_output else ""
+    name = short(t.name) + (" (output)" if t.is_output else "")
     sqnr = "inf" if math.isinf(t.sqnr) else f"{t.sqnr:.1f}"
     return name, t.op, t.dtype, str(t.elements), share, f"{t.max_difference:.3g}", f"{t.relative:.1e}", sqnr
+
+
+def short(name: str) -> str:
+    """The last of the names that the TFLite converter joins by `;` for a fused operator."""
+    _, joint, last = name.rpartition(";")
+    return "…" * bool(joint) + last
 
 
 def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
