@@ -183,6 +183,25 @@ def test_unknown_and_excluded_operators_stay_float_between_casts() -> None:
     assert "Mystery 'odd': unknown operator" in str(made)
 
 
+@pytest.mark.parametrize("scheme", STATIC)
+def test_a_fixed_scale_enters_a_concatenation_by_a_copy_unless_all_are_fixed(scheme: str) -> None:
+    b = Builder()
+    x = b.input("x", (1, 4))
+    gate = add(b, "LOGISTIC", [x], "gate")
+    mixed = add(b, "CONCATENATION", [gate, gate, x], "mixed", axis=1)
+    alike = add(b, "CONCATENATION", [gate, add(b, "LOGISTIC", [mixed], "other")], "alike", axis=1)
+    data = [rng.uniform(-9, 9, (1, 4)).astype(np.float32) for _ in range(9)]
+    model = b.model([mixed, alike])
+    small = pq.quantize(model, scheme, data=data)
+    assert_obeys_slots(small)
+    expected, ours = pq.interpret(model, data[:1]), pq.interpret(small, data[:1])
+    for before, after, step in zip(model.main.outputs, small.main.outputs, (18 / 255, 1 / 256), strict=True):
+        assert np.abs(expected[before] - ours[after]).max() <= step * 1.01
+    casts = [n for n in small.main.nodes if n.op == "QUANTIZE" and n.inputs[0].dtype is not FLOAT32]
+    assert len(casts) == 1  # both copies of the gate are one
+    runs_in_oracles(small, data[:1])
+
+
 def test_one_bias_under_two_scales_becomes_two() -> None:
     b = Builder()
     x = b.input("x", (1, 4))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from pyquant.calibrate import Range
 from pyquant.dtypes import FLOAT32, dtype
 from pyquant.errors import RangeError, RecipeError
 from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor
-from pyquant.ops import Operator, Product, SameAs, Slot, find
+from pyquant.ops import Fixed, Operator, Product, SameAs, Slot, find
 from pyquant.quantize import parameters
 from pyquant.quantize.assignments import Assignments, Encoding, Use
 from pyquant.quantize.groups import Groups
@@ -105,9 +105,9 @@ class _Static:
         self.made, self.recipe, self.ranges = made, made.recipe, ranges
         self.type = dtype(made.recipe.activations or "int8")
         self.operators: dict[Node, Operator] = {}
-        self.keys: dict[Use, object] = {}  # what stands for an input in the groups: its tensor, or a use of its own
+        self.keys: dict[Use, Hashable] = {}  # what stands for an input in the groups: its tensor, or a use of its own
         self.groups = Groups()
-        self.floors: dict[object, float] = {}  # by group
+        self.floors: dict[Hashable, float] = {}  # by group
         self.scales: dict[Use, np.ndarray] = {}  # of weights
 
     def decide(self) -> None:
@@ -158,10 +158,12 @@ class _Static:
         return None
 
     def _join(self, node: Node, operator: Operator) -> None:
-        """Put into one group what must share a scale; a value with a fixed scale enters a wider group by a copy."""
-        by_slot: dict[str, list[object]] = {}
+        """Put into one group what the slots say must share a scale, and prescribe the scales that they fix."""
+        by_slot: dict[str, list[Hashable]] = {}
+        uses: list[Use] = []
         for i, slot, tensor in _uses(node, operator):
             if slot.role == "activation":
+                uses.append((node, i))
                 self.keys[node, i] = (node, i) if tensor.is_constant else tensor
                 self.groups.add(self.keys[node, i], self._range(tensor))
                 by_slot.setdefault(slot.name, []).append(self.keys[node, i])
@@ -169,22 +171,25 @@ class _Static:
             if slot.role == "activation":
                 self.groups.add(tensor, self._range(tensor))
                 by_slot.setdefault(slot.name, []).append(tensor)
-        shared: list[object] = []
+        shared: list[Hashable] = []
         for slot in (*operator.inputs, *operator.outputs):
             if isinstance(slot.scale, SameAs):
                 shared += by_slot.get(slot.name, []) + by_slot.get(slot.scale.slot, [])
-            elif slot.scale is not None and not isinstance(slot.scale, Product):
+            elif isinstance(slot.scale, Fixed):
                 for key in by_slot.get(slot.name, []):
                     self.groups.fix(key, slot.scale.values.get(self.type.name))
-        shared = list(dict.fromkeys(shared))
-        inputs = [use for use in self.keys if use[0] is node and self.keys[use] in shared]
-        if len(inputs) > 1 and len({self.groups.fixed(key) for key in shared}) > 1:
-            for use in inputs:
-                if self.groups.fixed(self.keys[use]) is not None:
-                    shared.remove(self.keys[use])
-                    self.keys[use] = use
-                    self.groups.add(use, self._range(node.inputs[use[1]]))  # type: ignore[arg-type]
-                    shared.append(use)
+        self._share(shared, uses)
+
+    def _share(self, shared: list[Hashable], uses: list[Use]) -> None:
+        """Unite keys. Inputs whose scale is fixed, among others of another scale, take part by a copy of their own."""
+        uses = [use for use in uses if self.keys[use] in shared]
+        if len({self.groups.fixed(self.keys[use]) for use in uses}) > 1:
+            copied = [use for use in uses if self.groups.fixed(self.keys[use]) is not None]
+            originals = {self.keys[use] for use in copied}
+            shared = [key for key in shared if key not in originals] + list(copied)
+            for use in copied:
+                self.groups.add(use, self.groups.range(self.keys[use]))
+                self.keys[use] = use
         self.groups.unite(shared)
 
     def _range(self, tensor: Tensor) -> Range:
@@ -196,7 +201,7 @@ class _Static:
             raise RecipeError(f"no range was observed for tensor {tensor.name!r}")
         return self.ranges[tensor]
 
-    def _encoding(self, key: object) -> Encoding:
+    def _encoding(self, key: Hashable) -> Encoding:
         fixed = self.groups.fixed(key)
         if fixed is not None:
             return Encoding(self.type, Quantization.of(*fixed))
@@ -204,7 +209,7 @@ class _Static:
         low, high = (seen.low, seen.high) if seen.low < seen.high or seen.low != 0 else (0.0, 1.0)
         return Encoding(self.type, parameters.activation(low, high, self.type, floor))
 
-    def _scale(self, key: object) -> float:
+    def _scale(self, key: Hashable) -> float:
         quantization = self._encoding(key).quantization
         assert quantization is not None
         return float(quantization.scale[0])
