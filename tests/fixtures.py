@@ -36,8 +36,8 @@ def oracle_of() -> Iterator[Callable[[str], Oracle]]:
 
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
-    """The folder of models and data sets that PYQUANT_DATA names. Skips the test where there is none."""
-    folder = os.environ.get("PYQUANT_DATA")
-    if not folder or not Path(folder).is_dir():
-        pytest.skip("PYQUANT_DATA names no folder of models")
-    return Path(folder)
+    """The folder of models and data sets: PYQUANT_DATA, or ../shared/data beside this checkout. Skips without it."""
+    folder = Path(os.environ.get("PYQUANT_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"there is no folder of models at {folder}; PYQUANT_DATA names another")
+    return folder
