@@ -17,10 +17,10 @@ HEIGHTS = {
     **dict.fromkeys(("wire", "fixed"), 2),
     **dict.fromkeys(("graph", "native"), 3),
     "ops": 4,
-    "run": 5,
-    "calibrate": 6,
+    **dict.fromkeys(("run", "targets"), 5),
+    **dict.fromkeys(("calibrate", "rewrite"), 6),
     **dict.fromkeys(("quantize", "compress", "validate"), 7),
-    **dict.fromkeys(("train", "edgetpu"), 8),
+    **dict.fromkeys(("train", "edgetpu", "lint", "see", "export"), 8),
     "advise": 9,
     **dict.fromkeys(("cli", "report", "demo"), 10),
 }

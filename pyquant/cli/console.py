@@ -24,6 +24,7 @@ PIPE_WIDTH = 10_000  # columns: nothing is cut or wrapped where no terminal sets
 
 model_argument = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+output_option = click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The new file.")
 force_option = click.option("--force", is_flag=True, help="Overwrite what exists.")
 threads_option = click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 isa_option = click.option("--isa", metavar="NAME", help="Best instruction set to use, such as scalar.")
@@ -98,3 +99,19 @@ def refuse_existing(path: Path, force: bool) -> None:
     """Raise FileExists before the work begins rather than after it."""
     if path.exists() and not force:
         raise FileExists(f"{path} exists; --force overwrites it")
+
+
+def save_edited(before: Model, after: Model, path: Path, force: bool) -> None:
+    """Write the result of an edit and tell what it did to the number of operators and constants' bytes."""
+    size = after.save(path, overwrite=force)
+    (nodes, constants), (nodes_before, constants_before) = _contents(after), _contents(before)
+    click.echo(
+        f"{path}: {size} bytes, {nodes} operators (before: {nodes_before}), "
+        f"{constants} bytes of constants (before: {constants_before})"
+    )
+
+
+def _contents(model: Model) -> tuple[int, int]:
+    """Operators, and bytes of constants."""
+    buffers = {t.buffer for s in model.subgraphs for t in s.tensors if t.buffer is not None}
+    return sum(len(s.nodes) for s in model.subgraphs), sum(b.data.size for b in buffers if b.data is not None)

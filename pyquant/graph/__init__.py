@@ -1,6 +1,7 @@
 """The model that people hold, lossless to and from wire records; the edits that passes need; a builder; a summary."""
 
 from pyquant.graph.builder import Builder
+from pyquant.graph.check import check
 from pyquant.graph.file import dump, load, open
 from pyquant.graph.model import Buffer, Model, Node, OpCode, Quantization, Signature, Subgraph, Tensor
 
@@ -14,6 +15,7 @@ __all__ = [
     "Signature",
     "Subgraph",
     "Tensor",
+    "check",
     "dump",
     "load",
     "open",
