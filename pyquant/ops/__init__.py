@@ -14,6 +14,7 @@ from pyquant.ops import shape as shape
 from pyquant.ops import softmax as softmax
 from pyquant.ops.operator import Call, Fixed, Kernel, Launch, Operator, Product, SameAs, Slot
 from pyquant.ops.registry import OPERATORS, find, get, register
+from pyquant.ops.versions import lowest_version
 
 __all__ = [
     "OPERATORS",
@@ -27,5 +28,6 @@ __all__ = [
     "Slot",
     "find",
     "get",
+    "lowest_version",
     "register",
 ]
