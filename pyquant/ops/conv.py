@@ -5,6 +5,7 @@ Images are (N, H, W, C), filters (O, kh, kw, C / groups) and, depthwise, (1, kh,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -94,6 +95,16 @@ def conv_dynamic(call: Call) -> Dynamic:
 
 def depthwise_dynamic(call: Call) -> Dynamic:
     return dynamic(call, asymmetric=True)
+
+
+def conv_macs(call: Call) -> int:
+    """One for each output and element of its channel's filter."""
+    return call["y"].size * math.prod(call["w"].shape[1:])
+
+
+def depthwise_macs(call: Call) -> int:
+    """One for each output and tap."""
+    return call["y"].size * math.prod(call["w"].shape[1:3])
 
 
 def conv_params(call: Call) -> Launch | None:
@@ -231,6 +242,7 @@ CONV_2D = register(
             "uint8": Kernel("conv2d_u8", "pq_conv2d", conv_params),
             "hybrid": Kernel("conv2d_f32s8", "pq_conv2d", conv_params),
         },
+        macs=conv_macs,
         versions={"int8": 3, "int16": 4, "hybrid": 5},
         settings={"int16": {"quantized_bias_type": "INT64"}},
     )
@@ -257,6 +269,7 @@ DEPTHWISE_CONV_2D = register(
             "uint8": Kernel("depthwise_conv2d_u8", "pq_depthwise_conv2d", depthwise_params),
             "hybrid": Kernel("depthwise_conv2d_f32s8", "pq_depthwise_conv2d", depthwise_params),
         },
+        macs=depthwise_macs,
         versions={"int8": 3, "int16": 5, "hybrid": 6},
     )
 )

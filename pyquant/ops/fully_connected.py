@@ -80,6 +80,11 @@ def params(call: Call) -> Launch | None:
     return conv_launch(constants, (rows, 1, 1, w[1]), (w[0], 1, 1, w[1]), (rows, 1, 1, w[0]), pixel, pixel)
 
 
+def macs(call: Call) -> int:
+    """Every input element meets every unit."""
+    return call["x"].size * call["w"].shape[0]
+
+
 def _finish_float(call: Call, x: np.ndarray, sums: np.ndarray, b: np.ndarray | None) -> np.ndarray:
     _check_activation(call)
     lo, hi = activation_bounds(call.options.fused_activation_function)
@@ -118,6 +123,7 @@ FULLY_CONNECTED = register(
             "uint8": Kernel("conv2d_u8", "pq_conv2d", params),
             "hybrid": Kernel("conv2d_f32s8", "pq_conv2d", params),
         },
+        macs=macs,
         versions={"int8": 4, "int16": 7, "hybrid": 3},
         settings={"int16": {"quantized_bias_type": "INT64"}},
     )

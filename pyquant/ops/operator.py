@@ -140,6 +140,8 @@ class Kernel:
 Reference = Callable[..., "np.ndarray | tuple[np.ndarray, ...]"]
 # shape(call, *input shapes; constant inputs through call) -> one shape per output
 ShapeRule = Callable[..., Sequence[Shape]]
+# macs(call) -> multiply-accumulates of one run
+MacRule = Callable[[Call], int]
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,8 @@ class Operator:
     """One TFLite operator. `reference`, `kernels`, `versions` and `settings` are keyed by kind: see `kind`.
 
     settings: option fields that a quantizer must write for that kind.
+    macs: multiply-accumulates of one run, those with padding too; None for an operator that sums no products:
+    elementwise ones, pooling, what only moves data.
     """
 
     name: str
@@ -158,6 +162,7 @@ class Operator:
     kernels: Mapping[str, Kernel] = field(default_factory=dict)
     versions: Mapping[str, int] = field(default_factory=dict)  # lowest op version that means this kind; 1 where absent
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    macs: MacRule | None = None
     view: bool = False  # the output is the input's bytes under another shape
 
     def slots(self, tensors: Sequence[Any], outputs: bool = False) -> list[Slot]:
