@@ -16,6 +16,11 @@ class Row(NamedTuple):
     available: bool
     index: int
 
+    @property
+    def name(self) -> str:
+        """conv2d_s8_x86_avx2"""
+        return f"{self.operation}_{self.isa}"
+
 
 def isas() -> tuple[str, ...]:
     """The instruction sets that this processor has and this build knows, best first, scalar last."""

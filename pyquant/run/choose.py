@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from pyquant import native
 from pyquant.dtypes import UINT8
 from pyquant.errors import GraphError, OptionError, RangeError, ShapeError
 from pyquant.graph import Node, Tensor
-from pyquant.ops import Call, Launch
+from pyquant.ops import Call, Kernel, Launch
 from pyquant.run.plan import OBSERVATION, CWork, Step
 from pyquant.run.resolve import evaluate, reference, resolve, unsupported
 
@@ -49,6 +49,24 @@ class Chooser:
             return self._view(node, node.inputs[0], node.outputs[0])
         return self._kernel(call) or _numpy(call)
 
+    def kernel(self, node: Node) -> str:
+        """What the step of a node says runs it, found without laying out its constants. Raises as `step` does."""
+        call = self.checked(node)
+        chosen = None if call.operator.view else self._chosen(call)
+        row = None if chosen is None else self._row(chosen[0].name)
+        return self.step(node).kernel if row is None else row.name
+
+    def fold(self, node: Node, arrays: Sequence[np.ndarray | None]) -> list[Tensor]:
+        """Constant tensors that stand for the outputs of a node whose inputs' values are known.
+
+        Raises UnsupportedOp where the node has no reference, and what `checked` raises.
+        """
+        call = self.checked(node)
+        constants = [replace(tensor) for tensor in node.outputs]
+        for tensor, array in zip(constants, evaluate(call, reference(call), arrays), strict=True):
+            tensor.data = array
+        return constants
+
     def checked(self, node: Node) -> Call:
         """The node as a Call, once it fits its operator and its shapes follow from its inputs' by the shape rule.
 
@@ -74,12 +92,17 @@ class Chooser:
         return Step("observe", work.name, (tensor,), (record,), work=work)
 
     def _kernel(self, call: Call) -> Step | None:
-        kernel = call.operator.kernels.get(call.operator.kind(call.node))
-        launch = kernel.fill(call) if kernel is not None and self._row(kernel.name) is not None else None
-        if kernel is None or launch is None:
+        chosen = self._chosen(call)
+        if chosen is None:
             return None
+        kernel, launch = chosen
         work = self._work(kernel.name, kernel.struct, launch)
         return Step(call.node.op, work.name, tuple(call.node.inputs), tuple(call.node.outputs), call.node, work)
+
+    def _chosen(self, call: Call) -> tuple[Kernel, Launch] | None:
+        kernel = call.operator.kernels.get(call.operator.kind(call.node))
+        launch = kernel.fill(call) if kernel is not None and self._row(kernel.name) is not None else None
+        return None if kernel is None or launch is None else (kernel, launch)
 
     def _view(self, node: Node, x: Tensor, y: Tensor) -> Step:
         """No work where both can be one piece of the arena, else a copy."""

@@ -16,7 +16,6 @@ from pyquant.run.choose import Chooser, check_size
 from pyquant.run.feeds import input_names, subgraph_of
 from pyquant.run.interpret import constant_value, initial_state
 from pyquant.run.plan import CWork, Layout, Plan, Step
-from pyquant.run.resolve import evaluate, reference
 
 Constants = dict[Tensor, np.ndarray]
 
@@ -82,12 +81,12 @@ def _steps(graph: Subgraph, chooser: Chooser, constants: Constants) -> Iterator[
         written.update(node.outputs)
         seen = replace(node, inputs=[folded.get(t, t) if t is not None else None for t in node.inputs])
         if node.inputs and all(t is None or t in constants for t in seen.inputs):
-            call = chooser.checked(seen)
-            arrays = [None if t is None else constants[t] for t in seen.inputs]
-            for tensor, array in zip(node.outputs, evaluate(call, reference(call), arrays), strict=True):
-                folded[tensor] = replace(tensor)
-                folded[tensor].data = array
-                constants[tensor] = constants[folded[tensor]] = np.require(array, requirements=["C", "ALIGNED"])
+            made = chooser.fold(seen, [None if t is None else constants[t] for t in seen.inputs])
+            for tensor, constant in zip(node.outputs, made, strict=True):
+                folded[tensor] = constant
+                value = constant_value(constant)
+                assert value is not None
+                constants[tensor] = constants[constant] = np.require(value, requirements=["C", "ALIGNED"])
             yield Step(node.op, "constant", (), tuple(node.outputs), node)
         else:
             yield replace(chooser.step(seen), node=node)

@@ -35,7 +35,7 @@ class CWork:
 
     @property
     def name(self) -> str:
-        return f"{self.row.operation}_{self.row.isa}"
+        return self.row.name
 
 
 @dataclass(frozen=True)
