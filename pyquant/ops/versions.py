@@ -43,9 +43,9 @@ class Feature:
 def lowest_version(node: Node) -> int | None:
     """The lowest op version that has everything a node uses; None for operators that are custom or unknown.
 
-    On purpose it differs from the converter's where that slips. int16 activations with int8 weights: the converter looks
-    for int16 weights, and so declares too little. quantized_bias_type INT64: so every version reads the bias, and the
-    option asks for no newer one. EQUAL of int16 came with version 4. int16 LSTMs: version 5 is in no runtime.
+    On purpose it differs from the converter's where that slips. int16 activations with int8 weights: the converter
+    looks for int16 weights, and so declares too little. quantized_bias_type INT64: so every version reads the bias, and
+    the option asks for no newer one. EQUAL of int16 came with version 4. int16 LSTMs: version 5 is in no runtime.
     """
     name = node.opcode.name
     if name == "CUSTOM" or name not in ENUMS["BuiltinOperator"][1]:
