@@ -102,15 +102,24 @@ def _pack(elements: np.ndarray, bits: int) -> np.ndarray:
     return packed
 
 
+def string_fault(raw: np.ndarray, count: int) -> str | None:
+    """Why a buffer, (n,) uint8, does not hold `count` strings: int32 count, count + 1 int32 offsets, the bytes."""
+    head = raw[: raw.size // 4 * 4].view("<i4")[: count + 2]
+    if head.size < count + 2 or head[0] != count:
+        return f"found {head[0] if head.size else 'no'} strings in {raw.size} bytes, expected {count}"
+    ends = head[1:]
+    if ends[0] != 4 * head.size or ends[-1] > raw.size or (ends[1:] < ends[:-1]).any():
+        return f"the offsets of its strings do not rise from {4 * head.size} to at most {raw.size}"
+    return None
+
+
 def _split_strings(raw: np.ndarray, count: int, where: str) -> np.ndarray:
-    """TFLite's string buffer: int32 count, count + 1 int32 offsets, the bytes."""
+    fault = string_fault(raw, count)
+    if fault:
+        raise GraphError(f"{where}: {fault}")
     data = raw.tobytes()
-    head = np.frombuffer(data, "<i4", min(count + 2, len(data) // 4))
-    sound = head.size == count + 2 and head[0] == count and head[1] == 4 * head.size and head[-1] <= len(data)
-    if not sound or (np.diff(head[1:]) < 0).any():
-        raise GraphError(f"{where}: its buffer does not hold {count} strings")
     strings = np.empty(count, object)
-    strings[:] = [data[start:end] for start, end in pairwise(head[1:].tolist())]
+    strings[:] = [data[start:end] for start, end in pairwise(np.frombuffer(data, "<i4", count + 1, 4).tolist())]
     return strings
 
 
