@@ -1,0 +1,99 @@
+"""The interpreters: tflite-runtime 2.14, ai-edge-litert 2.3 and the releases of TensorFlow Lite before and between."""
+
+from __future__ import annotations
+
+from pyquant.ops.conditions import Condition, has_input, input_is, input_per_axis, narrow_bias, negated, output_is
+from pyquant.targets.releases import highest_versions
+from pyquant.targets.target import EVERY_TYPE, Gap, Target
+
+CUSTOM = frozenset({"AudioSpectrogram", "Mfcc", "NumericVerify", "TFLite_Detection_PostProcess"})
+FLOAT_BY_INT8 = (input_is(0, "float32"), input_is(1, "int8"))
+INT16X8 = (input_is(0, "int16"), input_is(1, "int8"))
+
+
+def _types(*types: str, index: int = 0) -> Gap:
+    """The operator has no kernel for these types of an input."""
+    return Gap((input_is(index, *types),), f"has no kernel for {' and '.join(types)} here")
+
+
+# Found by running each case in both (bit for bit against NumPy).
+GAPS_OF_BOTH: dict[str, tuple[Gap, ...]] = {
+    "ABS": (_types("uint8"),),
+    "CONV_2D": (Gap((negated(has_input(2)),), "refuses a convolution without bias", "add a bias of zeros"),),
+    **dict.fromkeys(("EXP", "LOG", "NEG", "RSQRT", "SQRT"), (_types("uint8"),)),
+    **dict.fromkeys(("HARD_SWISH", "SQUARED_DIFFERENCE"), (_types("int16"),)),
+}
+GAPS_OF_2_14: dict[str, tuple[Gap, ...]] = {
+    "BATCH_MATMUL": (Gap(INT16X8, "has no kernel for int16 by int8"),),
+    **dict.fromkeys(("DIV", "NEG"), (_types("int8", "int16"), *GAPS_OF_BOTH["NEG"])),
+    "FULLY_CONNECTED": (
+        Gap(
+            (*FLOAT_BY_INT8, input_per_axis(1)),
+            "takes 0 for the scale of float inputs by int8 weights of several scales, and returns the bias",
+            "a depthwise convolution computes the same",
+            lowering="as_depthwise",
+        ),
+        Gap((input_is(1, "int4"), input_per_axis(1)), "takes int4 weights of one scale only", "use int8 weights"),
+    ),
+    **dict.fromkeys(("GELU", "GREATER", "PRELU", "SUM"), (_types("int16"),)),
+    "QUANTIZE": (Gap((input_is(0, "int8", "uint8"), output_is(0, "int16")), "does not requantize 8 to 16 bits"),),
+    "TRANSPOSE_CONV": (
+        Gap((input_is(2, "float32"), input_is(1, "int8")), "has no kernel for float inputs by int8 weights"),
+    ),
+}
+# These follow the type of the bias itself, so that the option which names it says nothing new.
+FOLLOWS_BIAS: tuple[tuple[Condition, ...], ...] = ((*INT16X8, narrow_bias),)
+KNOWN_TO_2_14 = {"CONV_2D": FOLLOWS_BIAS, "FULLY_CONNECTED": FOLLOWS_BIAS}
+NEWER_TYPES = {"bfloat16", "int2", "uint4", "float8_e4m3fn", "float8_e5m2"}
+
+
+def _release(name: str, release: str, about: str, source: str) -> Target:
+    """What 2.14 lacks, earlier releases lack too."""
+    return Target(
+        name,
+        about,
+        source,
+        highest_versions(release),
+        gaps={**GAPS_OF_BOTH, **GAPS_OF_2_14},
+        known=KNOWN_TO_2_14,
+        custom=CUSTOM,
+        types=EVERY_TYPE - NEWER_TYPES,
+        offset_buffers=release == "2.14",
+    )
+
+
+TFLITE_RUNTIME_2_14 = _release(
+    "tflite-runtime-2.14",
+    "2.14",
+    "the last tflite-runtime on PyPI",
+    "measured: versions, types, offset buffers and gaps, with files of one operator",
+)
+LITERT_2_3 = Target(
+    "ai-edge-litert-2.3",
+    "ai-edge-litert 2.3 on PyPI, LiteRT of release 2.23",
+    "measured: versions, types, offset buffers and gaps, with files of one operator",
+    {op: version for op, version in highest_versions("2.23").items() if op != "STABLEHLO_CBRT"},
+    gaps={
+        **GAPS_OF_BOTH,
+        **dict.fromkeys(
+            ("CONV_2D", "FULLY_CONNECTED"),
+            (
+                Gap(
+                    (*INT16X8, input_is(2, "int32"), negated(narrow_bias)),
+                    "reads the int32 bias as int64",
+                    "set the option quantized_bias_type to INT32",
+                ),
+            ),
+        ),
+    },
+    custom=CUSTOM,
+    offset_buffers=True,
+    external_buffers=True,
+    schemes=True,
+)
+RELEASES = tuple(
+    _release(
+        f"tflite-2.{minor}", f"2.{minor}", f"TensorFlow Lite 2.{minor}", "LiteRT, runtime_version.cc; gaps as of 2.14"
+    )
+    for minor in range(1, 14)
+)
