@@ -15,8 +15,9 @@ from pyquant.errors import (
     UnsupportedOp,
 )
 from pyquant.graph import Builder, Model, Node, Quantization, Subgraph, Tensor, open
-from pyquant.quantize import SCHEMES, Assignments, Recipe, apply, assign, quantize
+from pyquant.quantize import SCHEMES, Assignments, Recipe, apply, assign, dequantize, quantize
 from pyquant.run import Plan, compile, interpret
+from pyquant.see import describe
 from pyquant.validate import accuracy, validate
 
 __version__ = "0.1.0"
@@ -49,6 +50,8 @@ __all__ = [
     "assign",
     "calibrate",
     "compile",
+    "describe",
+    "dequantize",
     "interpret",
     "open",
     "quantize",

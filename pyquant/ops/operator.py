@@ -164,6 +164,7 @@ class Operator:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     macs: MacRule | None = None
     view: bool = False  # the output is the input's bytes under another shape
+    cast: bool = False  # the output is the input's real values, stored in another type or scale
 
     def slots(self, tensors: Sequence[Any], outputs: bool = False) -> list[Slot]:
         """The slot of each input (or output) tensor, variadic ones repeated."""

@@ -103,6 +103,7 @@ QUANTIZE = register(
     Operator(
         "QUANTIZE",
         options="QuantizeOptions",
+        cast=True,
         inputs=(Slot("x"),),
         outputs=(RESCALED,),
         shape=same_shape,
@@ -120,6 +121,7 @@ DEQUANTIZE = register(
     Operator(
         "DEQUANTIZE",
         options="DequantizeOptions",
+        cast=True,
         inputs=(Slot("x"),),
         outputs=(Slot("y"),),
         shape=same_shape,

@@ -3,7 +3,19 @@
 from pyquant.quantize.api import assign, quantize
 from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import Assignments, Encoding
+from pyquant.quantize.dequantize import dequantize
 from pyquant.quantize.recipe import SCHEMES, Recipe, recipe
 from pyquant.quantize.solve import solve
 
-__all__ = ["SCHEMES", "Assignments", "Encoding", "Recipe", "apply", "assign", "quantize", "recipe", "solve"]
+__all__ = [
+    "SCHEMES",
+    "Assignments",
+    "Encoding",
+    "Recipe",
+    "apply",
+    "assign",
+    "dequantize",
+    "quantize",
+    "recipe",
+    "solve",
+]

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyquant.dtypes import FLOAT32
+from pyquant.dtypes import FLOAT16, FLOAT32
 from pyquant.graph import Model, Node, OpCode, Subgraph, Tensor
 from pyquant.graph.edit import remove_unused
+from pyquant.graph.real import real_values
 from pyquant.ops import get
 from pyquant.quantize import parameters
-from pyquant.quantize.assignments import Assignments, Encoding
+from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, as_is
 from pyquant.wire import Record
 
-FLOAT = Encoding(FLOAT32)
 LARGEST_FLOAT16 = 65504.0
 
 
 def apply(assignments: Assignments) -> Model:
-    """The quantized model. The model that the assignments were made for stays as it is and shares unchanged arrays."""
+    """The converted model. The model that the assignments were made for stays as it is and shares unchanged arrays."""
     model = assignments.model.copy()
     opcodes: dict[tuple[str, int], OpCode] = {}
     for old, new in zip(assignments.model.subgraphs, model.subgraphs, strict=True):
+        before = list(new.outputs)
         _Rewrite(assignments, old, new, opcodes).run()
+        moved = dict(zip(before, new.outputs, strict=True))
+        for signature in model.signatures:
+            if signature.subgraph is new:
+                signature.outputs = [(name, moved.get(tensor, tensor)) for name, tensor in signature.outputs]
     remove_unused(model)
     return model
 
@@ -33,15 +38,17 @@ class _Rewrite:
         self.made, self.old, self.new, self.opcodes = made, old, new, opcodes
         self.twin = dict(zip(old.tensors, new.tensors, strict=True))
         self.forms: dict[tuple[Tensor, Encoding], Tensor] = {}
-        self.results: dict[Tensor, Encoding] = {}  # how outputs leave the subgraph
+        self.results = {tensor: made.results.get(tensor, as_is(tensor)) for tensor in old.outputs}
+        self.read: dict[Tensor, set[Encoding]] = {}  # in which encodings constants are read
         self.nodes: list[Node] = []
 
     def run(self) -> None:
-        for i, tensor in enumerate(self.old.outputs):
-            self.results[tensor] = self.made.results.get(i, FLOAT) if self.old is self.made.model.main else FLOAT
         for tensor in self.old.tensors:
-            if tensor.dtype is FLOAT32:
-                self._place(tensor)
+            self._place(tensor)
+        for node in self.old.nodes:
+            for i, read in enumerate(node.inputs):
+                if read is not None and read.is_constant:
+                    self.read.setdefault(read, set()).add(self._wanted(node, i, read))
         for before, after in zip(self.old.nodes, self.new.nodes, strict=True):
             self._convert(before, after)
         self.new.outputs = [self._form(t, self.results[t]) for t in self.old.outputs]
@@ -55,17 +62,20 @@ class _Rewrite:
             _retype(twin, wanted)
             self.forms[tensor, home] = self._new_tensor(tensor, home)
         else:
-            self.forms[tensor, home] = _retype(twin, home)
+            self.forms[tensor, home] = twin if home == as_is(tensor) else _retype(twin, home)
 
     def _home(self, tensor: Tensor) -> Encoding:
-        return self.made.produced.get(tensor, FLOAT)
+        return self.made.produced.get(tensor, as_is(tensor))
+
+    def _wanted(self, node: Node, i: int, tensor: Tensor) -> Encoding:
+        return self.made.consumed.get((node, i), as_is(tensor))
 
     def _convert(self, before: Node, after: Node) -> None:
         for i, tensor in enumerate(before.inputs):
             if tensor is not None:
-                after.inputs[i] = self._form(tensor, self.made.consumed.get((before, i), FLOAT))
+                after.inputs[i] = self._form(tensor, self._wanted(before, i, tensor))
         for i, tensor in enumerate(before.outputs):
-            after.outputs[i] = self.forms.get((tensor, self._home(tensor)), self.twin[tensor])
+            after.outputs[i] = self.forms[tensor, self._home(tensor)]
         kind = self.made.kinds.get(before, "")
         operator = get(before.op) if kind else None
         if operator is not None and kind in operator.reference:
@@ -77,8 +87,6 @@ class _Rewrite:
 
     def _form(self, tensor: Tensor, wanted: Encoding) -> Tensor:
         """The tensor that holds a value as `wanted`: there already, or made from the constant, or by a cast."""
-        if tensor.dtype is not FLOAT32:
-            return self.twin[tensor]
         found = self.forms.get((tensor, wanted))
         if found is not None:
             return found
@@ -92,15 +100,18 @@ class _Rewrite:
         return made
 
     def _constant(self, tensor: Tensor, wanted: Encoding) -> Tensor:
-        values = tensor.data
-        assert values is not None
+        values = real_values(tensor)
         made = self._new_tensor(tensor, wanted)
-        if wanted.quantization is None:
+        if wanted.dtype is FLOAT16:
             made.data = np.clip(values, -LARGEST_FLOAT16, LARGEST_FLOAT16).astype(np.float16)
             as_float = self._new_tensor(tensor, FLOAT)
             self._cast(made, as_float)
             return as_float
-        if wanted.dtype.bits >= 32:
+        if len(self.read.get(tensor, ())) == 1:
+            made.name = tensor.name
+        if wanted.quantization is None:
+            made.data = values
+        elif wanted.dtype.bits >= 32:
             made.data = parameters.bias(values, wanted.quantization, wanted.dtype, tensor.name)
         else:
             symmetric = not wanted.quantization.zero_point.any()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyquant.dtypes import DType
+from pyquant.dtypes import FLOAT32, DType
 from pyquant.graph import Model, Node, Quantization, Tensor
 from pyquant.quantize.recipe import Recipe
 
@@ -26,22 +26,29 @@ class Encoding:
         return f"{self.dtype.name} scale {q.scale[0]:.6g} zero point {int(q.zero_point[0])}"
 
 
+FLOAT = Encoding(FLOAT32)
 Use = tuple[Node, int]  # a node and the index of one of its inputs
+
+
+def as_is(tensor: Tensor) -> Encoding:
+    """How a tensor is stored now. What a float32 tensor may have by way of scales means nothing."""
+    return FLOAT if tensor.dtype is FLOAT32 else Encoding(tensor.dtype, tensor.quantization)
 
 
 @dataclass
 class Assignments:
     """Decisions of one quantization, to be printed, reviewed and then given to `apply`.
 
-    produced: how a tensor leaves its producer (or enters the model). consumed: how a node takes an input; absent means
-    float. kinds: the kind in which each converted node computes. kept_float: node labels with the reason.
+    produced: how a tensor leaves its producer (or enters the model). consumed: how a node takes an input. results: how
+    an output leaves its subgraph. What is absent stays as it is. kinds: the kind in which each converted node computes.
+    kept_float: labels of nodes that stay as they are, with the reason.
     """
 
     model: Model
     recipe: Recipe
     produced: dict[Tensor, Encoding] = field(default_factory=dict)
     consumed: dict[Use, Encoding] = field(default_factory=dict)
-    results: dict[int, Encoding] = field(default_factory=dict)  # index of a model output -> how it leaves the model
+    results: dict[Tensor, Encoding] = field(default_factory=dict)
     kinds: dict[Node, str] = field(default_factory=dict)
     kept_float: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

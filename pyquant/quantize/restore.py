@@ -1,61 +1,158 @@
-"""Undoes weight-only quantization, so that every scheme starts from float32 weights."""
+"""Undoes quantization: takes casts out of the way, and decides which nodes compute in float32 again."""
 
 from __future__ import annotations
 
-import numpy as np
+import dataclasses
+from collections.abc import Callable, Iterator
 
-from pyquant.dtypes import FLOAT32
-from pyquant.graph import Model, Node, Subgraph, Tensor
-from pyquant.graph.edit import remove_unused
-from pyquant.ops import find
+from pyquant.dtypes import FLOAT16, FLOAT32, INT32, INT64
+from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor
+from pyquant.ops import Product, find, get
+from pyquant.quantize.apply import apply
+from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, as_is
+from pyquant.quantize.recipe import Recipe
+from pyquant.quantize.solve import inputs_of, outputs_of
+
+FLOAT_AGAIN = Recipe("float32", weights="float32")
 
 
 def float_weights(model: Model) -> Model:
-    """A model whose int8 weights under float activations, and float16 constants, are float32 constants again.
+    """A model whose small weights under float activations, and small constants that are cast to float, are float32.
 
     The model itself where it has none of these.
     """
-    if not any(_stored_small(node) for subgraph in model.subgraphs for node in subgraph.nodes):
-        return model
-    restored = model.copy()
-    for subgraph in restored.subgraphs:
-        subgraph.nodes = [node for node in subgraph.nodes if not _restore(subgraph, node)]
-    remove_unused(restored)
-    return restored
+    made = without_casts(model, _casts_constant, FLOAT_AGAIN)
+    hybrid = [node for subgraph in made.model.subgraphs for node in subgraph.nodes if _is_hybrid(node)]
+    for node in hybrid:
+        restore(made, node)
+    return apply(made) if made.consumed or made.results else model
 
 
-def _stored_small(node: Node) -> str | None:
-    """hybrid or float16 where a node takes constants stored as such; None for all others."""
+def without_casts(model: Model, chosen: Callable[[Node], bool], recipe: Recipe) -> Assignments:
+    """A copy of a model whose `chosen` casts are gone, with the assignments by which it still means the same.
+
+    What read or returned a cast's result takes the cast's source, as the result was stored. Biases state the scale
+    that kernels give them. Subgraphs that operators call stay as they are.
+    """
+    made = Assignments(model.copy(), recipe)
+    for subgraph in entries(made.model):
+        _take_out(made, subgraph, [node for node in subgraph.nodes if _is_cast(node) and chosen(node)])
+        for node in subgraph.nodes:
+            _state_bias_scale(made, subgraph, node)
+    return made
+
+
+def entries(model: Model) -> list[Subgraph]:
+    """The subgraphs that no operator calls: those whose inputs and outputs the model's caller sees."""
+    called = {body for s in model.subgraphs for node in s.nodes for body in node.subgraphs.values()}
+    return [subgraph for subgraph in model.subgraphs if subgraph not in called]
+
+
+def is_small(tensor: Tensor) -> bool:
+    """True for quantized integers and float16 constants: what stands for real values in fewer bits than float32."""
+    if tensor.dtype is FLOAT16:
+        return tensor.is_constant
+    q = tensor.quantization
+    return tensor.dtype.is_quantized_integer and q is not None and (q.scale.size > 0 or q.details is not None)
+
+
+def is_integer_computation(made: Assignments, node: Node) -> bool:
+    """True where a known operator, no cast, computes on or from quantized values, and could do so in float32."""
     operator = find(node.op)
-    kind = operator.kind(node) if operator is not None else ""
-    constant = bool(node.inputs) and node.inputs[0] is not None and node.inputs[0].is_constant
-    return kind if kind == "hybrid" or (kind == "float16" and constant) else None
+    if operator is None or operator.cast or "float32" not in operator.reference:
+        return False
+    read = any(_wanted(made, node, i) != FLOAT for i, _, tensor in _values(node) if _is_real(tensor))
+    return read or any(is_small(tensor) for slot, tensor in outputs_of(node, operator) if slot.role != "data")
 
 
-def _restore(subgraph: Subgraph, node: Node) -> bool:
-    """Give a node float32 weights. True where nothing is left to do for it, as for the cast of a float16 constant."""
-    kind = _stored_small(node)
-    if kind == "float16":
-        source = node.inputs[0]
-        assert source is not None and source.data is not None
-        node.outputs[0].data = source.data.astype(np.float32)
-        return True
-    if kind == "hybrid":
+def restore(made: Assignments, node: Node) -> None:
+    """Decide that a node computes in float32."""
+    operator = get(node.op)
+    made.kinds[node] = "float32"
+    for i, role, tensor in _values(node):
+        if _is_real(tensor) or (role == "bias" and tensor.is_quantized):
+            made.consumed[node, i] = FLOAT
+    for slot, tensor in outputs_of(node, operator):
+        if slot.role != "data" and is_small(tensor):
+            made.produced[tensor] = FLOAT
+
+
+def _is_real(tensor: Tensor) -> bool:
+    return tensor.dtype is FLOAT32 or is_small(tensor)
+
+
+def _is_cast(node: Node) -> bool:
+    """True for a cast between forms of the same real value."""
+    operator = find(node.op)
+    ends = [*node.inputs, *node.outputs]
+    return operator is not None and operator.cast and len(ends) == 2 and all(t and _is_real(t) for t in ends)
+
+
+def _casts_constant(node: Node) -> bool:
+    source = node.inputs[0]
+    return source is not None and source.is_constant and node.outputs[0].dtype is FLOAT32
+
+
+def _is_hybrid(node: Node) -> bool:
+    operator = find(node.op)
+    return operator is not None and operator.kind(node) == "hybrid"
+
+
+def _take_out(made: Assignments, subgraph: Subgraph, casts: list[Node]) -> None:
+    source: dict[Tensor, Tensor] = {}
+    removed = set(casts)
+    for node in subgraph.nodes:
         for i, tensor in enumerate(node.inputs):
-            if tensor is not None and tensor.is_constant and tensor.is_quantized:
-                made = Tensor(f"{tensor.name}_float32", tensor.shape, FLOAT32)
-                made.data = real_values(tensor)
-                subgraph.tensors.append(made)
-                node.inputs[i] = made
-    return False
+            if tensor in source:
+                node.inputs[i] = source[tensor]
+                if node not in removed:
+                    made.consumed[node, i] = as_is(tensor)
+        if node in removed:
+            (taken,) = node.inputs
+            assert taken is not None
+            source[node.outputs[0]] = taken
+    subgraph.nodes = [node for node in subgraph.nodes if node not in removed]
+    for tensor in subgraph.outputs:
+        value = source.get(tensor, tensor)
+        if value is not tensor:
+            made.results[value] = as_is(tensor)
+            if not value.is_constant and value not in (*subgraph.inputs, *subgraph.outputs):
+                value.name = tensor.name
+    subgraph.outputs = [source.get(tensor, tensor) for tensor in subgraph.outputs]
+    for signature in made.model.signatures:
+        if signature.subgraph is subgraph:
+            signature.outputs = [(name, source.get(tensor, tensor)) for name, tensor in signature.outputs]
 
 
-def real_values(tensor: Tensor) -> np.ndarray:
-    """scale * (stored - zero point) of a quantized constant, float32, in its shape."""
-    q, stored = tensor.quantization, tensor.data
-    assert q is not None and stored is not None
-    shape = [1] * stored.ndim
-    if q.per_axis:
-        shape[q.axis] = -1
-    scale, zero_point = (v.reshape(shape).astype(np.float64) for v in (q.scale, q.zero_point))
-    return (scale * (stored - zero_point)).astype(np.float32)
+def _state_bias_scale(made: Assignments, subgraph: Subgraph, node: Node) -> None:
+    """Give an integer bias the product of scales that the kernel takes it in, whatever the file says."""
+    operator = find(node.op)
+    if operator is None:
+        return
+    inputs = {slot.name: (i, tensor) for i, slot, tensor in inputs_of(node, operator)}
+    for i, slot, tensor in inputs_of(node, operator):
+        if not isinstance(slot.scale, Product) or tensor.dtype not in (INT32, INT64) or not tensor.is_constant:
+            continue
+        first, second = (
+            _wanted(made, node, inputs[name][0]).quantization for name in (slot.scale.first, slot.scale.second)
+        )
+        if first is None or second is None:
+            continue
+        product = Quantization.of(first.scale * second.scale)
+        if tensor.quantization != product:
+            stated = dataclasses.replace(tensor, quantization=product)
+            subgraph.tensors.append(stated)
+            node.inputs[i] = stated
+
+
+def _values(node: Node) -> Iterator[tuple[int, str, Tensor]]:
+    """Index, role and tensor of the inputs that are no indices or shapes."""
+    for i, slot, tensor in inputs_of(node, get(node.op)):
+        if slot.role != "data":
+            yield i, slot.role, tensor
+
+
+def _wanted(made: Assignments, node: Node, i: int) -> Encoding:
+    tensor = node.inputs[i]
+    assert tensor is not None
+    return made.consumed.get((node, i), as_is(tensor))

@@ -39,14 +39,15 @@ def solve(model: Model, recipe: Recipe, ranges: Mapping[Tensor, Range] | None = 
     return made
 
 
-def _uses(node: Node, operator: Operator) -> Iterator[tuple[int, Slot, Tensor]]:
+def inputs_of(node: Node, operator: Operator) -> Iterator[tuple[int, Slot, Tensor]]:
     """The inputs that a node has, with their slots."""
     for i, (slot, tensor) in enumerate(zip(operator.slots(node.inputs), node.inputs, strict=True)):
         if tensor is not None:
             yield i, slot, tensor
 
 
-def _results(node: Node, operator: Operator) -> Iterator[tuple[Slot, Tensor]]:
+def outputs_of(node: Node, operator: Operator) -> Iterator[tuple[Slot, Tensor]]:
+    """The outputs of a node, with their slots."""
     yield from zip(operator.slots(node.outputs, outputs=True), node.outputs, strict=True)
 
 
@@ -62,7 +63,7 @@ def _convert_constants(made: Assignments) -> None:
                 if large:
                     made.kept_float.append((node.label, "unknown operator"))
                 continue
-            for i, slot, tensor in _uses(node, operator):
+            for i, slot, tensor in inputs_of(node, operator):
                 if not _is_float_constant(tensor, recipe.min_weight_elements) or slot.role == "data":
                     continue
                 if not hybrid:
@@ -147,12 +148,12 @@ class _Static:
         fused = 0 if node.options is None else getattr(node.options, "fused_activation_function", 0)
         if fused not in PLAIN_ACTIVATIONS:
             return "its fused activation has no integer form"
-        for _, slot, tensor in _uses(node, operator):
+        for _, slot, tensor in inputs_of(node, operator):
             if slot.role in ("weight", "bias") and not tensor.is_constant:
                 return f"its {slot.role} is not constant"
             if slot.role != "data" and tensor.dtype is not FLOAT32:
                 return f"its input {tensor.name!r} is {tensor.dtype}, not float32"
-        for slot, tensor in _results(node, operator):
+        for slot, tensor in outputs_of(node, operator):
             if slot.role != "data" and tensor.dtype is not FLOAT32:
                 return f"its output {tensor.name!r} is {tensor.dtype}, not float32"
         return None
@@ -161,13 +162,13 @@ class _Static:
         """Put into one group what the slots say must share a scale, and prescribe the scales that they fix."""
         by_slot: dict[str, list[Hashable]] = {}
         uses: list[Use] = []
-        for i, slot, tensor in _uses(node, operator):
+        for i, slot, tensor in inputs_of(node, operator):
             if slot.role == "activation":
                 uses.append((node, i))
                 self.keys[node, i] = (node, i) if tensor.is_constant else tensor
                 self.groups.add(self.keys[node, i], self._range(tensor))
                 by_slot.setdefault(slot.name, []).append(self.keys[node, i])
-        for slot, tensor in _results(node, operator):
+        for slot, tensor in outputs_of(node, operator):
             if slot.role == "activation":
                 self.groups.add(tensor, self._range(tensor))
                 by_slot.setdefault(slot.name, []).append(tensor)
@@ -217,11 +218,11 @@ class _Static:
     def _solve_weights(self) -> None:
         """Weight scales per use, wide enough for the bias that rides on them."""
         for node, operator in self.operators.items():
-            uses = {slot.name: (i, tensor) for i, slot, tensor in _uses(node, operator)}
-            for i, slot, tensor in _uses(node, operator):
+            uses = {slot.name: (i, tensor) for i, slot, tensor in inputs_of(node, operator)}
+            for i, slot, tensor in inputs_of(node, operator):
                 if slot.role == "weight":
                     self.scales[node, i] = _weight_scales(tensor, _axis(slot, self.recipe))
-            for _, slot, tensor in _uses(node, operator):
+            for _, slot, tensor in inputs_of(node, operator):
                 if slot.role == "bias" and isinstance(slot.scale, Product):
                     use = (node, uses[slot.scale.second][0])
                     values = tensor.data
@@ -236,8 +237,8 @@ class _Static:
         raised = False
         for node, operator in self.operators.items():
             scale_of, terms_of = self._measures(node, operator)
-            members = [(slot, self.keys[node, i]) for i, slot, _ in _uses(node, operator) if (node, i) in self.keys]
-            members += [(slot, tensor) for slot, tensor in _results(node, operator) if slot.role == "activation"]
+            members = [(slot, self.keys[node, i]) for i, slot, _ in inputs_of(node, operator) if (node, i) in self.keys]
+            members += [(slot, tensor) for slot, tensor in outputs_of(node, operator) if slot.role == "activation"]
             for slot, key in members:
                 for floor in slot.floors:
                     least = floor.ratio.get(self.type.name, 0.0)
@@ -253,7 +254,7 @@ class _Static:
         """The largest scale in each input slot, and the elements per output of each weight slot."""
         scales: dict[str, float] = {}
         terms: dict[str, int] = {}
-        for i, slot, tensor in _uses(node, operator):
+        for i, slot, tensor in inputs_of(node, operator):
             if (node, i) in self.keys:
                 scales[slot.name] = max(scales.get(slot.name, 0.0), self._scale(self.keys[node, i]))
             elif slot.role == "weight":
@@ -265,7 +266,7 @@ class _Static:
     def _assign(self, node: Node, operator: Operator) -> None:
         made = self.made
         by_slot: dict[str, Encoding] = {}
-        for i, slot, _ in sorted(_uses(node, operator), key=lambda use: use[1].role == "bias"):
+        for i, slot, _ in sorted(inputs_of(node, operator), key=lambda use: use[1].role == "bias"):
             if slot.role == "activation":
                 made.consumed[node, i] = self._encoding(self.keys[node, i])
             elif slot.role == "weight":
@@ -279,7 +280,7 @@ class _Static:
                 )
             if (node, i) in made.consumed:
                 by_slot[slot.name] = made.consumed[node, i]
-        for slot, tensor in _results(node, operator):
+        for slot, tensor in outputs_of(node, operator):
             if slot.role == "activation":
                 made.produced[tensor] = self._encoding(tensor)
 
@@ -287,9 +288,9 @@ class _Static:
         for tensor in main.inputs:
             if tensor.dtype is FLOAT32 and self.recipe.input_type != "float32":
                 self.made.produced[tensor] = self._boundary(tensor, self.recipe.input_type)
-        for i, tensor in enumerate(main.outputs):
+        for tensor in main.outputs:
             if tensor.dtype is FLOAT32 and self.recipe.output_type != "float32":
-                self.made.results[i] = self._boundary(tensor, self.recipe.output_type)
+                self.made.results[tensor] = self._boundary(tensor, self.recipe.output_type)
 
     def _boundary(self, tensor: Tensor, name: str) -> Encoding:
         self.groups.add(tensor, self._range(tensor))

@@ -16,6 +16,7 @@ from pyquant.calibrate.data import fit, random_samples
 from pyquant.errors import DataError, ShapeError
 from pyquant.graph import Model, Node, Tensor
 from pyquant.graph import open as open_model
+from pyquant.graph.real import real as real_of
 from pyquant.run import compile
 from pyquant.validate.oracle import RUNTIMES, Oracle
 from pyquant.validate.report import Divergence, Report, TensorReport
@@ -98,14 +99,9 @@ def accuracy(model: Model, inputs: Any, labels: np.ndarray, threads: int = 1) ->
 
 def real(array: np.ndarray, tensor: Tensor) -> np.ndarray:
     """The real values of a tensor's stored ones, in float64: scale * (stored - zero point) where it is quantized."""
-    wide: np.ndarray = array.astype(np.float64)
-    if not (tensor.is_quantized and tensor.dtype.is_quantized_integer) or tensor.quantization is None:
-        return wide
-    quantization = tensor.quantization
-    shape = [-1 if i == quantization.axis and quantization.per_axis else 1 for i in range(array.ndim)]
-    wide -= quantization.zero_point.reshape(shape)
-    wide *= quantization.scale.reshape(shape)
-    return wide
+    if tensor.quantization is None or not (tensor.is_quantized and tensor.dtype.is_quantized_integer):
+        return array.astype(np.float64)
+    return real_of(array, tensor.quantization)
 
 
 class Tally:

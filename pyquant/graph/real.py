@@ -1,0 +1,46 @@
+"""The real values that stored integers stand for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyquant.dtypes import FLOAT16, FLOAT32
+from pyquant.errors import GraphError
+from pyquant.graph.model import Quantization, Tensor
+
+
+def real(stored: np.ndarray, quantization: Quantization) -> np.ndarray:
+    """scale * (stored - zero point) in float64, in the shape of `stored`. quantization: with one scale or per axis."""
+    wide: np.ndarray = stored.astype(np.float64)
+    shape = [-1 if i == quantization.axis and quantization.per_axis else 1 for i in range(stored.ndim)]
+    wide -= quantization.zero_point.reshape(shape if quantization.zero_point.size > 1 else ())
+    wide *= quantization.scale.reshape(shape if quantization.per_axis else ())
+    return wide
+
+
+def real_values(tensor: Tensor) -> np.ndarray:
+    """The values of a constant as float32, in its shape. Raises GraphError for one that is neither float nor quantized.
+
+    Blockwise quantized weights (O, I) take scale [o, i // block size].
+    """
+    stored, q = tensor.data, tensor.quantization
+    if stored is not None and tensor.dtype in (FLOAT32, FLOAT16):
+        return stored.astype(np.float32, copy=False)
+    if stored is None or q is None:
+        raise GraphError(f"tensor {tensor.name!r}: expected a constant, float or quantized, found {tensor.dtype}")
+    if q.details is not None:
+        return _blockwise(tensor, stored, q)
+    return real(stored, q).astype(np.float32)
+
+
+def _blockwise(tensor: Tensor, stored: np.ndarray, quantization: Quantization) -> np.ndarray:
+    details, scales = quantization.details, quantization.tensors.get("scales")
+    assert details is not None
+    size = details.fields.get("block_size", 0)
+    if scales is None or scales.data is None or scales.shape != (*stored.shape[:-1], stored.shape[-1] // max(size, 1)):
+        raise GraphError(f"tensor {tensor.name!r}: pyquant does not read values of this {details.table}")
+    blocks = stored.reshape(*scales.shape, size).astype(np.float64)
+    zero_points = quantization.tensors.get("zero_points")
+    if zero_points is not None and zero_points.data is not None:
+        blocks -= zero_points.data.reshape(scales.shape)[..., None]
+    return (blocks * scales.data[..., None].astype(np.float64)).astype(np.float32).reshape(stored.shape)
