@@ -68,6 +68,11 @@ TFLITE_RUNTIME_2_14 = _release(
     "the last tflite-runtime on PyPI",
     "measured: versions, types, offset buffers and gaps, with files of one operator",
 )
+UNNAMED_BIAS = Gap(
+    (*INT16X8, input_is(2, "int32"), negated(narrow_bias)),
+    "reads the int32 bias as int64",
+    "set the option quantized_bias_type to INT32",
+)
 LITERT_2_3 = Target(
     "ai-edge-litert-2.3",
     "ai-edge-litert 2.3 on PyPI, LiteRT of release 2.23",
@@ -75,16 +80,8 @@ LITERT_2_3 = Target(
     {op: version for op, version in highest_versions("2.23").items() if op != "STABLEHLO_CBRT"},
     gaps={
         **GAPS_OF_BOTH,
-        **dict.fromkeys(
-            ("CONV_2D", "FULLY_CONNECTED"),
-            (
-                Gap(
-                    (*INT16X8, input_is(2, "int32"), negated(narrow_bias)),
-                    "reads the int32 bias as int64",
-                    "set the option quantized_bias_type to INT32",
-                ),
-            ),
-        ),
+        "CONV_2D": (*GAPS_OF_BOTH["CONV_2D"], UNNAMED_BIAS),
+        "FULLY_CONNECTED": (UNNAMED_BIAS,),
     },
     custom=CUSTOM,
     offset_buffers=True,

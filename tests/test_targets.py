@@ -1,0 +1,137 @@
+"""Targets: their op versions probed in the runtimes, and what they find in models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyquant import graph, targets
+from pyquant.dtypes import BY_NAME
+from pyquant.errors import OptionError, OracleError
+from pyquant.graph import Buffer, Builder, Model, Quantization
+from pyquant.targets import TARGETS
+from pyquant.validate import Oracle
+from pyquant.wire import Record
+
+RUNTIMES = {"tflite-runtime": "tflite-runtime-2.14", "ai-edge-litert": "ai-edge-litert-2.3"}
+# Operators of one input and one output without options that a runtime reads, so that a file of one of them loads.
+PROBED = (
+    "ABS",
+    "ADD",
+    "CAST",
+    "CONV_2D",
+    "DEQUANTIZE",
+    "DIV",
+    "ELU",
+    "EXP",
+    "FULLY_CONNECTED",
+    "GELU",
+    "LOG",
+    "LOGISTIC",
+)
+PROBED += ("LOG_SOFTMAX", "MUL", "NEG", "QUANTIZE", "RELU", "RELU6", "ROUND", "RSQRT", "SIN", "SQRT", "SQUARE", "TANH")
+
+
+def one(op: str, version: int) -> Model:
+    b = Builder()
+    x, y = b.input("x", (1, 4)), b.tensor("y", (1, 4))
+    b.node(op, [x], [y], version=version)
+    return b.model([y])
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_highest_versions_are_those_of_the_runtime(runtime: str, oracle_of: Callable[[str], Oracle]) -> None:
+    oracle, versions = oracle_of(runtime), targets.get(runtime).versions
+    for op in PROBED:
+        assert registered(oracle, one(op, versions[op])), op
+        assert not registered(oracle, one(op, versions[op] + 1)), op
+
+
+def registered(oracle: Oracle, model: Model) -> bool:
+    """The runtime has the operator in that version; whether it likes the node does not matter."""
+    try:
+        oracle.load(model, resolver="optimized")
+    except OracleError as error:
+        return "Didn't find op" not in str(error)
+    return True
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_real_files_without_problems_load(runtime: str, data_folder: Path, oracle_of: Callable[[str], Oracle]) -> None:
+    """And files with a fatal one are refused, but for those that load and then compute nonsense."""
+    oracle, target = oracle_of(runtime), targets.get(runtime)
+    for path in sorted(data_folder.rglob("*.tflite")):
+        model = graph.open(path)
+        found = [p for p in target.problems(model) if p.fatal]
+        try:
+            oracle.load(path, resolver="optimized")
+        except OracleError:
+            assert found or path.stem in MALFORMED, path
+        else:
+            assert not found or path.stem in NONSENSE, (path, [str(p) for p in found])
+
+
+# No target's fault: sizes that do not fit, no subgraph, an axis past the shape.
+MALFORMED = {
+    "litert_test__simple_squeeze",
+    *(f"tflite__converter__quantization__lite__testdata__{n}" for n in ("lstm_calibrated2", "lstm_quantized2")),
+    *(f"tflite__converter__quantization__lite__testdata__{n}" for n in ("svdf_calibrated", "svdf_quantized")),
+    "tflite__testdata__0_subgraphs",
+    "person_detect",
+}
+NONSENSE = {"partly_quantized_mnist", "litert_test__qwen_fc_blockwise_quantized"}
+
+
+def planted(**extra: object) -> Model:
+    """ADD of a constant, whose tensor gets these fields."""
+    b = Builder()
+    x, y = b.input("x", (1, 4), "int8", Quantization.of(0.1)), b.tensor("y", (1, 4), "int8", Quantization.of(0.1))
+    c = b.constant("c", np.ones((1, 4), np.int8), "int8", Quantization.of(0.1))
+    b.node("ADD", [x, c], [y], Record("AddOptions"), version=2)
+    for name, value in extra.items():
+        setattr(c, name, value)
+    return b.model([y])
+
+
+@pytest.mark.parametrize(
+    ("model", "target", "rules"),
+    [
+        (planted(), "tflm", ""),
+        (planted(), "edgetpu", ""),
+        (one("ELU", 1), "edgetpu", "type gap"),
+        (one("STABLEHLO_ADD", 1), "tflite-runtime-2.14", "operator"),
+        (one("STABLEHLO_ADD", 1), "litert", ""),
+        (one("ADD", 9), "litert", "version"),
+        (one("ADD", 9), "tflm", ""),
+        (one("GELU", 1), "tflite-2.5", "operator"),
+        (planted(buffer=Buffer(None, {"offset": 4096, "size": 4})), "tflm", "storage"),
+        (planted(buffer=Buffer(None, {"offset": 4096, "size": 4})), "tflite-runtime-2.14", ""),
+        (planted(extra={"external_buffer": 1}), "tflite-runtime-2.14", "storage"),
+        (planted(sparsity=Record("SparsityParameters")), "tflm", "sparsity"),
+        (planted(shape_signature=(-1, 4)), "edgetpu", "shape"),
+        (planted(dtype=BY_NAME["bfloat16"]), "tflite-runtime-2.14", "type"),
+    ],
+)
+def test_problems(model: Model, target: str, rules: str) -> None:
+    assert [problem.rule for problem in targets.get(target).problems(model)] == rules.split()
+
+
+def test_a_fallback_takes_what_the_target_does_not_map() -> None:
+    (problem,) = targets.get("edgetpu").problems(one("NEG", 1))[-1:]
+    assert not problem.fatal
+    assert "runs on the CPU" in str(problem)
+
+
+def test_unknown_targets_are_refused_by_name() -> None:
+    with pytest.raises(OptionError, match="tflm"):
+        targets.get("abacus")
+
+
+def test_every_target_says_where_its_facts_are_from() -> None:
+    for name, target in TARGETS.items():
+        assert target.name == name
+        assert target.about and target.source and target.versions
+        assert all(gap.reason for gaps in target.gaps.values() for gap in gaps)
