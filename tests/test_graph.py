@@ -299,7 +299,7 @@ def test_unknown_types_and_missing_names_are_kept_and_shown() -> None:
 def test_print() -> None:
     text = str(graph.load(sound() + b"PK"))
     assert "sound" in text
-    assert "input   'x'  int8[1,4]  scale 0.5 zero point 3" in text
+    assert "input   x  int8[1,4]  scale 0.5 zero point 3" in text
     assert "FULLY_CONNECTED  v1  int8[1,4], int8[2,4]*, - -> int8[1,2]" in text
     assert "1 operators, 8 constant (*) elements in 8 bytes" in text
     assert "2 bytes follow the model" in text

@@ -12,7 +12,7 @@ import pyquant
 PACKAGE = Path(pyquant.__file__).parent
 # layer -> height; equal heights never import each other
 HEIGHTS = {
-    **dict.fromkeys(("errors",), 0),
+    **dict.fromkeys(("errors", "table"), 0),
     "dtypes": 1,
     **dict.fromkeys(("wire", "fixed"), 2),
     **dict.fromkeys(("graph", "native"), 3),

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from pyquant.graph.model import Model, Node, Quantization, Signature, Subgraph, Tensor
+from pyquant.table import Column, lines, printable
 
 # Inputs or outputs that one row shows before it only counts the rest.
 SHOWN = 4
@@ -13,20 +14,23 @@ SHOWN = 4
 
 def summary(model: Model) -> str:
     """Inputs, outputs and operators of every subgraph, signatures, and totals by element type."""
-    lines = [model.description or "(no description)"]
+    text = [model.description or "(no description)"]
     for i, subgraph in enumerate(model.subgraphs):
-        lines += ["", f"Subgraph {i} {subgraph.name!r}", *_subgraph(subgraph)]
+        text += ["", f"Subgraph {i} {subgraph.name!r}", *_subgraph(subgraph)]
     if model.signatures:
-        lines += ["", "Signatures", *(f"  {_signature(s)}" for s in model.signatures)]
-    lines += ["", *_totals(model)]
-    # names that are not UTF-8 hold surrogates, which no terminal can show
-    return "\n".join(line.rstrip() for line in lines).encode("utf-8", "backslashreplace").decode()
+        text += ["", "Signatures", *(f"  {signature_text(s)}" for s in model.signatures)]
+    return "\n".join(printable(line) for line in [*text, "", *_totals(model)])
 
 
 def _subgraph(subgraph: Subgraph) -> Iterator[str]:
-    sides = [("input", t) for t in subgraph.inputs] + [("output", t) for t in subgraph.outputs]
-    yield from _columns([(side, repr(t.name), _type(t), _quantization(t.quantization)) for side, t in sides])
+    yield from _columns(end_rows(subgraph))
     yield from _columns([_node(i, node) for i, node in enumerate(subgraph.nodes)])
+
+
+def end_rows(subgraph: Subgraph) -> list[tuple[str, ...]]:
+    """A row of words for each input and output: which, name, type, quantization."""
+    sides = [("input", t) for t in subgraph.inputs] + [("output", t) for t in subgraph.outputs]
+    return [(side, t.name, type_text(t), quantization_text(t.quantization)) for side, t in sides]
 
 
 def _node(index: int, node: Node) -> tuple[str, ...]:
@@ -40,13 +44,13 @@ def _node(index: int, node: Node) -> tuple[str, ...]:
 
 
 def _list(tensors: Sequence[Tensor | None]) -> str:
-    shown = ["-" if tensor is None else _type(tensor) for tensor in tensors[:SHOWN]]
+    shown = ["-" if tensor is None else type_text(tensor) for tensor in tensors[:SHOWN]]
     if len(tensors) > SHOWN:
         shown.append(f"{len(tensors) - SHOWN} more")
     return ", ".join(shown)
 
 
-def _type(tensor: Tensor) -> str:
+def type_text(tensor: Tensor) -> str:
     """`int8[1,224,224,3]`; ? for a size that is not known, a star for a constant."""
     signature = tensor.shape_signature
     shape = signature if signature is not None and len(signature) == len(tensor.shape) else tensor.shape
@@ -54,7 +58,8 @@ def _type(tensor: Tensor) -> str:
     return f"{tensor.dtype}[{sizes}]{'*' if tensor.is_constant else ''}"
 
 
-def _quantization(quantization: Quantization | None) -> str:
+def quantization_text(quantization: Quantization | None) -> str:
+    """`scale 0.5 zero point -3`, or what stands in its place; nothing where there is none."""
     if quantization is None:
         return ""
     if quantization.details is not None:
@@ -67,7 +72,8 @@ def _quantization(quantization: Quantization | None) -> str:
     return f"scale {quantization.scale[0]:.6g} zero point {zero_point}"
 
 
-def _signature(signature: Signature) -> str:
+def signature_text(signature: Signature) -> str:
+    """`serving_default(x, y) -> z`."""
     inputs, outputs = (", ".join(str(name) for name, _ in side) for side in (signature.inputs, signature.outputs))
     return f"{signature.key}({inputs}) -> {outputs}"
 
@@ -88,6 +94,4 @@ def _totals(model: Model) -> Iterator[str]:
 
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+    yield from (f"  {line}" for line in lines([Column("")] * max(map(len, rows), default=0), rows))
