@@ -1,5 +1,6 @@
 """Shows what is in models: descriptions, overlays for a graph viewer, differences."""
 
 from pyquant.see.describe import Description, describe
+from pyquant.see.overlay import COSTS, cost_overlay, overlay
 
-__all__ = ["Description", "describe"]
+__all__ = ["COSTS", "Description", "cost_overlay", "describe", "overlay"]
