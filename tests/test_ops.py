@@ -15,6 +15,7 @@ from cases.case import Case
 from pyquant.graph import Model
 from pyquant.graph import open as open_model
 from pyquant.native import isas
+from pyquant.ops.versions import FIRST_VERSION
 from pyquant.run import compile, interpret
 from pyquant.validate import RUNTIMES, Oracle
 
@@ -30,6 +31,8 @@ def test_reference_equals_runtime(case: Case, runtime: str, oracle_of: Callable[
         pytest.skip(f"{runtime} does not run this row")
     oracle = oracle_of(runtime)
     model, feeds = case.model(), case.feeds()
+    for node in model.main.nodes:  # versions only gate, and the registry of reference kernels lags behind its kernels
+        node.opcode.version = FIRST_VERSION.get(node.op, 1)
     oracle.load(model)
     theirs = list(oracle.run(feeds).values())
     assert [t.shape for t in model.main.outputs] == [a.shape for a in theirs], "the shape rule"

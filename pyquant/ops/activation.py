@@ -118,21 +118,20 @@ SIGMOID = _sigmoid_table()
 RESCALED = Slot("y", floors=(Floor(("x",), {"int8": 2.0**-22, "int16": 2.0**-14}),))
 
 
-def _relu(name: str, lo: float, hi: float, kinds: tuple[str, ...], versions: dict[str, int]) -> Operator:
+def _relu(name: str, lo: float, hi: float, kinds: tuple[str, ...]) -> Operator:
     codes = partial(relu_codes, lo, hi)
     references: dict[str, Any] = {"float32": partial(relu, lo, hi), **dict.fromkeys(kinds, codes)}
     kernels = {
         "float32": Kernel("clamp_f32", "pq_activation", partial(elements, lo=lo, hi=hi)),
         **lut_kernels(codes, kinds),
     }
-    operator = Operator(name, (Slot("x"),), (RESCALED,), same_shape, references, kernels=kernels, versions=versions)
-    return register(operator)
+    return register(Operator(name, (Slot("x"),), (RESCALED,), same_shape, references, kernels=kernels))
 
 
-RELU = _relu("RELU", 0, INFINITY, ("int8", "uint8", "int16"), {"int8": 2, "int16": 3})
-RELU6 = _relu("RELU6", 0, 6, ("int8", "uint8", "int16"), {"int8": 2, "int16": 3})
-RELU_N1_TO_1 = _relu("RELU_N1_TO_1", -1, 1, ("int8", "uint8"), {})
-RELU_0_TO_1 = _relu("RELU_0_TO_1", 0, 1, ("int8", "uint8"), {})
+RELU = _relu("RELU", 0, INFINITY, ("int8", "uint8", "int16"))
+RELU6 = _relu("RELU6", 0, 6, ("int8", "uint8", "int16"))
+RELU_N1_TO_1 = _relu("RELU_N1_TO_1", -1, 1, ("int8", "uint8"))
+RELU_0_TO_1 = _relu("RELU_0_TO_1", 0, 1, ("int8", "uint8"))
 
 LOGISTIC = register(
     Operator(
@@ -152,7 +151,6 @@ LOGISTIC = register(
             **lut_kernels(partial(through_float, logistic), ("int8", "uint8")),
             **lut_kernels(logistic_int16, ("int16",)),
         },
-        versions={"int8": 2, "int16": 3},
     )
 )
 
@@ -174,6 +172,5 @@ TANH = register(
             **lut_kernels(partial(through_float, tanh), ("int8", "uint8")),
             **lut_kernels(tanh_int16, ("int16",)),
         },
-        versions={"int8": 2, "int16": 3},
     )
 )

@@ -184,7 +184,6 @@ ADD = register(
         shape=broadcast_shape,
         reference={**dict.fromkeys(PLAIN, plain_sum), **dict.fromkeys(QUANTIZED, quantized_sum)},
         kernels=typed_kernels("add", "pq_binary", sum_params),
-        versions={"int8": 2, "int16": 3, "int64": 4},
         settings={"int16": {"pot_scale_int16": False}},
     )
 )
@@ -198,7 +197,6 @@ SUB = register(
         shape=broadcast_shape,
         reference={**dict.fromkeys(PLAIN, plain_sum), **dict.fromkeys(QUANTIZED, quantized_sum)},
         kernels=typed_kernels("add", "pq_binary", sum_params),
-        versions={"int8": 2, "int16": 5, "int64": 4},
         settings={"int16": {"pot_scale_int16": False}},
     )
 )
@@ -212,6 +210,5 @@ MUL = register(
         shape=broadcast_shape,
         reference={**dict.fromkeys(PLAIN, plain_product), **dict.fromkeys(QUANTIZED, quantized_product)},
         kernels=typed_kernels("multiply", "pq_binary", product_params),
-        versions={"int8": 2, "int16": 4, "int64": 5},
     )
 )

@@ -9,6 +9,7 @@ from pyquant.dtypes import DType, dtype
 from pyquant.graph import Builder, Node, OpCode, Quantization, Tensor
 from pyquant.ops.operator import Call
 from pyquant.ops.registry import get
+from pyquant.ops.versions import lowest_version
 from pyquant.wire import Record
 
 
@@ -30,10 +31,9 @@ def add(
     first = next(
         t for slot, t in zip(operator.slots(inputs), inputs, strict=True) if t is not None and slot.role != "data"
     )
-    out = Tensor(name, (), dtype(dtype_ or first.dtype))
+    out = Tensor(name, (), dtype(dtype_ or first.dtype), quantization=quantization)
     call = Call(operator, Node(OpCode(op), list(inputs), [out], record))
     (shape,) = operator.shape(call, *(None if t is None else t.shape for t in inputs))
     made = builder.tensor(name, tuple(int(n) for n in shape), out.dtype, quantization)
-    node = builder.node(op, list(inputs), [made], record)
-    node.opcode.version = max(node.opcode.version, operator.versions.get(operator.kind(node), 1))
+    builder.node(op, list(inputs), [made], record, version=lowest_version(call.node) or 1)
     return made

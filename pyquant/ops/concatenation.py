@@ -73,6 +73,5 @@ CONCATENATION = register(
         shape=concatenated,
         reference={**dict.fromkeys(EVERY_TYPE, concatenate), "uint8": concatenate_uint8},
         kernels=dict.fromkeys(EVERY_TYPE, Kernel("concatenation_x8", "pq_concatenation", concatenation_params)),
-        versions={"int8": 2, "int16": 3},
     )
 )

@@ -243,7 +243,6 @@ CONV_2D = register(
             "hybrid": Kernel("conv2d_f32s8", "pq_conv2d", conv_params),
         },
         macs=conv_macs,
-        versions={"int8": 3, "int16": 4, "hybrid": 5},
         settings={"int16": {"quantized_bias_type": "INT64"}},
     )
 )
@@ -270,6 +269,5 @@ DEPTHWISE_CONV_2D = register(
             "hybrid": Kernel("depthwise_conv2d_f32s8", "pq_depthwise_conv2d", depthwise_params),
         },
         macs=depthwise_macs,
-        versions={"int8": 3, "int16": 5, "hybrid": 6},
     )
 )

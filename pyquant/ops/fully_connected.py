@@ -124,7 +124,6 @@ FULLY_CONNECTED = register(
             "hybrid": Kernel("conv2d_f32s8", "pq_conv2d", params),
         },
         macs=macs,
-        versions={"int8": 4, "int16": 7, "hybrid": 3},
         settings={"int16": {"quantized_bias_type": "INT64"}},
     )
 )

@@ -146,7 +146,7 @@ MacRule = Callable[[Call], int]
 
 @dataclass(frozen=True)
 class Operator:
-    """One TFLite operator. `reference`, `kernels`, `versions` and `settings` are keyed by kind: see `kind`.
+    """One TFLite operator. `reference`, `kernels` and `settings` are keyed by kind: see `kind`.
 
     settings: option fields that a quantizer must write for that kind.
     macs: multiply-accumulates of one run, those with padding too; None for an operator that sums no products:
@@ -160,7 +160,6 @@ class Operator:
     reference: Mapping[str, Reference]
     options: str | None = None
     kernels: Mapping[str, Kernel] = field(default_factory=dict)
-    versions: Mapping[str, int] = field(default_factory=dict)  # lowest op version that means this kind; 1 where absent
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     macs: MacRule | None = None
     view: bool = False  # the output is the input's bytes under another shape

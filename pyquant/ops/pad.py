@@ -70,6 +70,5 @@ PAD = register(
         shape=padded,
         reference=dict.fromkeys(EVERY_TYPE, pad),
         kernels=dict.fromkeys(EVERY_TYPE, Kernel("pad_x8", "pq_pad", pad_params)),
-        versions={"int8": 2, "int16": 3},
     )
 )

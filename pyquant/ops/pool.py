@@ -81,7 +81,6 @@ AVERAGE_POOL_2D = register(
         shape=pooled_shape,
         reference=dict.fromkeys(KERNEL_TYPES, average_pool),
         kernels=typed_kernels("average_pool", "pq_pool", pool_params),
-        versions={"int8": 2, "int16": 3},
     )
 )
 
@@ -94,6 +93,5 @@ MAX_POOL_2D = register(
         shape=pooled_shape,
         reference=dict.fromkeys(KERNEL_TYPES, max_pool),
         kernels=typed_kernels("max_pool", "pq_pool", pool_params),
-        versions={"int8": 2, "int16": 3},
     )
 )

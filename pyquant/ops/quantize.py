@@ -113,7 +113,6 @@ QUANTIZE = register(
             **lut_kernels(requantize, ("int8", "uint8")),
             "int16": Kernel("requantize_s16", "pq_requantize", requantize_params),
         },
-        versions={"int16": 2},
     )
 )
 
@@ -133,6 +132,5 @@ DEQUANTIZE = register(
             **typed_kernels("dequantize", "pq_dequantize", dequantize_params, QUANTIZED),
             "float16": Kernel("dequantize_f16", "pq_dequantize", dequantize_params),
         },
-        versions={"int8": 2, "int16": 3, "float16": 3, "int4": 6},
     )
 )

@@ -96,6 +96,5 @@ MEAN = register(
         shape=reduced_shape,
         reference={"float32": mean_float, **dict.fromkeys(QUANTIZED, mean_quantized)},
         kernels=typed_kernels("mean", "pq_mean", mean_params),
-        versions={"int8": 2, "int16": 3},
     )
 )

@@ -117,6 +117,5 @@ RESIZE_BILINEAR = register(
             "uint8": resize_uint8,
         },
         kernels=typed_kernels("resize_bilinear", "pq_resize", resize_params, ("float32", "int8", "int16")),
-        versions={"float32": 3, "int8": 3, "uint8": 3, "int16": 4},
     )
 )

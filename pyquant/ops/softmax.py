@@ -141,6 +141,5 @@ SOFTMAX = register(
             "int16": softmax_int16,
         },
         kernels=typed_kernels("softmax", "pq_softmax", softmax_params, ("float32", "int8", "int16")),
-        versions={"int8": 2, "int16": 3},
     )
 )

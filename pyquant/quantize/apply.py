@@ -8,7 +8,7 @@ from pyquant.dtypes import FLOAT16, FLOAT32
 from pyquant.graph import Model, Node, OpCode, Subgraph, Tensor
 from pyquant.graph.edit import remove_unused
 from pyquant.graph.real import real_values
-from pyquant.ops import get
+from pyquant.ops import get, lowest_version
 from pyquant.quantize import parameters
 from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, as_is
 from pyquant.wire import Record
@@ -79,10 +79,10 @@ class _Rewrite:
         kind = self.made.kinds.get(before, "")
         operator = get(before.op) if kind else None
         if operator is not None and kind in operator.reference:
-            after.opcode = self._opcode(before.op, operator.versions.get(kind, 1))
             if kind in operator.settings:
                 options = after.options or Record(str(operator.options))
                 after.options = options.replace(**operator.settings[kind])
+            after.opcode = self._opcode(after)
         self.nodes.append(after)
 
     def _form(self, tensor: Tensor, wanted: Encoding) -> Tensor:
@@ -122,7 +122,7 @@ class _Rewrite:
         name = "DEQUANTIZE" if target.dtype is FLOAT32 else "QUANTIZE"
         operator = get(name)
         node = Node(OpCode(name), [source], [target], None if operator.options is None else Record(operator.options))
-        node.opcode = self._opcode(name, operator.versions.get(operator.kind(node), 1))
+        node.opcode = self._opcode(node)
         self.nodes.append(node)
 
     def _new_tensor(self, tensor: Tensor, encoding: Encoding) -> Tensor:
@@ -131,8 +131,10 @@ class _Rewrite:
         self.new.tensors.append(made)
         return made
 
-    def _opcode(self, name: str, version: int) -> OpCode:
-        return self.opcodes.setdefault((name, version), OpCode(name, version))
+    def _opcode(self, node: Node) -> OpCode:
+        """The operator code of a node's lowest version, the same one for all that declare it."""
+        version = lowest_version(node) or 1
+        return self.opcodes.setdefault((node.op, version), OpCode(node.op, version))
 
 
 def _retype(tensor: Tensor, encoding: Encoding) -> Tensor:
