@@ -74,13 +74,12 @@ def test_real_files_without_problems_load(runtime: str, data_folder: Path, oracl
             assert not found or path.stem in NONSENSE, (path, [str(p) for p in found])
 
 
-# No target's fault: sizes that do not fit, no subgraph, an axis past the shape.
+# No target's fault: sizes that do not fit, no subgraph.
 MALFORMED = {
     "litert_test__simple_squeeze",
     *(f"tflite__converter__quantization__lite__testdata__{n}" for n in ("lstm_calibrated2", "lstm_quantized2")),
     *(f"tflite__converter__quantization__lite__testdata__{n}" for n in ("svdf_calibrated", "svdf_quantized")),
     "tflite__testdata__0_subgraphs",
-    "person_detect",
 }
 NONSENSE = {"partly_quantized_mnist", "litert_test__qwen_fc_blockwise_quantized"}
 

@@ -31,8 +31,8 @@ class Gap:
 class Problem:
     """Something of a model that a target does not take.
 
-    rule: operator, version, type, gap, shape, storage, sparsity, scheme or subgraphs. fatal: the target refuses the
-    model, or runs it wrong; otherwise only this node runs elsewhere. lowering: see Gap.
+    rule: operator, version, type, gap, shape, axis, storage, sparsity, scheme or subgraphs. fatal: the target refuses
+    the model, or runs it wrong; otherwise only this node runs elsewhere. lowering: see Gap.
     """
 
     rule: str
@@ -72,6 +72,7 @@ class Target:
     sparsity: bool = True
     schemes: bool = False  # quantization other than scales per tensor or axis (blocks)
     subgraphs: bool = True  # more than one
+    stray_axes: bool = False  # a quantization axis past the shape, beside a single scale that needs none
 
     def version(self, node: Node) -> int | None:
         """The op version to declare for a builtin operator's node; None where the target lacks what the node needs."""
@@ -104,9 +105,14 @@ class Target:
             yield Problem("shape", where, reason, "give inputs their sizes with resize", tensor=tensor)
         if tensor.sparsity is not None and not self.sparsity:
             yield Problem("sparsity", where, f"{self.name} reads no sparse encoding", "store it dense", tensor=tensor)
-        if tensor.quantization is not None and tensor.quantization.details is not None and not self.schemes:
-            reason = f"{self.name} does not know {tensor.quantization.details.table}"
-            yield Problem("scheme", where, reason, tensor=tensor)
+        quantization = tensor.quantization
+        if quantization is None:
+            return
+        if quantization.details is not None and not self.schemes:
+            yield Problem("scheme", where, f"{self.name} does not know {quantization.details.table}", tensor=tensor)
+        if tensor.is_quantized and not self.stray_axes and not 0 <= quantization.axis < max(1, len(tensor.shape)):
+            reason = f"{self.name} takes no axis {quantization.axis} of a shape {tensor.shape}"
+            yield Problem("axis", where, reason, "axis 0 means the same of a single scale", tensor=tensor)
 
     def _of_node(self, node: Node) -> Iterator[Problem]:
         types = {t.dtype.name for t in (*node.inputs, *node.outputs) if t is not None} - self.types

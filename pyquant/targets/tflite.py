@@ -30,10 +30,15 @@ GAPS_OF_2_14: dict[str, tuple[Gap, ...]] = {
         Gap(
             (*FLOAT_BY_INT8, input_per_axis(1)),
             "takes 0 for the scale of float inputs by int8 weights of several scales, and returns the bias",
-            "a depthwise convolution computes the same",
-            lowering="as_depthwise",
+            "a depthwise convolution computes the same where inputs are quantized asymmetrically",
+            lowering="depthwise",
         ),
-        Gap((input_is(1, "int4"), input_per_axis(1)), "takes int4 weights of one scale only", "use int8 weights"),
+        Gap(
+            (input_is(1, "int4"), input_per_axis(1)),
+            "takes int4 weights of one scale only",
+            "int8 weights compute the same",
+            lowering="int8",
+        ),
     ),
     **dict.fromkeys(("GELU", "GREATER", "PRELU", "SUM"), (_types("int16"),)),
     "QUANTIZE": (Gap((input_is(0, "int8", "uint8"), output_is(0, "int16")), "does not requantize 8 to 16 bits"),),

@@ -67,4 +67,5 @@ TFLM = Target(
     custom=frozenset(CUSTOM.split()),
     types=frozenset(TYPES.split()),
     sparsity=False,
+    stray_axes=True,
 )

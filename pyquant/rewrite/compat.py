@@ -1,0 +1,89 @@
+"""Makes a model that a target takes, and that computes the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pyquant import targets
+from pyquant.errors import UnsupportedOp
+from pyquant.graph import Model, Node, OpCode, Subgraph, check
+from pyquant.graph.edit import remove_unused
+from pyquant.rewrite.lower import BY_RULE, LOWERINGS
+from pyquant.targets import Problem, Target
+
+
+def compat(model: Model, target: str | Target, strict: bool = True) -> Model:
+    """The model as `target` takes it: the lowest op versions, and newer features computed by older ones.
+
+    target: a Target or the name of one, such as "tflite-runtime-2.14", "litert", "tflm", "edgetpu". What the target
+    takes stays as it is. Raises UnsupportedOp that names everything which cannot be lowered; strict=False returns the
+    model lowered as far as it goes.
+
+    >>> compat(pq.open("model.tflite"), "tflite-runtime-2.14").save("model_2.14.tflite")  # doctest: +SKIP
+    """
+    wanted = targets.get(target) if isinstance(target, str) else target
+    made = model.copy()
+    while _lower_all(made, wanted):
+        continue
+    _declare(made, wanted)
+    _drop_definitions(model, made)
+    remove_unused(made)
+    left = [problem for problem in wanted.problems(made) if problem.fatal]
+    if left and strict:
+        raise UnsupportedOp(f"{wanted.name} does not take the model: " + "; ".join(map(str, left)))
+    return check(made)
+
+
+def _lower_all(model: Model, target: Target) -> bool:
+    """Lower, in place, what can be. Whether there was anything; what replaces a node may need more."""
+    lowered = [_lower(model, problem) for problem in target.problems(model)]
+    return any(lowered)
+
+
+def _lower(model: Model, problem: Problem) -> bool:
+    if problem.rule == "axis" and problem.tensor is not None and problem.tensor.quantization is not None:
+        if problem.tensor.quantization.per_axis:
+            return False
+        problem.tensor.quantization = replace(problem.tensor.quantization, axis=0)
+        return True
+    lowering = LOWERINGS.get(problem.lowering or BY_RULE.get(problem.rule, ""))
+    subgraph = next((s for s in model.subgraphs if problem.node in s.nodes), None)  # None: lowered for another reason
+    if lowering is None or subgraph is None or problem.node is None:
+        return False
+    nodes = lowering(problem.node)
+    if nodes is not None:
+        _replace(subgraph, problem.node, nodes)
+    return nodes is not None
+
+
+def _replace(subgraph: Subgraph, node: Node, nodes: list[Node]) -> None:
+    """Put nodes in the place of a node, and their tensors into the subgraph."""
+    i = subgraph.nodes.index(node)
+    subgraph.nodes[i : i + 1] = nodes
+    tensors = dict.fromkeys(subgraph.tensors)
+    for n in nodes:
+        tensors |= dict.fromkeys(t for t in (*n.inputs, *n.outputs, *n.intermediates) if t is not None)
+    subgraph.tensors = list(tensors)
+
+
+def _declare(model: Model, target: Target) -> None:
+    """Give each node the lowest version that the target has for it; a node that it does not take keeps its own."""
+    made: dict[tuple[str, str | None, int], OpCode] = {}
+    order = dict.fromkeys(model.opcodes)
+    for node in (n for s in model.subgraphs for n in s.nodes):
+        old = node.opcode
+        version = target.version(node) or old.version
+        node.opcode = made.setdefault((old.name, old.custom_code, version), replace(old, version=version))
+        order[node.opcode] = None
+    model.opcodes = list(order)
+
+
+def _drop_definitions(before: Model, model: Model) -> None:
+    """Drop subgraphs that only defined a composite operator which is gone."""
+    used = {s for subgraph in model.subgraphs for node in subgraph.nodes for s in node.subgraphs.values()}
+    used |= {signature.subgraph for signature in model.signatures}
+    defined = {s for subgraph in before.subgraphs for node in subgraph.nodes for s in node.subgraphs.values()}
+    gone = [
+        new for old, new in zip(before.subgraphs, model.subgraphs, strict=True) if old in defined and new not in used
+    ]
+    model.subgraphs = [s for s in model.subgraphs if s not in gone]
