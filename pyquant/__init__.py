@@ -15,9 +15,9 @@ from pyquant.errors import (
     UnsupportedOp,
 )
 from pyquant.graph import Builder, Model, Node, Quantization, Subgraph, Tensor, open
-from pyquant.quantize import SCHEMES, Assignments, Recipe, apply, assign, dequantize, quantize
+from pyquant.quantize import SCHEMES, Assignments, Recipe, apply, assign, dequantize, quantize, retype
 from pyquant.run import Plan, compile, interpret
-from pyquant.see import describe
+from pyquant.see import Diff, describe, diff
 from pyquant.validate import accuracy, validate
 
 __version__ = "0.1.0"
@@ -26,6 +26,7 @@ __all__ = [
     "Assignments",
     "Builder",
     "DataError",
+    "Diff",
     "FileError",
     "FileExists",
     "FormatError",
@@ -52,9 +53,11 @@ __all__ = [
     "compile",
     "dequantize",
     "describe",
+    "diff",
     "interpret",
     "open",
     "quantize",
+    "retype",
     "samples",
     "validate",
 ]

@@ -5,9 +5,11 @@ from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import Assignments, Encoding
 from pyquant.quantize.dequantize import dequantize
 from pyquant.quantize.recipe import SCHEMES, Recipe, recipe
+from pyquant.quantize.retype import RETYPES, retype
 from pyquant.quantize.solve import solve
 
 __all__ = [
+    "RETYPES",
     "SCHEMES",
     "Assignments",
     "Encoding",
@@ -17,5 +19,6 @@ __all__ = [
     "dequantize",
     "quantize",
     "recipe",
+    "retype",
     "solve",
 ]

@@ -12,7 +12,9 @@ from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, as_is
 from pyquant.quantize.recipe import Recipe
 from pyquant.quantize.solve import inputs_of, outputs_of
+from pyquant.wire import Record
 
+Choice = Callable[[Subgraph, Node], bool]
 FLOAT_AGAIN = Recipe("float32", weights="float32")
 
 
@@ -21,14 +23,14 @@ def float_weights(model: Model) -> Model:
 
     The model itself where it has none of these.
     """
-    made = without_casts(model, _casts_constant, FLOAT_AGAIN)
+    made = without_casts(model, FLOAT_AGAIN, _casts_constant)
     hybrid = [node for subgraph in made.model.subgraphs for node in subgraph.nodes if _is_hybrid(node)]
     for node in hybrid:
         restore(made, node)
     return apply(made) if made.consumed or made.results else model
 
 
-def without_casts(model: Model, chosen: Callable[[Node], bool], recipe: Recipe) -> Assignments:
+def without_casts(model: Model, recipe: Recipe, chosen: Choice = lambda subgraph, cast: True) -> Assignments:
     """A copy of a model whose `chosen` casts are gone, with the assignments by which it still means the same.
 
     What read or returned a cast's result takes the cast's source, as the result was stored. Biases state the scale
@@ -36,7 +38,7 @@ def without_casts(model: Model, chosen: Callable[[Node], bool], recipe: Recipe) 
     """
     made = Assignments(model.copy(), recipe)
     for subgraph in entries(made.model):
-        _take_out(made, subgraph, [node for node in subgraph.nodes if _is_cast(node) and chosen(node)])
+        _take_out(made, subgraph, [n for n in subgraph.nodes if _is_cast(n) and chosen(subgraph, n)])
         for node in subgraph.nodes:
             _state_bias_scale(made, subgraph, node)
     return made
@@ -77,18 +79,30 @@ def restore(made: Assignments, node: Node) -> None:
             made.produced[tensor] = FLOAT
 
 
+def state_activation(node: Node) -> None:
+    """Fuse the activation that only the range of a node's output has realised: RELU6, or RELU for ranges beyond 6."""
+    operator = get(node.op)
+    options = node.options or (Record(operator.options) if operator.options else None)
+    if options is None or getattr(options, "fused_activation_function", None) != 0:
+        return
+    for slot, tensor in outputs_of(node, operator):
+        if slot.scale is None and _begins_at_zero(tensor):
+            node.options = options.replace(fused_activation_function="RELU6" if _largest(tensor) <= 6 else "RELU")
+
+
 def _is_real(tensor: Tensor) -> bool:
     return tensor.dtype is FLOAT32 or is_small(tensor)
 
 
 def _is_cast(node: Node) -> bool:
-    """True for a cast between forms of the same real value."""
+    """True for a cast between forms of the same real value, int32 too."""
     operator = find(node.op)
     ends = [*node.inputs, *node.outputs]
-    return operator is not None and operator.cast and len(ends) == 2 and all(t and _is_real(t) for t in ends)
+    real = all(t is not None and (_is_real(t) or t.is_quantized) for t in ends)
+    return operator is not None and operator.cast and len(ends) == 2 and real
 
 
-def _casts_constant(node: Node) -> bool:
+def _casts_constant(subgraph: Subgraph, node: Node) -> bool:
     source = node.inputs[0]
     return source is not None and source.is_constant and node.outputs[0].dtype is FLOAT32
 
@@ -143,6 +157,16 @@ def _state_bias_scale(made: Assignments, subgraph: Subgraph, node: Node) -> None
             stated = dataclasses.replace(tensor, quantization=product)
             subgraph.tensors.append(stated)
             node.inputs[i] = stated
+
+
+def _begins_at_zero(tensor: Tensor) -> bool:
+    return is_small(tensor) and tensor.zero_point == tensor.dtype.lo
+
+
+def _largest(tensor: Tensor) -> float:
+    """The greatest value below which all that a tensor stands for lies, to half a step."""
+    assert tensor.dtype.lo is not None and tensor.dtype.hi is not None
+    return float(tensor.scale) * (tensor.dtype.hi - tensor.dtype.lo - 0.5)
 
 
 def _values(node: Node) -> Iterator[tuple[int, str, Tensor]]:

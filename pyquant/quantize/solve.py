@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 
 import numpy as np
 
@@ -11,9 +11,10 @@ from pyquant.calibrate import Range
 from pyquant.dtypes import FLOAT32, dtype
 from pyquant.errors import RangeError, RecipeError
 from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor
+from pyquant.graph.real import real_values
 from pyquant.ops import Fixed, Operator, Product, SameAs, Slot, find
 from pyquant.quantize import parameters
-from pyquant.quantize.assignments import Assignments, Encoding, Use
+from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, Use, as_is
 from pyquant.quantize.groups import Groups
 from pyquant.quantize.recipe import Recipe
 
@@ -37,6 +38,15 @@ def solve(model: Model, recipe: Recipe, ranges: Mapping[Tensor, Range] | None = 
             raise RecipeError(f"{recipe.name} converts no operator of this model: {reasons}")
         made.notes.append(f"no weight has {recipe.min_weight_elements} elements or more: nothing is converted")
     return made
+
+
+def solve_again(made: Assignments, ranges: Mapping[Tensor, Range], nodes: Collection[Node]) -> None:
+    """Decide anew, within `made`, how the values of some quantized nodes are stored.
+
+    ranges: of all values that these nodes read and write, however they are stored now. A weight that is symmetric
+    already keeps its scales, unless the recipe wants one scale where it has several.
+    """
+    _Static(made, ranges, nodes).decide()
 
 
 def inputs_of(node: Node, operator: Operator) -> Iterator[tuple[int, Slot, Tensor]]:
@@ -88,8 +98,7 @@ def _axis(slot: Slot, recipe: Recipe) -> int | None:
 
 
 def _weight_scales(tensor: Tensor, axis: int | None) -> np.ndarray:
-    values = tensor.data
-    assert values is not None
+    values = real_values(tensor)
     if not np.all(np.isfinite(values)):
         raise RangeError(f"weight {tensor.name!r}: holds NaN or infinity, expected finite values")
     return parameters.weight_scales(values, axis)
@@ -102,14 +111,16 @@ def _symmetric(scales: np.ndarray, axis: int | None) -> Quantization:
 class _Static:
     """The constraint solver: groups of values that share a scale, then floors, then weights and biases."""
 
-    def __init__(self, made: Assignments, ranges: Mapping[Tensor, Range]) -> None:
-        self.made, self.recipe, self.ranges = made, made.recipe, ranges
+    def __init__(
+        self, made: Assignments, ranges: Mapping[Tensor, Range], nodes: Collection[Node] | None = None
+    ) -> None:
+        self.made, self.recipe, self.ranges, self.nodes = made, made.recipe, ranges, nodes
         self.type = dtype(made.recipe.activations or "int8")
         self.operators: dict[Node, Operator] = {}
         self.keys: dict[Use, Hashable] = {}  # what stands for an input in the groups: its tensor, or a use of its own
         self.groups = Groups()
         self.floors: dict[Hashable, float] = {}  # by group
-        self.scales: dict[Use, np.ndarray] = {}  # of weights
+        self.weights: dict[Use, Quantization] = {}
 
     def decide(self) -> None:
         main = self.made.model.main
@@ -128,6 +139,8 @@ class _Static:
     def _choose_nodes(self, main: Subgraph) -> None:
         for subgraph in self.made.model.subgraphs:
             for node in subgraph.nodes:
+                if self.nodes is not None and node not in self.nodes:
+                    continue
                 operator = find(node.op)
                 reason = "outside the main subgraph" if subgraph is not main else self._obstacle(node, operator)
                 if reason:
@@ -151,12 +164,16 @@ class _Static:
         for _, slot, tensor in inputs_of(node, operator):
             if slot.role in ("weight", "bias") and not tensor.is_constant:
                 return f"its {slot.role} is not constant"
-            if slot.role != "data" and tensor.dtype is not FLOAT32:
+            if slot.role != "data" and not self._is_real(tensor):
                 return f"its input {tensor.name!r} is {tensor.dtype}, not float32"
         for slot, tensor in outputs_of(node, operator):
-            if slot.role != "data" and tensor.dtype is not FLOAT32:
+            if slot.role != "data" and not self._is_real(tensor):
                 return f"its output {tensor.name!r} is {tensor.dtype}, not float32"
         return None
+
+    def _is_real(self, tensor: Tensor) -> bool:
+        """True where it is known what real values a tensor holds."""
+        return tensor.dtype is FLOAT32 or tensor in self.ranges or (tensor.is_constant and tensor.is_quantized)
 
     def _join(self, node: Node, operator: Operator) -> None:
         """Put into one group what the slots say must share a scale, and prescribe the scales that they fix."""
@@ -194,13 +211,11 @@ class _Static:
         self.groups.unite(shared)
 
     def _range(self, tensor: Tensor) -> Range:
+        if tensor in self.ranges:
+            return self.ranges[tensor]
         if tensor.is_constant:
-            values = tensor.data
-            assert values is not None
-            return Range.of(values)
-        if tensor not in self.ranges:
-            raise RecipeError(f"no range was observed for tensor {tensor.name!r}")
-        return self.ranges[tensor]
+            return Range.of(real_values(tensor))
+        raise RecipeError(f"no range was observed for tensor {tensor.name!r}")
 
     def _encoding(self, key: Hashable) -> Encoding:
         fixed = self.groups.fixed(key)
@@ -221,16 +236,28 @@ class _Static:
             uses = {slot.name: (i, tensor) for i, slot, tensor in inputs_of(node, operator)}
             for i, slot, tensor in inputs_of(node, operator):
                 if slot.role == "weight":
-                    self.scales[node, i] = _weight_scales(tensor, _axis(slot, self.recipe))
+                    self.weights[node, i] = self._weight(slot, tensor)
             for _, slot, tensor in inputs_of(node, operator):
                 if slot.role == "bias" and isinstance(slot.scale, Product):
                     use = (node, uses[slot.scale.second][0])
-                    values = tensor.data
-                    if values is None or not np.all(np.isfinite(values)):
+                    values, weight = real_values(tensor), self.weights[use]
+                    if not np.all(np.isfinite(values)):
                         raise RangeError(f"bias {tensor.name!r}: holds NaN or infinity, expected finite values")
                     input_scale = self._scale(self.keys[node, uses[slot.scale.first][0]])
                     limit = parameters.BIAS_LIMIT[self.recipe.bias or "int32"]
-                    self.scales[use] = parameters.raise_for_bias(self.scales[use], input_scale, values, limit)
+                    raised = parameters.raise_for_bias(weight.scale, input_scale, values, limit)
+                    if np.any(raised != weight.scale):
+                        self.weights[use] = _symmetric(raised, weight.axis)
+
+    def _weight(self, slot: Slot, tensor: Tensor) -> Quantization:
+        """The scales of a weight: its own where it is stored as the recipe would, else those that its values need."""
+        q, own = tensor.quantization, dtype(self.recipe.weights)
+        if tensor.is_quantized and q is not None and not q.zero_point.any():
+            fits = tensor.dtype.lo is not None and (own.lo or 0) <= tensor.dtype.lo < 0
+            if fits and (self.recipe.per_channel or not q.per_axis):
+                return q
+        axis = _axis(slot, self.recipe)
+        return _symmetric(_weight_scales(tensor, axis), axis)
 
     def _raise_floors(self) -> bool:
         """Raise the scale of every group that is below what one of its slots demands. True if any was."""
@@ -258,7 +285,7 @@ class _Static:
             if (node, i) in self.keys:
                 scales[slot.name] = max(scales.get(slot.name, 0.0), self._scale(self.keys[node, i]))
             elif slot.role == "weight":
-                scales[slot.name] = float(self.scales[node, i].max())
+                scales[slot.name] = float(self.weights[node, i].scale.max())
                 outputs = tensor.shape[slot.axis if slot.axis is not None else 0]
                 terms[slot.name] = max(1, tensor.size // max(1, outputs))
         return scales, terms
@@ -270,8 +297,7 @@ class _Static:
             if slot.role == "activation":
                 made.consumed[node, i] = self._encoding(self.keys[node, i])
             elif slot.role == "weight":
-                axis = _axis(slot, self.recipe)
-                made.consumed[node, i] = Encoding(dtype(self.recipe.weights), _symmetric(self.scales[node, i], axis))
+                made.consumed[node, i] = Encoding(dtype(self.recipe.weights), self.weights[node, i])
             elif slot.role == "bias" and isinstance(slot.scale, Product):
                 first, second = (by_slot[name].quantization for name in (slot.scale.first, slot.scale.second))
                 assert first is not None and second is not None
@@ -285,12 +311,15 @@ class _Static:
                 made.produced[tensor] = self._encoding(tensor)
 
     def _assign_boundary(self, main: Subgraph) -> None:
-        for tensor in main.inputs:
-            if tensor.dtype is FLOAT32 and self.recipe.input_type != "float32":
-                self.made.produced[tensor] = self._boundary(tensor, self.recipe.input_type)
-        for tensor in main.outputs:
-            if tensor.dtype is FLOAT32 and self.recipe.output_type != "float32":
-                self.made.results[tensor] = self._boundary(tensor, self.recipe.output_type)
+        for ends, made, float_type in (
+            (main.inputs, self.made.produced, self.recipe.input_type),
+            (main.outputs, self.made.results, self.recipe.output_type),
+        ):
+            for tensor in dict.fromkeys(ends):
+                now = made.get(tensor, as_is(tensor))
+                wanted = float_type if now == FLOAT else self.type.name
+                if wanted != "float32" and (now == FLOAT or tensor in self.ranges):
+                    made[tensor] = self._boundary(tensor, wanted)
 
     def _boundary(self, tensor: Tensor, name: str) -> Encoding:
         self.groups.add(tensor, self._range(tensor))
