@@ -3,9 +3,9 @@
 from pyquant.quantize.api import assign, quantize
 from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import Assignments, Encoding
-from pyquant.quantize.dequantize import dequantize
+from pyquant.quantize.dequantize import dequantize, real_again
 from pyquant.quantize.recipe import SCHEMES, Recipe, recipe
-from pyquant.quantize.retype import RETYPES, retype
+from pyquant.quantize.retype import RETYPES, reassign, retype
 from pyquant.quantize.solve import solve
 
 __all__ = [
@@ -18,6 +18,8 @@ __all__ = [
     "assign",
     "dequantize",
     "quantize",
+    "real_again",
+    "reassign",
     "recipe",
     "retype",
     "solve",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pyquant.dtypes import FLOAT16, FLOAT32
-from pyquant.graph import Model, Node, OpCode, Subgraph, Tensor
+from pyquant.graph import Model, Node, OpCode, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
 from pyquant.graph.real import real_values
 from pyquant.ops import get, lowest_version
@@ -28,7 +28,7 @@ def apply(assignments: Assignments) -> Model:
             if signature.subgraph is new:
                 signature.outputs = [(name, moved.get(tensor, tensor)) for name, tensor in signature.outputs]
     remove_unused(model)
-    return model
+    return check(model)
 
 
 class _Rewrite:

@@ -67,6 +67,6 @@ class Assignments:
     def __str__(self) -> str:
         total = sum(len(s.nodes) for s in self.model.subgraphs)
         lines = [f"{self.recipe.name}: {len(self.kinds)} of {total} operators converted"]
-        lines += [f"  float: {label}: {reason}" for label, reason in self.kept_float]
+        lines += [f"  stays as it is: {label}: {reason}" for label, reason in self.kept_float]
         lines += [f"  note: {note}" for note in self.notes]
         return "\n".join(lines)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pyquant.graph import Model, check
+from pyquant.graph import Model
 from pyquant.quantize.apply import apply
-from pyquant.quantize.assignments import FLOAT
+from pyquant.quantize.assignments import FLOAT, Assignments
 from pyquant.quantize.restore import (
     FLOAT_AGAIN,
     entries,
     is_integer_computation,
     is_small,
+    note_unknown,
     restore,
     state_activation,
     without_casts,
@@ -24,8 +25,14 @@ def dequantize(model: Model) -> Model:
     that pyquant does not know, and the bodies of control flow, stay as they are, with casts around them.
     Raises GraphError for a constant whose values cannot be read.
     """
+    return apply(real_again(model))
+
+
+def real_again(model: Model) -> Assignments:
+    """The decisions that `dequantize` carries out."""
     made = without_casts(model, FLOAT_AGAIN)
     for subgraph in entries(made.model):
+        note_unknown(made, subgraph)
         for node in subgraph.nodes:
             if is_integer_computation(made, node):
                 state_activation(node)
@@ -37,4 +44,4 @@ def dequantize(model: Model) -> Model:
         for tensor in subgraph.outputs:
             if is_small(tensor) or tensor in made.results:
                 made.results[tensor] = FLOAT
-    return check(apply(made))
+    return made

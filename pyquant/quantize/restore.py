@@ -79,6 +79,13 @@ def restore(made: Assignments, node: Node) -> None:
             made.produced[tensor] = FLOAT
 
 
+def note_unknown(made: Assignments, subgraph: Subgraph) -> None:
+    """Say which operators stay quantized because nobody here knows them."""
+    for node in subgraph.nodes:
+        if find(node.op) is None and any(t is not None and is_small(t) for t in (*node.inputs, *node.outputs)):
+            made.kept_float.append((node.label, "unknown operator"))
+
+
 def state_activation(node: Node) -> None:
     """Fuse the activation that only the range of a node's output has realised: RELU6, or RELU for ranges beyond 6."""
     operator = get(node.op)

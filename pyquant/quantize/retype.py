@@ -9,12 +9,12 @@ from dataclasses import replace
 from pyquant.calibrate import Range
 from pyquant.dtypes import FLOAT32, DType
 from pyquant.errors import OptionError, RecipeError
-from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor, check
+from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor
 from pyquant.ops import find
 from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import Assignments
 from pyquant.quantize.recipe import SCHEMES, Recipe
-from pyquant.quantize.restore import is_integer_computation, is_small, state_activation, without_casts
+from pyquant.quantize.restore import is_integer_computation, is_small, note_unknown, state_activation, without_casts
 from pyquant.quantize.solve import inputs_of, outputs_of, solve_again
 
 RETYPES = ("int8", "int16x8", "per-tensor")
@@ -31,7 +31,7 @@ def retype(model: Model, to: str) -> Model:
     the main one, stay as they are, with casts around them.
     Raises OptionError for another `to`, RecipeError where nothing can be retyped.
     """
-    return check(apply(reassign(model, to)))
+    return apply(reassign(model, to))
 
 
 def reassign(model: Model, to: str) -> Assignments:
@@ -47,8 +47,7 @@ def reassign(model: Model, to: str) -> Assignments:
         if value is not None and value.dtype is FLOAT32 and stored.quantization is not None:
             seen = _range(stored.dtype, stored.quantization)
             ranges[value] = ranges.get(value, seen).joined(seen)
-    unknown = [node for node in main.nodes if find(node.op) is None and any(t and is_small(t) for t in node.inputs)]
-    made.kept_float += [(node.label, "unknown operator") for node in unknown]
+    note_unknown(made, main)
     nodes = [node for node in main.nodes if _is_candidate(made, node, ranges)]
     for node in nodes:
         state_activation(node)
