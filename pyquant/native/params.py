@@ -40,9 +40,19 @@ class Params:
         except OverflowError as error:
             raise RangeError(f"{struct}: {error}") from None
 
+    @property
+    def bytes(self) -> int:
+        """Of the arrays that the struct points to."""
+        return sum(len(ffi.buffer(owned)) for owned in self._owned)
+
+    def packed_bytes(self, row: int) -> int:
+        """What `pack` will allocate for the kernel in that row of the table."""
+        function = _pack_function(row)
+        return 0 if function == ffi.NULL else int(function(self.memory, ffi.NULL))
+
     def pack(self, row: int) -> None:
         """Let the kernel in that row of the table lay out its constants, and point `packed` to them."""
-        function = lib.pq_rows(ffi.new("int32_t *"))[row].pack
+        function = _pack_function(row)
         if function == ffi.NULL:
             return
         packed = aligned_bytes(function(self.memory, ffi.NULL))
@@ -65,6 +75,10 @@ class Params:
         pointer = ffi.from_buffer(f"{ctype.item.cname} []" if expected else "char[]", array)
         self._owned.append(pointer)
         return pointer
+
+
+def _pack_function(row: int) -> Any:
+    return lib.pq_rows(ffi.new("int32_t *"))[row].pack
 
 
 def aligned_bytes(size: int) -> np.ndarray:

@@ -10,28 +10,29 @@ import numpy as np
 
 from pyquant import native
 from pyquant.dtypes import UINT8
-from pyquant.errors import GraphError, OptionError, RangeError, ShapeError
+from pyquant.errors import OptionError, RangeError
 from pyquant.graph import Node, Tensor
 from pyquant.ops import Call, Kernel, Launch
+from pyquant.run.limits import SMALLEST, Limits, Meter, operations, temporaries, unpacked_bytes
 from pyquant.run.plan import OBSERVATION, CWork, Step
-from pyquant.run.resolve import evaluate, reference, resolve, unsupported
+from pyquant.run.resolve import MOST_ELEMENTS, check_shape, checked, evaluate, reference
 
 COPY_BLOCK = 1 << 16  # bytes that one unit of copy_u8 moves
 WORTH_SHARING = 50_000  # scalar operations; below, waking a second thread costs more than it saves
 CHUNKS_PER_THREAD = 4  # so that a thread that comes late finds less to do
-MOST_ELEMENTS = 2**31 - 1  # kernels count elements in int32_t
 
 
 @dataclass(frozen=True)
 class Chooser:
-    """The choice's circumstances. isas: the instruction sets allowed, best first."""
+    """The choice's circumstances. isas: the instruction sets allowed, best first; meter: counts what steps take."""
 
     isas: tuple[str, ...]
     numerics: str
     threads: int
+    meter: Meter
 
     @staticmethod
-    def of(isa: str | None, numerics: str, threads: int) -> Chooser:
+    def of(isa: str | None, numerics: str, threads: int, limits: Limits = SMALLEST) -> Chooser:
         """isa: the best instruction set to use, None for PYQUANT_ISA or else all. Raises OptionError for bad values."""
         isa = isa or os.environ.get("PYQUANT_ISA") or native.isas()[0]
         if isa not in native.isas():
@@ -40,18 +41,25 @@ class Chooser:
             raise OptionError(f"numerics: found {numerics!r}, expected 'tflite' or 'litert'")
         if not 1 <= threads <= 1024:
             raise OptionError(f"threads: found {threads}, expected 1 to 1024")
-        return Chooser(native.isas()[native.isas().index(isa) :], numerics, threads)
+        return Chooser(native.isas()[native.isas().index(isa) :], numerics, threads, Meter(limits))
 
     def step(self, node: Node) -> Step:
-        """What runs the node. Raises UnsupportedOp where nothing does, and what `checked` raises."""
-        call = self.checked(node)
+        """What runs the node. Raises UnsupportedOp where nothing does, and what `checked` raises.
+
+        Raises RangeError, before it allocates, where the step needs more than the limits allow.
+        """
+        call = checked(node, self.numerics)
+        self.meter.borrow(sum(map(unpacked_bytes, node.outputs)), node.label)
+        if all(t.size == 0 for t in node.outputs):
+            return Step(node.op, "nothing", (), tuple(node.outputs), node)
         if call.operator.view and node.inputs[0] is not None and _same_bytes(node.inputs[0], node.outputs[0]):
             return self._view(node, node.inputs[0], node.outputs[0])
-        return self._kernel(call) or _numpy(call)
+        return self._kernel(call) or self._numpy(call)
 
     def kernel(self, node: Node) -> str:
         """What the step of a node says runs it, found without laying out its constants. Raises as `step` does."""
-        call = self.checked(node)
+        call = checked(node, self.numerics)
+        self.meter.borrow(sum(map(unpacked_bytes, node.outputs)), node.label)
         chosen = None if call.operator.view else self._chosen(call)
         row = None if chosen is None else self._row(chosen[0].name)
         return self.step(node).kernel if row is None else row.name
@@ -61,34 +69,18 @@ class Chooser:
 
         Raises UnsupportedOp where the node has no reference, and what `checked` raises.
         """
-        call = self.checked(node)
+        call = checked(node, self.numerics)
+        self._meter_reference(call)
+        self.meter.hold(sum(map(unpacked_bytes, node.outputs)), node.label)
         constants = [replace(tensor) for tensor in node.outputs]
         for tensor, array in zip(constants, evaluate(call, reference(call), arrays), strict=True):
             tensor.data = array
         return constants
 
-    def checked(self, node: Node) -> Call:
-        """The node as a Call, once it fits its operator and its shapes follow from its inputs' by the shape rule.
-
-        Raises UnsupportedOp, ShapeError, GraphError or RangeError.
-        """
-        for tensor in (*node.inputs, *node.outputs):
-            if tensor is not None and tensor.dtype.numpy is None:
-                raise unsupported(node, f"tensor {tensor.name!r} holds {tensor.dtype}")
-            if tensor is not None:
-                check_size(tensor)
-        call = resolve(node, self.numerics)
-        shapes = call.operator.shape(call, *(None if t is None else t.shape for t in node.inputs))
-        if len(shapes) != len(node.outputs):
-            raise GraphError(f"{node.label}: found {len(node.outputs)} outputs, expected {len(shapes)}")
-        for tensor, shape in zip(node.outputs, shapes, strict=True):
-            _check_shape(node, tensor, tuple(shape))
-        return call
-
     def observer(self, tensor: Tensor) -> Step:
         """A step that folds a float32 tensor into an OBSERVATION record."""
         record = Tensor(f"observation of {tensor.name}", (OBSERVATION.itemsize,), UINT8)
-        work = self._work("observe_f32", "pq_observe", Launch(1, {"size": tensor.size}))
+        work = self._work("observe_f32", "pq_observe", Launch(1, {"size": tensor.size}, tensor.size), tensor.name)
         return Step("observe", work.name, (tensor,), (record,), work=work)
 
     def _kernel(self, call: Call) -> Step | None:
@@ -96,13 +88,31 @@ class Chooser:
         if chosen is None:
             return None
         kernel, launch = chosen
-        work = self._work(kernel.name, kernel.struct, launch)
+        work = self._work(kernel.name, kernel.struct, launch, call.label)
         return Step(call.node.op, work.name, tuple(call.node.inputs), tuple(call.node.outputs), call.node, work)
 
     def _chosen(self, call: Call) -> tuple[Kernel, Launch] | None:
         kernel = call.operator.kernels.get(call.operator.kind(call.node))
         launch = kernel.fill(call) if kernel is not None and self._row(kernel.name) is not None else None
         return None if kernel is None or launch is None else (kernel, launch)
+
+    def _numpy(self, call: Call) -> Step:
+        """The reference, its results checked against what the arena has room for."""
+        function, node = reference(call), call.node
+        self._meter_reference(call)
+
+        def run(arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
+            results = evaluate(call, function, arrays)
+            for tensor, array in zip(node.outputs, results, strict=True):
+                check_shape(node, tensor, array.shape)
+            return results
+
+        return Step(node.op, "numpy", tuple(node.inputs), tuple(node.outputs), node, run)
+
+    def _meter_reference(self, call: Call) -> None:
+        tensors = (*call.node.inputs, *call.node.outputs)
+        self.meter.borrow(temporaries(tensors), call.label)
+        self.meter.work(operations(call), call.label)
 
     def _view(self, node: Node, x: Tensor, y: Tensor) -> Step:
         """No work where both can be one piece of the arena, else a copy."""
@@ -111,13 +121,17 @@ class Chooser:
         assert x.dtype.numpy is not None
         size = x.size * x.dtype.numpy.itemsize
         launch = Launch(-(-size // COPY_BLOCK), {"bytes": size, "block": COPY_BLOCK}, COPY_BLOCK // 16)
-        work = self._work("copy_u8", "pq_copy", launch)
+        work = self._work("copy_u8", "pq_copy", launch, node.label)
         return Step(node.op, work.name, (x,), (y,), node, work)
 
-    def _work(self, operation: str, struct: str, launch: Launch) -> CWork:
+    def _work(self, operation: str, struct: str, launch: Launch, label: str) -> CWork:
         row = self._row(operation)
         assert row is not None
+        if launch.units > MOST_ELEMENTS:
+            raise RangeError(f"{label}: found {launch.units} units of work, kernels count to {MOST_ELEMENTS}")
+        self.meter.work(launch.units * launch.cost, label)
         params = native.Params(struct, launch.params)
+        self.meter.hold(params.bytes + params.packed_bytes(row.index), label)
         params.pack(row.index)
         return CWork(row, params, launch.units, self._chunk(launch))
 
@@ -129,30 +143,6 @@ class Chooser:
         if self.threads == 1 or launch.units * launch.cost < WORTH_SHARING:
             return max(launch.units, 1)
         return max(-(-launch.units // (CHUNKS_PER_THREAD * self.threads)), 1)
-
-
-def check_size(tensor: Tensor) -> None:
-    """Raises RangeError for a shape that no array can have, or that kernels cannot count."""
-    if min(tensor.shape, default=0) < 0 or tensor.size > MOST_ELEMENTS:
-        raise RangeError(f"tensor {tensor.name!r} has shape {tensor.shape}: below 0 or past {MOST_ELEMENTS} elements")
-
-
-def _numpy(call: Call) -> Step:
-    """The reference, its results checked against what the arena has room for."""
-    function, node = reference(call), call.node
-
-    def run(arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
-        results = evaluate(call, function, arrays)
-        for tensor, array in zip(node.outputs, results, strict=True):
-            _check_shape(node, tensor, array.shape)
-        return results
-
-    return Step(node.op, "numpy", tuple(node.inputs), tuple(node.outputs), node, run)
-
-
-def _check_shape(node: Node, tensor: Tensor, shape: tuple[int, ...]) -> None:
-    if tensor.shape != shape:
-        raise ShapeError(f"{node.label}: makes shape {shape}, output {tensor.name!r} is declared {tensor.shape}")
 
 
 def _same_bytes(x: Tensor, y: Tensor) -> bool:

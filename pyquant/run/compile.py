@@ -12,10 +12,12 @@ from pyquant.dtypes import FLOAT32
 from pyquant.errors import GraphError, OptionError, UnsupportedOp
 from pyquant.graph import Model, Node, Subgraph, Tensor
 from pyquant.run.arena import Block, place
-from pyquant.run.choose import Chooser, check_size
+from pyquant.run.choose import Chooser
 from pyquant.run.feeds import input_names, subgraph_of
-from pyquant.run.interpret import constant_value, initial_state
+from pyquant.run.interpret import constant_value, initial_code
+from pyquant.run.limits import Limits, Meter, unpacked_bytes
 from pyquant.run.plan import CWork, Layout, Plan, Step
+from pyquant.run.resolve import check_size
 
 Constants = dict[Tensor, np.ndarray]
 
@@ -28,6 +30,7 @@ def compile(
     keep: Collection[Tensor] | str = (),
     observers: Collection[Tensor] = (),
     subgraph: Subgraph | None = None,
+    limits: Limits | None = None,
 ) -> Plan:
     """Make a model ready to run.
 
@@ -35,18 +38,20 @@ def compile(
     numerics: where the two differ, "tflite" follows tflite-runtime 2.14 and "litert" ai-edge-litert 2.3.
     keep: tensors whose values `plan.run` returns beside the outputs; "all" for all that are fed or computed.
     observers: float32 tensors whose ranges `session.observations()` tells; those that never have a value are left out.
-    Raises UnsupportedOp, naming node and types, where neither kernel nor reference runs a node; and ShapeError,
-    GraphError or RangeError for a model that does not hold together.
+    limits: the most memory and work that the model may ask for; None for what a sound model of its size never needs.
+    Raises UnsupportedOp, naming node and types, where neither kernel nor reference runs a node; ShapeError,
+    GraphError or RangeError for a model that does not hold together; RangeError for one that goes past the limits.
     """
     graph = subgraph_of(model, subgraph)
-    chooser = Chooser.of(isa, numerics, threads)
+    chooser = Chooser.of(isa, numerics, threads, limits or Limits.of(graph))
     _check_ends(graph)
-    constants = _constants(graph)
+    constants = _constants(graph, chooser.meter)
     steps = list(_steps(graph, chooser, constants))
     records = {t: chooser.observer(t) for t in _observable(graph, observers, steps, constants)}
     steps = _with_observers(steps, records)
     kept = _kept(graph, keep, steps, constants)
     layout = _layout(graph, steps, kept, constants, {t: step.outputs[0] for t, step in records.items()})
+    chooser.meter.hold(layout.arena_bytes, "the arena")
     program, work = _program(steps, layout)
     return Plan(steps, work, program, layout, graph.inputs, graph.outputs, kept, input_names(model, graph), threads)
 
@@ -58,13 +63,15 @@ def _check_ends(graph: Subgraph) -> None:
         check_size(tensor)
 
 
-def _constants(graph: Subgraph) -> Constants:
+def _constants(graph: Subgraph, meter: Meter) -> Constants:
     """The values that the file holds for what the nodes and the caller read."""
     read = [t for node in graph.nodes for t in node.inputs if t is not None] + graph.outputs
     written = {*graph.inputs, *(t for node in graph.nodes for t in node.outputs)}
     constants: Constants = {}
     for tensor in read:
         if tensor not in written and tensor not in constants and not tensor.is_variable:
+            check_size(tensor)
+            meter.hold(unpacked_bytes(tensor) if tensor.dtype.bits < 8 else 0, f"tensor {tensor.name!r}")
             value = constant_value(tensor)
             if value is None:
                 raise GraphError(f"tensor {tensor.name!r} is read, but nothing writes it")
@@ -123,7 +130,7 @@ def _with_observers(steps: Sequence[Step], records: Mapping[Tensor, Step]) -> li
 def _kept(
     graph: Subgraph, keep: Collection[Tensor] | str, steps: Sequence[Step], constants: Constants
 ) -> tuple[Tensor, ...]:
-    computed = [*graph.inputs, *(t for step in steps if step.node for t in step.outputs)]
+    computed = dict.fromkeys([*graph.inputs, *(t for step in steps if step.node for t in step.outputs)])
     kept = dict.fromkeys([*graph.outputs, *(computed if isinstance(keep, str) else keep)])
     for tensor in kept:
         if tensor not in computed and tensor not in constants:
@@ -151,13 +158,13 @@ def _layout(
                 home = owner.get(tensor, tensor)
                 first.setdefault(home, i)
                 last[home] = i
-    variables = tuple((t, initial_state(t)) for t in first if t.is_variable)
+    variables = tuple((t, initial_code(t)) for t in first if t.is_variable)
     for tensor in (*(t for t, _ in variables), *observers.values()):
         first[tensor], last[tensor] = -1, len(steps)
     for tensor in kept:
         if tensor not in constants:
             last[owner.get(tensor, tensor)] = len(steps)
-    blocks = [Block(_bytes(t), start, last.get(t, -1)) for t, start in first.items()]
+    blocks = [Block(unpacked_bytes(t), start, last.get(t, -1)) for t, start in first.items()]
     offsets, arena_bytes = place(blocks)
     by_owner = dict(zip(first, offsets, strict=True))
     offsets_of = by_owner | {t: by_owner[home] for t, home in owner.items()}
@@ -181,10 +188,5 @@ def _program(steps: Sequence[Step], layout: Layout) -> tuple[native.Plan, list[r
         elif step.work is not None:
             work.append(step)
     constants, offsets = layout.constants, layout.offsets
-    tensors = [constants[t] if t in constants else native.Piece(offsets[t], _bytes(t)) for t in index]
+    tensors = [constants[t] if t in constants else native.Piece(offsets[t], unpacked_bytes(t)) for t in index]
     return native.Plan(tensors, planned, layout.arena_bytes), work
-
-
-def _bytes(tensor: Tensor) -> int:
-    assert tensor.dtype.numpy is not None
-    return tensor.size * tensor.dtype.numpy.itemsize

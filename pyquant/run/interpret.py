@@ -10,7 +10,8 @@ import numpy as np
 from pyquant.errors import GraphError
 from pyquant.graph import Model, Node, Subgraph, Tensor
 from pyquant.run.feeds import bind, input_names, subgraph_of
-from pyquant.run.resolve import evaluate, reference, resolve
+from pyquant.run.limits import Limits, Meter, operations, temporaries, unpacked_bytes
+from pyquant.run.resolve import checked, evaluate, reference
 
 
 def interpret(
@@ -19,11 +20,12 @@ def interpret(
     numerics: str = "tflite",
     keep: Collection[Tensor] | str = (),
     subgraph: Subgraph | None = None,
+    limits: Limits | None = None,
 ) -> dict[Tensor, np.ndarray]:
     """The outputs and the tensors of `keep` ("all": all that are fed or computed), as {tensor: array}.
 
     feeds: one array, arrays in input order, or a mapping by input name or tensor. Variables start at zero.
-    Raises UnsupportedOp, naming node and types, for what has no reference.
+    limits: as compile's. Raises UnsupportedOp, naming node and types, for what has no reference, and as compile does.
     """
     graph = subgraph_of(model, subgraph)
     given = [feeds] if isinstance(feeds, np.ndarray | Mapping) else feeds
@@ -31,13 +33,18 @@ def interpret(
     computed = [t for node in graph.nodes for t in node.outputs]
     wanted = {*graph.outputs, *([*graph.inputs, *computed] if keep == "all" else keep)}
     last_use = {t: i for i, node in enumerate(graph.nodes) for t in _tensors(node)}
+    meter = Meter(limits or Limits.of(graph))
     for i, node in enumerate(graph.nodes):
-        call = resolve(node, numerics)
+        call = checked(node, numerics)
+        tensors = _tensors(node)
+        meter.hold(sum(map(unpacked_bytes, node.outputs)), node.label)
+        meter.borrow(temporaries(tensors), node.label)
+        meter.work(operations(call), node.label)
         arrays = [None if t is None else value_of(t, values) for t in node.inputs]
         values.update(zip(node.outputs, evaluate(call, reference(call), arrays), strict=True))
-        for tensor in _tensors(node):
-            if last_use[tensor] == i and tensor not in wanted:
-                values.pop(tensor, None)
+        for tensor in tensors:
+            if last_use[tensor] == i and tensor not in wanted and values.pop(tensor, None) is not None:
+                meter.release(unpacked_bytes(tensor))
     return {t: value_of(t, values) for t in wanted}
 
 
@@ -45,7 +52,8 @@ def value_of(tensor: Tensor, values: Mapping[Tensor, np.ndarray]) -> np.ndarray:
     """A tensor's value in the midst of a run. Raises GraphError for one that nothing has written."""
     if tensor in values:
         return values[tensor]
-    value = initial_state(tensor) if tensor.is_variable else constant_value(tensor)
+    start = np.full(tensor.shape, initial_code(tensor), tensor.dtype.numpy) if tensor.is_variable else None
+    value = constant_value(tensor) if start is None else start
     if value is None:
         raise GraphError(f"tensor {tensor.name!r} is read before anything has written it")
     return value
@@ -58,9 +66,9 @@ def constant_value(tensor: Tensor) -> np.ndarray | None:
     return tensor.data
 
 
-def initial_state(tensor: Tensor) -> np.ndarray:
-    """The real value zero in a variable's type. -> its shape and type"""
-    return np.full(tensor.shape, tensor.zero_point if tensor.is_quantized else 0, tensor.dtype.numpy)
+def initial_code(tensor: Tensor) -> int:
+    """What every element of a variable starts from: the real value zero."""
+    return tensor.zero_point if tensor.is_quantized else 0
 
 
 def _tensors(node: Node) -> set[Tensor]:

@@ -9,8 +9,7 @@ from pyquant.errors import PyQuantError
 from pyquant.graph import Subgraph, Tensor
 from pyquant.run.choose import Chooser
 from pyquant.run.interpret import constant_value
-
-LARGEST_CONSTANT = 1 << 28  # elements; nodes that make larger constants are not computed for a listing
+from pyquant.run.limits import Limits
 
 
 def listing(graph: Subgraph, isa: str | None = None, numerics: str = "tflite") -> Iterator[tuple[str, str]]:
@@ -18,16 +17,15 @@ def listing(graph: Subgraph, isa: str | None = None, numerics: str = "tflite") -
 
     Raises OptionError for an isa or numerics that is not known.
     """
-    chooser = Chooser.of(isa, numerics, threads=1)
+    chooser = Chooser.of(isa, numerics, 1, Limits.of(graph))
     written = set(graph.inputs)
     folded: dict[Tensor, Tensor] = {}
     for node in graph.nodes:
         seen = replace(node, inputs=[folded.get(t, t) if t is not None else None for t in node.inputs])
         known = [t for t in seen.inputs if t is not None and t not in written and not t.is_variable]
         written.update(node.outputs)
-        size = sum(t.size for t in node.outputs)
         try:
-            if node.inputs and len(known) + seen.inputs.count(None) == len(seen.inputs) and size <= LARGEST_CONSTANT:
+            if node.inputs and len(known) + seen.inputs.count(None) == len(seen.inputs):
                 made = chooser.fold(seen, [None if t is None else constant_value(t) for t in seen.inputs])
                 folded.update(zip(node.outputs, made, strict=True))
                 yield "constant", ""

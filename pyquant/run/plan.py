@@ -43,7 +43,7 @@ class Step:
     """One line of a plan's listing: what runs a node.
 
     kernel: a C kernel by its full name (conv2d_s8_x86_avx2); "numpy" for the reference; "view" where the output is the
-    input's memory; "constant" for what was computed while compiling.
+    input's memory; "constant" for what was computed while compiling; "nothing" where the outputs are empty.
     """
 
     op: str
@@ -79,7 +79,7 @@ class Layout:
     arena_bytes: int
     offsets: Mapping[Tensor, int]
     constants: Mapping[Tensor, np.ndarray]
-    variables: tuple[tuple[Tensor, np.ndarray], ...]  # with the value they start from
+    variables: tuple[tuple[Tensor, int], ...]  # with the code that every element starts from
     observers: Mapping[Tensor, Tensor]  # observed tensor -> the OBSERVATION record's
 
 
@@ -205,7 +205,7 @@ class Session:
                     start = time.perf_counter_ns()
                     self._do(work)
                     seconds[run, i] = (time.perf_counter_ns() - start) * 1e-9
-        timed = [step for step in self._plan.steps if step.kernel not in ("view", "constant")]
+        timed = [step for step in self._plan.steps if step.work is not None]
         return list(zip(timed, np.median(seconds, axis=0).tolist(), strict=True))
 
     def _run(

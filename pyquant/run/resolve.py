@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from pyquant.errors import GraphError, UnsupportedOp
+from pyquant.errors import GraphError, RangeError, ShapeError, UnsupportedOp
 from pyquant.graph import Node, Tensor
-from pyquant.ops import Call, Slot, find
+from pyquant.ops import Call, SameAs, Slot, find
 from pyquant.ops.operator import Reference
+
+MOST_ELEMENTS = 2**31 - 1  # kernels count elements in int32_t
+
+
+def checked(node: Node, numerics: str) -> Call:
+    """The node as a Call, once it fits its operator and its shapes follow from its inputs' by the shape rule.
+
+    Raises UnsupportedOp, ShapeError, GraphError or RangeError.
+    """
+    for tensor in (*node.inputs, *node.outputs):
+        if tensor is not None and tensor.dtype.numpy is None:
+            raise unsupported(node, f"tensor {tensor.name!r} holds {tensor.dtype}")
+        if tensor is not None:
+            check_size(tensor)
+    call = resolve(node, numerics)
+    shapes = call.operator.shape(call, *(None if t is None else t.shape for t in node.inputs))
+    if len(shapes) != len(node.outputs):
+        raise GraphError(f"{node.label}: found {len(node.outputs)} outputs, expected {len(shapes)}")
+    for tensor, shape in zip(node.outputs, shapes, strict=True):
+        check_shape(node, tensor, tuple(shape))
+    return call
+
+
+def check_size(tensor: Tensor) -> None:
+    """Raises RangeError for a shape that no array can have, or that kernels cannot count."""
+    sizes = [max(n, 1) for n in tensor.shape]  # NumPy counts so for empty arrays, too
+    if min(tensor.shape, default=0) < 0 or math.prod(sizes) > MOST_ELEMENTS:
+        raise RangeError(f"tensor {tensor.name!r} has shape {tensor.shape}: below 0 or past {MOST_ELEMENTS} elements")
+
+
+def check_shape(node: Node, tensor: Tensor, shape: tuple[int, ...]) -> None:
+    """Raises ShapeError for an output that is not declared as it is made."""
+    if tensor.shape != shape:
+        raise ShapeError(f"{node.label}: makes shape {shape}, output {tensor.name!r} is declared {tensor.shape}")
 
 
 def resolve(node: Node, numerics: str) -> Call:
@@ -23,9 +58,16 @@ def resolve(node: Node, numerics: str) -> Call:
     if table is not None and table != operator.options:
         raise GraphError(f"{node.label}: found options of {table}, expected {operator.options}")
     for tensor in (*node.inputs, *node.outputs):
-        if tensor is not None and tensor.is_quantized and tensor.dtype.is_quantized_integer:
+        if tensor is not None and tensor.is_quantized and tensor.dtype.lo is not None:
             _check_quantization(node, tensor)
-    return Call(operator, node, numerics)
+    call = Call(operator, node, numerics)
+    for slot, tensor in zip(operator.slots(node.outputs, outputs=True), node.outputs, strict=True):
+        if isinstance(slot.scale, SameAs) and tensor.dtype != call[slot.scale.slot].dtype:
+            expected = call[slot.scale.slot].dtype
+            raise GraphError(
+                f"{node.label}: output {tensor.name!r} is {tensor.dtype}, expected {expected} as its input"
+            )
+    return call
 
 
 def reference(call: Call) -> Reference:
@@ -70,9 +112,10 @@ def _check_quantization(node: Node, tensor: Tensor) -> None:
     quantization, lo, hi = tensor.quantization, tensor.dtype.lo, tensor.dtype.hi
     assert quantization is not None and lo is not None and hi is not None
     scale, zero_point, axis = quantization.scale, quantization.zero_point, quantization.axis
+    axis = 0 if len(tensor.shape) == 1 else axis  # where there is only one
     sizes = (1, tensor.shape[axis]) if 0 <= axis < len(tensor.shape) else (1,)
     if scale.size not in sizes or zero_point.size not in (1, scale.size):
-        found = f"{scale.size} scales and {zero_point.size} zero points on axis {axis}"
+        found = f"{scale.size} scales and {zero_point.size} zero points on axis {quantization.axis}"
         raise GraphError(f"{node.label}: {tensor.name!r} of shape {tensor.shape} has {found}")
     least = (
         0.0 if tensor.is_constant else np.finfo(np.float32).smallest_subnormal
