@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pyquant import targets
 from pyquant.errors import UnsupportedOp
-from pyquant.graph import Model, Node, OpCode, Subgraph, check
+from pyquant.graph import Model, Node, OpCode, Quantization, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
 from pyquant.rewrite.lower import BY_RULE, LOWERINGS
 from pyquant.targets import Problem, Target
@@ -42,10 +42,7 @@ def _lower_all(model: Model, target: Target) -> bool:
 
 def _lower(model: Model, problem: Problem) -> bool:
     if problem.rule == "axis" and problem.tensor is not None and problem.tensor.quantization is not None:
-        if problem.tensor.quantization.per_axis:
-            return False
-        problem.tensor.quantization = replace(problem.tensor.quantization, axis=0)
-        return True
+        return _rewrite_axis(problem.tensor, problem.tensor.quantization)
     lowering = LOWERINGS.get(problem.lowering or BY_RULE.get(problem.rule, ""))
     subgraph = next((s for s in model.subgraphs if problem.node in s.nodes), None)  # None: lowered for another reason
     if lowering is None or subgraph is None or problem.node is None:
@@ -54,6 +51,14 @@ def _lower(model: Model, problem: Problem) -> bool:
     if nodes is not None:
         _replace(subgraph, problem.node, nodes)
     return nodes is not None
+
+
+def _rewrite_axis(tensor: Tensor, quantization: Quantization) -> bool:
+    """Name the axis 0, where there is no other that the scales can mean."""
+    clear = not quantization.per_axis or tensor.shape == quantization.scale.shape
+    if clear:
+        tensor.quantization = replace(quantization, axis=0)
+    return clear
 
 
 def _replace(subgraph: Subgraph, node: Node, nodes: list[Node]) -> None:

@@ -72,7 +72,7 @@ class Target:
     sparsity: bool = True
     schemes: bool = False  # quantization other than scales per tensor or axis (blocks)
     subgraphs: bool = True  # more than one
-    stray_axes: bool = False  # a quantization axis past the shape, beside a single scale that needs none
+    stray_axes: bool = False  # a quantization axis past the shape
 
     def version(self, node: Node) -> int | None:
         """The op version to declare for a builtin operator's node; None where the target lacks what the node needs."""
@@ -112,7 +112,7 @@ class Target:
             yield Problem("scheme", where, f"{self.name} does not know {quantization.details.table}", tensor=tensor)
         if tensor.is_quantized and not self.stray_axes and not 0 <= quantization.axis < max(1, len(tensor.shape)):
             reason = f"{self.name} takes no axis {quantization.axis} of a shape {tensor.shape}"
-            yield Problem("axis", where, reason, "axis 0 means the same of a single scale", tensor=tensor)
+            yield Problem("axis", where, reason, tensor=tensor)
 
     def _of_node(self, node: Node) -> Iterator[Problem]:
         types = {t.dtype.name for t in (*node.inputs, *node.outputs) if t is not None} - self.types
