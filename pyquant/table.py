@@ -38,10 +38,8 @@ def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
     least = [min(w, SHORTEST) if column.cut else w for w, column in zip(widths, columns, strict=True)]
     while width is not None and _total(shown, least) > width and any(columns[i].rank for i in shown):
         shown.remove(max(shown, key=lambda i: (columns[i].rank, i)))
-    for i in shown:
-        excess = 0 if width is None else _total(shown, widths) - width
-        if columns[i].cut and excess > 0:
-            widths[i] = max(widths[i] - excess, least[i])
+    while width is not None and _total(shown, widths) > width and any(widths[i] > least[i] for i in shown):
+        widths[max(shown, key=lambda i: widths[i] if widths[i] > least[i] else 0)] -= 1
     header = [column.name for column in columns]
     return [_line(row, columns, shown, widths) for row in ([header] * any(header) + cells)]
 

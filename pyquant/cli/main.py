@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pyquant.cli import bench, demo, dequantize, inspect, quantize, retype, run, validate
+from pyquant.cli import bench, compat, demo, dequantize, diff, inspect, quantize, retype, run, validate
 from pyquant.errors import PyQuantError
 
 
@@ -26,5 +26,5 @@ def main() -> None:
     """Inspect, quantize, run and validate .tflite models without TensorFlow."""
 
 
-for module in (inspect, quantize, dequantize, retype, run, validate, bench, demo):
+for module in (inspect, diff, quantize, dequantize, retype, compat, run, validate, bench, demo):
     main.add_command(module.command)

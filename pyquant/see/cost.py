@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pyquant.errors import PyQuantError
-from pyquant.graph import Node, Tensor
+from pyquant.graph import Model, Node, Tensor
 from pyquant.ops import find
 from pyquant.run.resolve import resolve
 
@@ -28,6 +28,21 @@ class Cost:
     written_bytes: int
 
 
+@dataclass(frozen=True)
+class Totals:
+    """Sums over all subgraphs, each taken once.
+
+    macs: of the nodes where they are known; unknown_macs: how many nodes are not among them.
+    parameters and constant_bytes count what several tensors share once.
+    """
+
+    operators: int
+    macs: int
+    unknown_macs: int
+    parameters: int
+    constant_bytes: int
+
+
 def cost(node: Node) -> Cost:
     """The cost of a node, whatever its operator."""
     inputs = list(dict.fromkeys(t for t in node.inputs if t is not None))
@@ -38,6 +53,16 @@ def cost(node: Node) -> Cost:
         sum(tensor_bytes(t) for t in inputs if not t.is_constant),
         sum(tensor_bytes(t) for t in node.outputs),
     )
+
+
+def totals(model: Model) -> Totals:
+    """The sums over a model's nodes."""
+    nodes = [node for subgraph in model.subgraphs for node in subgraph.nodes]
+    macs = [_macs(node) for node in nodes]
+    learned = {t.buffer: t.size for node in nodes for t in parameters(node)}
+    constants = {t.buffer: tensor_bytes(t) for s in model.subgraphs for t in s.tensors if t.is_constant}
+    known = [m for m in macs if m is not None]
+    return Totals(len(nodes), sum(known), len(macs) - len(known), sum(learned.values()), sum(constants.values()))
 
 
 def parameters(node: Node) -> Iterator[Tensor]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pyquant.graph import Buffer, Model, Node, Subgraph, Tensor
 from pyquant.run.listing import listing
-from pyquant.see.cost import Cost, cost, parameters
+from pyquant.see.cost import Cost, Totals, cost, totals
 from pyquant.see.metadata import Entry, entries
 from pyquant.see.record import plain
 
@@ -35,21 +35,6 @@ class BufferFacts:
     metadata: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Totals:
-    """Sums over all subgraphs, each taken once.
-
-    macs: of the nodes where they are known; unknown_macs: how many nodes are not among them.
-    parameters and constant_bytes count what several tensors share once.
-    """
-
-    operators: int
-    macs: int
-    unknown_macs: int
-    parameters: int
-    constant_bytes: int
-
-
 @dataclass(frozen=True, eq=False)
 class Description:
     """The facts about a model. `print(description)` shows them; `to_dict()` is the same as plain data for JSON."""
@@ -62,17 +47,7 @@ class Description:
     @cached_property
     def totals(self) -> Totals:
         """The sums over the model."""
-        rows = [row for rows in self.nodes.values() for row in rows]
-        macs = [row.cost.macs for row in rows]
-        learned = {t.buffer: t.size for row in rows for t in parameters(row.node)}
-        constants = {t.buffer for s in self.model.subgraphs for t in s.tensors if t.is_constant}
-        return Totals(
-            len(rows),
-            sum(m for m in macs if m is not None),
-            macs.count(None),
-            sum(learned.values()),
-            sum(b.data.size for b in constants if b is not None and b.data is not None),
-        )
+        return totals(self.model)
 
     @property
     def operators(self) -> Counter[str]:

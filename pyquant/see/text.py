@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields as dataclass_fields
 from itertools import islice
+from textwrap import wrap
 
 from pyquant.graph import Buffer, Node, Subgraph, Tensor
 from pyquant.graph.summary import end_rows, quantization_text, signature_text, type_text
@@ -15,7 +16,7 @@ from pyquant.table import Column, count, lines, printable, size
 from pyquant.validate.report import short
 
 KERNELS = {"none": "none", "numpy": "NumPy", "view": "view", "constant": "folded"}  # all others are C
-SHOWN = 6  # operators that the summary counts by name, and users of a buffer that its row names
+SHOWN = 6  # users of a buffer that its row names
 
 
 def text(description: Description, sections: Collection[str] = ("operators",), width: int | None = None) -> str:
@@ -39,20 +40,19 @@ def summary(description: Description, width: int | None = None) -> list[str]:
     rows += [("signature", signature_text(signature)) for signature in model.signatures]
     rows += [(row[0], value) for row, value in zip(ends, values, strict=True)]
     facts = lines([Column(""), Column("", cut=True)], [row for row in rows if row[1]], width)
-    return [*facts, "", *_totals(description)]
+    return [*facts, "", *_totals(description, width)]
 
 
-def _totals(description: Description) -> Iterator[str]:
+def _totals(description: Description, width: int | None) -> Iterator[str]:
     totals = description.totals
-    unknown = f" ({totals.unknown_macs} operators unknown)" if totals.unknown_macs else ""
-    yield (
+    unknown = f" (unknown for {totals.unknown_macs})" if totals.unknown_macs else ""
+    said = (
         f"{totals.operators} operators, {count(totals.macs)} MACs{unknown}, {count(totals.parameters)} parameters, "
-        f"{size(totals.constant_bytes)} of constants"
+        f"{size(totals.constant_bytes)} of constants",
+        ", ".join(f"{number} {printable(op)}" for op, number in description.operators.most_common()),
     )
-    common = [f"{number} {op}" for op, number in description.operators.most_common()]
-    more = [f"{len(common) - SHOWN} more kinds"] if len(common) > SHOWN else []
-    if common:
-        yield ", ".join(map(printable, common[:SHOWN] + more))
+    for line in said:
+        yield from [line] if width is None else wrap(line, width, break_on_hyphens=False)
 
 
 OPERATORS = (
@@ -198,7 +198,13 @@ def _metadata(description: Description, width: int | None) -> Iterator[str]:
         yield from lines(METADATA, rows, width)
 
 
-SIGNATURES = (Column("signature"), Column("side"), Column("name"), Column("type"), Column("tensor", cut=True))
+SIGNATURES = (
+    Column("signature", cut=True),
+    Column("side"),
+    Column("name", cut=True),
+    Column("type"),
+    Column("tensor", rank=1, cut=True),
+)
 
 
 def _signatures(description: Description, width: int | None) -> Iterator[str]:
