@@ -1,0 +1,65 @@
+"""Who reads a tensor and who writes it, and the changes of nodes that rewrites share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyquant.dtypes import FLOAT32
+from pyquant.graph import Model, Node, OpCode, Subgraph, Tensor
+from pyquant.ops import Operator, find, get, lowest_version
+from pyquant.wire import Record
+
+
+def known(node: Node) -> Operator | None:
+    """A node's operator; None for one that is custom or that pyquant does not know."""
+    return None if node.opcode.name == "CUSTOM" else find(node.op)
+
+
+def readers(subgraph: Subgraph) -> dict[Tensor, list[Node]]:
+    """The nodes that read each tensor, in order, a node once for each of its inputs."""
+    found: dict[Tensor, list[Node]] = {}
+    for node in subgraph.nodes:
+        for tensor in node.inputs:
+            if tensor is not None:
+                found.setdefault(tensor, []).append(node)
+    return found
+
+
+def writers(subgraph: Subgraph) -> dict[Tensor, Node]:
+    """The node that writes each tensor."""
+    return {tensor: node for node in subgraph.nodes for tensor in node.outputs}
+
+
+def substitute(subgraph: Subgraph, stand_in: Mapping[Tensor, Tensor]) -> None:
+    """Let nodes read a tensor's stand-in in its place."""
+    for node in subgraph.nodes:
+        node.inputs = [None if t is None else stand_in.get(t, t) for t in node.inputs]
+
+
+def returned(model: Model, subgraph: Subgraph, stand_in: Mapping[Tensor, Tensor]) -> None:
+    """Let a subgraph, and its signatures, take and return a tensor's stand-in in its place."""
+    subgraph.inputs = [stand_in.get(t, t) for t in subgraph.inputs]
+    subgraph.outputs = [stand_in.get(t, t) for t in subgraph.outputs]
+    for signature in model.signatures:
+        if signature.subgraph is subgraph:
+            signature.inputs = [(name, stand_in.get(t, t)) for name, t in signature.inputs]
+            signature.outputs = [(name, stand_in.get(t, t)) for name, t in signature.outputs]
+
+
+def cast(model: Model, source: Tensor, target: Tensor) -> Node:
+    """A node that brings a value into the form of another tensor: DEQUANTIZE to float32, QUANTIZE to anything else."""
+    operator = get("DEQUANTIZE" if target.dtype is FLOAT32 else "QUANTIZE")
+    options = None if operator.options is None else Record(operator.options)
+    node = Node(OpCode(operator.name), [source], [target], options)
+    declare(model, node)
+    return node
+
+
+def declare(model: Model, node: Node) -> None:
+    """Raise a node's op version to the lowest that it needs."""
+    old = node.opcode
+    version = max(old.version, lowest_version(node) or 1)
+    if version > old.version or old not in model.opcodes:
+        same = (c for c in model.opcodes if (c.name, c.version, c.custom_code) == (old.name, version, old.custom_code))
+        node.opcode = next(same, None) or OpCode(old.name, version, old.custom_code)
+        model.opcodes = list(dict.fromkeys([*model.opcodes, node.opcode]))
