@@ -13,7 +13,7 @@ static inline float pq_round_half_away(float x) { return truncf(x + copysignf(0x
 
 static inline int16_t pq_dynamic_term(float x, pq_dynamic q) {
     const float code = pq_round_half_away(x * q.inverse + q.before);
-    return (int16_t)((code < q.lo ? q.lo : code > q.hi ? q.hi : code) - q.after);
+    return (int16_t)((code > q.lo ? code < q.hi ? code : q.hi : q.lo) - q.after); /* a NaN is the lowest */
 }
 
 static inline void pq_range(const float *x, size_t n, float *lo, float *hi) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from pyquant.errors import GraphError
@@ -163,8 +164,9 @@ def _check_signature(signature: Signature, path: str) -> None:
         ("outputs", signature.outputs, graph.outputs),
     ):
         _check_different([name for name, _ in pairs], f"{path}.{side}: names")
+        known = set(ends)
         for name, tensor in pairs:
-            if tensor not in ends:
+            if tensor not in known:
                 raise GraphError(
                     f"{path}.{side}: {name!r} is {tensor.name!r}, which is not one of its subgraph's {side}"
                 )
@@ -172,5 +174,5 @@ def _check_signature(signature: Signature, path: str) -> None:
 
 def _check_different(names: Sequence[str], what: str) -> None:
     if len(set(names)) < len(names):
-        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        twice, _ = Counter(names).most_common(1)[0]
         raise GraphError(f"{what} must differ, found {twice!r} twice")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pyquant.errors import RangeError
 from pyquant.fixed import multiply, quantize_multiplier, round_half_away
 from pyquant.native import libm
 from pyquant.ops.clamp import saturate
@@ -90,6 +91,8 @@ def _table_argument(call: Call, x: np.ndarray, powers: tuple[int, ...]) -> np.nd
     if round(log) in powers and abs(log - round(log)) < 1e-3:
         return x.astype(np.int64) * (3 << (round(log) + 12))
     multiplier, shift = float(scale) * 4096 * 3, 0
+    if multiplier >= 2.0**31:
+        raise RangeError(f"{call.label}: input scale {scale} must be below {2.0**31 / (4096 * 3)}")
     while multiplier <= 32767 / 2 and shift <= 30:
         multiplier, shift = multiplier * 2, shift + 1
     return (x.astype(np.int64) * int(multiplier) + ((1 << shift) >> 1)) >> shift

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pyquant.errors import GraphError
 from pyquant.fixed import activation_bounds, activation_range
 from pyquant.graph import Tensor
 from pyquant.ops.operator import Call
@@ -29,5 +30,7 @@ def clamp(call: Call, values: Any) -> np.ndarray:
 
 def saturate(codes: Any, tensor: Tensor) -> np.ndarray:
     """codes brought into a tensor's integer type."""
+    if tensor.dtype.lo is None:
+        raise GraphError(f"tensor {tensor.name!r} is {tensor.dtype}, expected integers")
     saturated: np.ndarray = np.clip(codes, tensor.dtype.lo, tensor.dtype.hi).astype(tensor.dtype.numpy)
     return saturated

@@ -183,10 +183,10 @@ def _conv_float_sums(x: np.ndarray, w: np.ndarray, rows: Axis, columns: Axis) ->
 
 def _depthwise_sums(x: np.ndarray, w: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
     """Depthwise convolution in the type of its arguments, int64 or float32, tap by tap."""
-    x = np.repeat(x, w.shape[3] // x.shape[3], axis=3)
+    multiple = w.shape[3] // x.shape[3]
     sums = np.zeros((len(x), rows.out, columns.out, w.shape[3]), x.dtype)
     for ky, kx, out, inside in taps(rows, columns):
-        sums[out] += x[inside] * w[0, ky, kx]
+        sums[out] += np.repeat(x[inside], multiple, axis=3) * w[0, ky, kx]
     return sums
 
 

@@ -12,6 +12,8 @@ from pyquant.ops.operator import Call, Launch, Operator, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.window import Axis, axes, taps
 
+MOST_TAPS = 2**16 - 1  # whose sum of int16 fits the int32 of the kernels
+
 
 def _axes(call: Call, image: Shape) -> tuple[Axis, Axis]:
     options = call.options
@@ -54,6 +56,9 @@ def pool_params(call: Call) -> Launch | None:
     x, y = call["x"].shape, call["y"].shape
     rows, columns = _axes(call, x)
     lo, hi = output_range(call)
+    taps_inside = min(rows.taps, rows.size) * min(columns.taps, columns.size)
+    if taps_inside > MOST_TAPS:
+        return None
     params: dict[str, Any] = {
         "in_height": x[1],
         "in_width": x[2],
@@ -69,7 +74,7 @@ def pool_params(call: Call) -> Launch | None:
         "lo": lo,
         "hi": hi,
     }
-    return Launch(y[0] * y[1], params, cost=y[2] * y[3] * rows.taps * columns.taps)
+    return Launch(y[0] * y[1], params, cost=y[2] * y[3] * taps_inside)
 
 
 AVERAGE_POOL_2D = register(

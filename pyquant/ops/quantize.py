@@ -55,7 +55,7 @@ def _by_channel(tensor: Tensor) -> tuple[np.ndarray, np.ndarray]:
     if not q.per_axis:
         return q.scale[0], q.zero_point[0]
     shape = [1] * len(tensor.shape)
-    shape[q.axis] = -1
+    shape[q.axis if len(shape) > 1 else 0] = -1
     return q.scale.reshape(shape), np.broadcast_to(q.zero_point, q.scale.shape).reshape(shape)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,8 @@ def mean_quantized(call: Call, x: np.ndarray, axes: np.ndarray) -> np.ndarray:
 def mean_scaling(call: Call, terms: int) -> dict[str, Any]:
     """code = clamp(scaled(sum + offset) + zero_point), where the multiplier also divides by the number of terms."""
     x, y = call["x"], call["y"]
+    if terms == 0:
+        raise ShapeError(f"{call.label}: there is no mean of no elements, input is {x.shape}")
     m, e = (int(v) for v in quantize_multiplier(float(x.scale) / float(y.scale)))
     bits = min(terms.bit_length() - 1, 32, 31 + e)
     return {
@@ -69,14 +72,21 @@ def mean_params(call: Call) -> Launch | None:
         return None
     behind = max((i + 1 for i in reduced if shape[i] > 1), default=0)
     inner = math.prod(shape[behind:])
-    runs = np.arange(x.size // inner).reshape(shape[:behind]) * inner  # where each run starts in x
-    starts = runs[tuple(0 if i in reduced else slice(None) for i in range(behind))].ravel()
-    offsets = runs[tuple(slice(None) if i in reduced else 0 for i in range(behind))].ravel()
+    starts = _positions(shape, [i for i in range(behind) if i not in reduced])
+    offsets = _positions(shape, [i for i in range(behind) if i in reduced])
     scaling = dict.fromkeys(("offset", "multiplier", "exponent", "zero_point", "lo", "hi"), 0)
     if not x.dtype.is_float:
         scaling = mean_scaling(call, offsets.size)
     params = {"inner": inner, "terms": offsets.size, "starts": starts, "offsets": offsets, **scaling}
     return Launch(starts.size, params, cost=inner * offsets.size)
+
+
+def _positions(shape: Shape, axes: Sequence[int]) -> np.ndarray:
+    """Where the elements are that have index 0 on all other axes, in row-major order. -> (n,) int64"""
+    positions = np.zeros(1, np.int64)
+    for i in axes:
+        positions = np.add.outer(positions, np.arange(shape[i]) * math.prod(shape[i + 1 :])).ravel()
+    return positions
 
 
 def _terms_first(call: Call, x: np.ndarray) -> np.ndarray:

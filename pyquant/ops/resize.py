@@ -24,7 +24,7 @@ class Positions(NamedTuple):
 
 def resized(call: Call, image: Shape, _size: Shape | None = None) -> list[Shape]:
     size = call["size"].data
-    if len(image) != 4 or size is None or size.shape != (2,) or np.any(size < 1):
+    if len(image) != 4 or size is None or size.shape != (2,) or min(*image[1:3], *size.tolist()) < 1:
         raise ShapeError(f"{call.label}: expected an image (N, H, W, C) and a constant size, got {image} and {size}")
     return [(image[0], int(size[0]), int(size[1]), image[3])]
 
@@ -37,9 +37,9 @@ def float_positions(call: Call, n_in: int, n_out: int) -> Positions:
     at = np.arange(n_out, dtype=np.float32)
     half = np.float32(0.5)
     at = (at + half) * scale - half if call.options.half_pixel_centers else at * scale
-    lower = np.maximum(np.floor(at).astype(np.int32), 0)
-    upper = np.minimum(np.ceil(at).astype(np.int32), n_in - 1)
-    return Positions(lower, upper, at - lower.astype(np.float32))
+    lower = np.clip(np.floor(at).astype(np.int64), 0, n_in - 1)  # scale is rounded, and the last may go too far
+    upper = np.minimum(np.ceil(at).astype(np.int64), n_in - 1)
+    return Positions(lower.astype(np.int32), upper.astype(np.int32), at - lower.astype(np.float32))
 
 
 def integer_positions(call: Call, n_in: int, n_out: int) -> Positions:
@@ -49,7 +49,7 @@ def integer_positions(call: Call, n_in: int, n_out: int) -> Positions:
     at = np.arange(n_out, dtype=np.int64) * scale
     if call.options.half_pixel_centers:
         at = at + (scale // 2 - ONE // 2)
-    lower = np.maximum(at >> 10, 0)
+    lower = np.clip(at >> 10, 0, n_in - 1)
     upper = np.minimum((at + ONE - 1) >> 10, n_in - 1)
     return Positions(lower.astype(np.int32), upper.astype(np.int32), (at - lower * ONE).astype(np.int32))
 

@@ -16,6 +16,8 @@ from pyquant.ops.registry import register
 def reshaped(call: Call, x: Shape, _shape: Shape | None = None) -> list[Shape]:
     """The wanted shape, one -1 in it computed. It is the second input, or in old files an option."""
     wanted = _wanted(call)
+    if len(wanted) > 32:  # NumPy's limit
+        raise ShapeError(f"{call.label}: found {len(wanted)} dimensions, expected at most 32")
     size, known = math.prod(x), math.prod(n for n in wanted if n != -1)
     if wanted.count(-1) == 1 and known and size % known == 0:
         wanted[wanted.index(-1)] = size // known

@@ -43,7 +43,7 @@ def softmax_8bit(call: Call, x: np.ndarray) -> np.ndarray:
         raise GraphError(f"{call.label}: output {y.name!r} cannot be {y.dtype}")
     codes = x.astype(np.int64)
     powers = exp_table(call).astype(np.int64)[codes.max(-1, keepdims=True) - codes]
-    total = rounding_shift_right(powers, 12).sum(-1, keepdims=True)
+    total = np.minimum(rounding_shift_right(powers, 12).sum(-1, keepdims=True), 2**32 - 1)
     scale, over = reciprocal(total, 12)
     shares = rounding_shift_right(saturating_doubling_high_mul(scale, powers), over + 31 - y.dtype.bits)
     return saturate(shares + y.dtype.lo, y)
@@ -67,7 +67,7 @@ def softmax_int16(call: Call, x: np.ndarray) -> np.ndarray:
     codes = x.astype(np.int64)
     below = multiply(codes - codes.max(-1, keepdims=True), m, e) + 32767  # exp's table covers -10..0
     powers = lookup(EXP, np.clip(below, -32768, 32767))
-    total = powers.sum(-1, keepdims=True)
+    total = np.minimum(powers.sum(-1, keepdims=True), 2**31 - 1)
     zeros = leading_zeros(total)
     fraction = ((total << (zeros - 1)) + (1 << 13)) >> 14  # of 1 + x, 0 <= x <= 1, in units of 2**-16
     scale = lookup(RECIPROCAL, np.clip(fraction - 98304, -32768, 32767))

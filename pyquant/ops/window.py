@@ -22,6 +22,12 @@ class Axis:
     before: int  # padding in front
     out: int  # windows
 
+    def reaching(self) -> range:
+        """The taps that are inside the image for some output: not all of a window that is larger than the image."""
+        first = -(((self.out - 1) * self.stride - self.before) // self.dilation)
+        last = (self.size - 1 + self.before) // self.dilation
+        return range(max(first, 0), min(last + 1, self.taps))
+
     def span(self, k: int) -> tuple[slice, slice]:
         """The outputs whose tap k is inside the image, and the inputs that they read there."""
         first = k * self.dilation - self.before  # what output 0 reads
@@ -59,7 +65,7 @@ def axes(
 
 def taps(rows: Axis, columns: Axis) -> Iterator[tuple[int, int, tuple[slice, ...], tuple[slice, ...]]]:
     """Every tap in TFLite's order: ky, kx, (N, H, W) index of the outputs it reaches, of the inputs they read."""
-    for ky in range(rows.taps):
-        for kx in range(columns.taps):
+    for ky in rows.reaching():
+        for kx in columns.reaching():
             (out_y, in_y), (out_x, in_x) = rows.span(ky), columns.span(kx)
             yield ky, kx, (slice(None), out_y, out_x), (slice(None), in_y, in_x)

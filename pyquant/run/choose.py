@@ -15,7 +15,7 @@ from pyquant.graph import Node, Tensor
 from pyquant.ops import Call, Kernel, Launch
 from pyquant.run.limits import SMALLEST, Limits, Meter, operations, temporaries, unpacked_bytes
 from pyquant.run.plan import OBSERVATION, CWork, Step
-from pyquant.run.resolve import MOST_ELEMENTS, check_shape, checked, evaluate, reference
+from pyquant.run.resolve import MOST_ELEMENTS, arithmetic, check_shape, checked, evaluate, reference
 
 COPY_BLOCK = 1 << 16  # bytes that one unit of copy_u8 moves
 WORTH_SHARING = 50_000  # scalar operations; below, waking a second thread costs more than it saves
@@ -93,7 +93,8 @@ class Chooser:
 
     def _chosen(self, call: Call) -> tuple[Kernel, Launch] | None:
         kernel = call.operator.kernels.get(call.operator.kind(call.node))
-        launch = kernel.fill(call) if kernel is not None and self._row(kernel.name) is not None else None
+        with arithmetic(call):
+            launch = kernel.fill(call) if kernel is not None and self._row(kernel.name) is not None else None
         return None if kernel is None or launch is None else (kernel, launch)
 
     def _numpy(self, call: Call) -> Step:

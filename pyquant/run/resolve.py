@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -80,7 +81,9 @@ def reference(call: Call) -> Reference:
 
 def evaluate(call: Call, function: Reference, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
     """The outputs by a reference. Raises GraphError where their number or types are not what the node declares."""
-    with np.errstate(all="ignore"):  # NaN and infinity are values here, as in C
+    if all(t.size == 0 for t in call.node.outputs):
+        return tuple(np.empty(t.shape, t.dtype.numpy) for t in call.node.outputs)
+    with arithmetic(call):
         result = function(call, *inputs)
     results = result if isinstance(result, tuple) else (result,)
     arrays = tuple(map(np.asarray, results))  # NumPy turns arrays without dimensions into scalars
@@ -90,6 +93,16 @@ def evaluate(call: Call, function: Reference, inputs: Sequence[np.ndarray | None
         if array.dtype != tensor.dtype.numpy:
             raise GraphError(f"{call.label}: makes {array.dtype}, output {tensor.name!r} is declared {tensor.dtype}")
     return arrays
+
+
+@contextmanager
+def arithmetic(call: Call) -> Iterator[None]:
+    """Where NaN and infinity are values, as in C. Raises RangeError for numbers that integers cannot hold."""
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except ArithmeticError as error:
+        raise RangeError(f"{call.label}: its scales or options lead to numbers that cannot be: {error}") from error
 
 
 def unsupported(node: Node, why: str) -> UnsupportedOp:

@@ -4,16 +4,22 @@
 #define INLINE static inline __attribute__((always_inline))
 
 #if INTEGER
+/* Clamped before the zero point is added, so that nothing overflows. */
+INLINE CODE NAME(code)(const pq_binary *p, int32_t scaled) {
+    const int32_t lo = (int32_t)p->lo - p->zero_point, hi = (int32_t)p->hi - p->zero_point;
+    return (CODE)(pq_clamp(scaled, lo, hi) + p->zero_point);
+}
+
 INLINE CODE NAME(sum)(const pq_binary *p, CODE a, CODE b) {
     const int32_t first = pq_multiply((a - p->a_zero) * (1 << p->left), p->a_multiplier, p->a_exponent);
     const int32_t second = pq_multiply((b - p->b_zero) * (1 << p->left), p->b_multiplier, p->b_exponent);
     const int32_t scaled = pq_multiply(first + p->sign * second, p->multiplier, p->exponent);
-    return (CODE)pq_clamp(scaled + p->zero_point, (int32_t)p->lo, (int32_t)p->hi);
+    return NAME(code)(p, scaled);
 }
 
 INLINE CODE NAME(product)(const pq_binary *p, CODE a, CODE b) {
-    const int32_t scaled = pq_multiply((a - p->a_zero) * (b - p->b_zero), p->multiplier, p->exponent);
-    return (CODE)pq_clamp(scaled + p->zero_point, (int32_t)p->lo, (int32_t)p->hi);
+    const uint32_t product = (uint32_t)(a - p->a_zero) * (uint32_t)(b - p->b_zero); /* wraps */
+    return NAME(code)(p, pq_multiply((int32_t)product, p->multiplier, p->exponent));
 }
 #else
 INLINE CODE NAME(sum)(const pq_binary *p, CODE a, CODE b) {

@@ -14,7 +14,8 @@
 static inline CODE NAME(mean_of)(const pq_mean *p, NUMBER sum) {
 #if INTEGER
     const int32_t total = (int32_t)(sum + (uint32_t)p->offset);
-    return (CODE)pq_clamp(pq_multiply(total, p->multiplier, p->exponent) + p->zero_point, p->lo, p->hi);
+    const int32_t zero = p->zero_point, scaled = pq_multiply(total, p->multiplier, p->exponent);
+    return (CODE)(pq_clamp(scaled, p->lo - zero, p->hi - zero) + zero); /* in this order nothing overflows */
 #else
     return sum / (float)p->terms;
 #endif

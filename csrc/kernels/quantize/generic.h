@@ -21,7 +21,8 @@ void FUNCTION(quantize_f32)(const pq_step *step, int32_t begin, int32_t end) {
 }
 
 static inline int32_t requantized(int16_t x, const pq_requantize *p) {
-    return pq_clamp(pq_multiply(x + p->offset, p->multiplier, p->exponent) + p->zero_point, p->lo, p->hi);
+    const int32_t zero = p->zero_point, scaled = pq_multiply(x + p->offset, p->multiplier, p->exponent);
+    return pq_clamp(scaled, p->lo - zero, p->hi - zero) + zero; /* in this order nothing overflows */
 }
 
 void FUNCTION(requantize_s16)(const pq_step *step, int32_t begin, int32_t end) {

@@ -39,9 +39,10 @@ void softmax_s8_scalar(const pq_step *step, int32_t begin, int32_t end) {
         const int8_t *restrict x = (const int8_t *)step->in[0] + (size_t)unit * (size_t)p->depth;
         int8_t *restrict y = (int8_t *)step->out[0] + (size_t)unit * (size_t)p->depth;
         int32_t max = INT8_MIN;
-        uint32_t sum = 0; /* in units of 2^-19 */
+        uint64_t total = 0; /* in units of 2^-19 */
         for (int32_t c = 0; c < p->depth; c++) max = max < x[c] ? x[c] : max;
-        for (int32_t c = 0; c < p->depth; c++) sum += (uint32_t)pq_rounding_shift(p->powers[max - x[c]], 12);
+        for (int32_t c = 0; c < p->depth; c++) total += (uint64_t)pq_rounding_shift(p->powers[max - x[c]], 12);
+        const uint32_t sum = total < UINT32_MAX ? (uint32_t)total : UINT32_MAX;
         const int32_t zeros = leading_zeros((int32_t)sum);
         const int32_t scale = one_over_one_plus((int32_t)((sum << zeros) - (1u << 31)));
         const int32_t shift = 12 - zeros + 31 - 8;
@@ -65,13 +66,14 @@ void softmax_s16_scalar(const pq_step *step, int32_t begin, int32_t end) {
         const int16_t *restrict x = (const int16_t *)step->in[0] + (size_t)unit * (size_t)p->depth;
         int16_t *restrict y = (int16_t *)step->out[0] + (size_t)unit * (size_t)p->depth;
         int32_t max = INT16_MIN;
-        uint32_t sum = 0; /* in units of 2^-15 */
+        uint64_t total = 0; /* in units of 2^-15 */
         for (int32_t c = 0; c < p->depth; c++) max = max < x[c] ? x[c] : max;
         for (int32_t c = 0; c < p->depth; c++) {
-            const int32_t below = pq_multiply(x[c] - max, p->multiplier, p->exponent) + INT16_MAX;
-            sum += (uint32_t)(y[c] = (int16_t)lookup(p->exp, pq_clamp(below, INT16_MIN, INT16_MAX)));
+            const int32_t below = pq_multiply(x[c] - max, p->multiplier, p->exponent); /* exp's table ends at 0 */
+            total += (uint64_t)(y[c] = (int16_t)lookup(p->exp, pq_clamp(below, INT16_MIN - INT16_MAX, 0) + INT16_MAX));
         }
-        const int32_t zeros = leading_zeros((int32_t)sum);
+        const int32_t sum = total < INT32_MAX ? (int32_t)total : INT32_MAX;
+        const int32_t zeros = leading_zeros(sum);
         const int64_t mantissa = (((int64_t)sum << (zeros - 1)) + (1 << 13)) >> 14; /* 1 + t in units of 2^-16 */
         const int32_t scale = lookup(p->reciprocal, pq_clamp((int32_t)mantissa - 98304, INT16_MIN, INT16_MAX));
         for (int32_t c = 0; c < p->depth; c++)
