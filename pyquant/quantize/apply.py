@@ -105,6 +105,7 @@ class _Rewrite:
         if wanted.dtype is FLOAT16:
             made.data = np.clip(values, -LARGEST_FLOAT16, LARGEST_FLOAT16).astype(np.float16)
             as_float = self._new_tensor(tensor, FLOAT)
+            as_float.name = tensor.name
             self._cast(made, as_float)
             return as_float
         if len(self.read.get(tensor, ())) == 1:

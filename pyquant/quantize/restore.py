@@ -132,6 +132,8 @@ def _take_out(made: Assignments, subgraph: Subgraph, casts: list[Node]) -> None:
             (taken,) = node.inputs
             assert taken is not None
             source[node.outputs[0]] = taken
+            if taken.is_constant:
+                taken.name = node.outputs[0].name
     subgraph.nodes = [node for node in subgraph.nodes if node not in removed]
     for tensor in subgraph.outputs:
         value = source.get(tensor, tensor)
