@@ -226,3 +226,16 @@ def test_what_a_fallback_runs_is_no_obstacle() -> None:
     y = b.tensor("y", (1, 4))
     b.node("NEG", [x], [y])
     assert len(compat(b.model([y]), "edgetpu").main.nodes) == 1
+
+
+def test_the_release_in_the_metadata_follows(data_folder: Path) -> None:
+    model = graph.open(data_folder / "models/transformer/minilm_2layer_dynamic_range.tflite")
+    assert release(model) == b"2.17.0".ljust(16, b"\0")
+    assert release(compat(model, "tflite-runtime-2.14")) == b"2.9.0".ljust(16, b"\0")
+    assert release(compat(model, "litert")) == release(model)
+
+
+def release(model: Model) -> bytes:
+    data = dict(model.metadata)["min_runtime_version"].data
+    assert data is not None
+    return data.tobytes()

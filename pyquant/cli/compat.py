@@ -43,6 +43,8 @@ def command(model: Path, target: str, output: Path | None, anyway: bool, force: 
         if written is not None:
             save_edited(opened, made, written, force)
     if refused and written is None:
+        if output is not None:
+            click.echo(f"{output} is not written; --anyway writes it", err=True)
         raise click.exceptions.Exit(1)
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from pyquant import targets
 from pyquant.errors import UnsupportedOp
-from pyquant.graph import Model, Node, OpCode, Quantization, Subgraph, Tensor, check
+from pyquant.graph import Buffer, Model, Node, OpCode, Quantization, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
 from pyquant.rewrite.lower import BY_RULE, LOWERINGS
 from pyquant.targets import Problem, Target
+from pyquant.targets.releases import earliest_release
+
+RELEASE = "min_runtime_version"
 
 
 def compat(model: Model, target: str | Target, strict: bool = True) -> Model:
@@ -27,6 +32,7 @@ def compat(model: Model, target: str | Target, strict: bool = True) -> Model:
         continue
     _declare(made, wanted)
     _drop_definitions(model, made)
+    _date(made)
     remove_unused(made)
     left = [problem for problem in wanted.problems(made) if problem.fatal]
     if left and strict:
@@ -81,6 +87,14 @@ def _declare(model: Model, target: Target) -> None:
         node.opcode = made.setdefault((old.name, old.custom_code, version), replace(old, version=version))
         order[node.opcode] = None
     model.opcodes = list(order)
+
+
+def _date(model: Model) -> None:
+    """Renew the metadata in which the converter names the release that a file needs: 16 bytes of text such as 2.3.0."""
+    release = earliest_release(model)
+    text = "" if release is None else ".".join([*release.split("."), "0"][:3])
+    data = np.frombuffer(text.encode().ljust(16, b"\0"), np.uint8)
+    model.metadata = [(name, Buffer(data) if name == RELEASE else buffer) for name, buffer in model.metadata]
 
 
 def _drop_definitions(before: Model, model: Model) -> None:

@@ -7,6 +7,8 @@ gives the same highest versions, but for STABLEHLO_CBRT, which ai-edge-litert 2.
 
 from __future__ import annotations
 
+from pyquant.graph import Model
+
 
 def highest_versions(release: str) -> dict[str, int]:
     """The highest version of each operator that a release such as "2.14" has."""
@@ -17,6 +19,19 @@ def highest_versions(release: str) -> dict[str, int]:
         if versions:
             found[op] = versions[-1]
     return found
+
+
+def earliest_release(model: Model) -> str | None:
+    """The first release that has every builtin operator's declared version; None where no release has one of them."""
+    needed = ["1.5"]
+    for opcode in {node.opcode for subgraph in model.subgraphs for node in subgraph.nodes}:
+        releases = RELEASES.get(opcode.name, "").split()
+        if opcode.name == "CUSTOM":
+            continue
+        if not 1 <= opcode.version <= len(releases):
+            return None
+        needed += [r for r in releases[: opcode.version] if r != "-"]
+    return max(needed, key=_order)
 
 
 def _order(release: str) -> tuple[int, ...]:
