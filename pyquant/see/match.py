@@ -48,8 +48,9 @@ class Pairs:
         others = [names[t.name] for t in self.a.inputs] if by_name else self.b.inputs
         yield from zip(self.a.inputs, others, strict=False)
         written = {t for s in (self.a, self.b) for t in [*s.inputs, *(t for n in s.nodes for t in n.outputs)]}
-        for a, b in self.nodes.items():
-            for x, y in zip((*a.inputs, *a.intermediates), (*b.inputs, *b.intermediates), strict=False):
+        read = [((*a.inputs, *a.intermediates), (*b.inputs, *b.intermediates)) for a, b in self.nodes.items()]
+        for first, second in [*read, (self.a.outputs, self.b.outputs)]:
+            for x, y in zip(first, second, strict=False):
                 if x is not None and y is not None and x not in written and y not in written:
                     yield x, y
         yield from _unique_names(self.a.tensors, self.b.tensors, lambda tensor: tensor.name)
