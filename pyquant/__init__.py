@@ -16,7 +16,7 @@ from pyquant.errors import (
 )
 from pyquant.graph import Builder, Model, Node, Quantization, Subgraph, Tensor, open
 from pyquant.quantize import SCHEMES, Assignments, Recipe, apply, assign, dequantize, quantize, retype
-from pyquant.rewrite import compat, fold
+from pyquant.rewrite import compat, fold, io_type
 from pyquant.run import Plan, compile, interpret
 from pyquant.see import Diff, describe, diff
 from pyquant.validate import accuracy, validate
@@ -58,6 +58,7 @@ __all__ = [
     "diff",
     "fold",
     "interpret",
+    "io_type",
     "open",
     "quantize",
     "retype",

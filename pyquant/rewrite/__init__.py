@@ -2,5 +2,6 @@
 
 from pyquant.rewrite.compat import compat
 from pyquant.rewrite.fold import fold
+from pyquant.rewrite.io_type import io_type
 
-__all__ = ["compat", "fold"]
+__all__ = ["compat", "fold", "io_type"]
