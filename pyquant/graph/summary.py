@@ -23,14 +23,9 @@ def summary(model: Model) -> str:
 
 
 def _subgraph(subgraph: Subgraph) -> Iterator[str]:
-    yield from _columns(end_rows(subgraph))
-    yield from _columns([_node(i, node) for i, node in enumerate(subgraph.nodes)])
-
-
-def end_rows(subgraph: Subgraph) -> list[tuple[str, ...]]:
-    """A row of words for each input and output: which, name, type, quantization."""
     sides = [("input", t) for t in subgraph.inputs] + [("output", t) for t in subgraph.outputs]
-    return [(side, t.name, type_text(t), quantization_text(t.quantization)) for side, t in sides]
+    yield from _columns([(side, t.name, type_text(t), quantization_text(t.quantization)) for side, t in sides])
+    yield from _columns([_node(i, node) for i, node in enumerate(subgraph.nodes)])
 
 
 def _node(index: int, node: Node) -> tuple[str, ...]:

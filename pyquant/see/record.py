@@ -46,11 +46,13 @@ def _options(node: Node) -> Iterator[str]:
 
 def _named(record: Record, name: str) -> Any:
     """A field's value as plain data; of an enum the member's name, where it has one."""
-    value = getattr(record, name)
-    return _members(record.table, name).get(value, value) if isinstance(value, int) else plain(value)
+    value, members = plain(getattr(record, name)), _members(record.table, name)
+    if not members:
+        return value
+    return [members.get(item, item) for item in value] if isinstance(value, list) else members.get(value, value)
 
 
 @cache
 def _members(table: str, name: str) -> dict[int, str]:
     field = fields(table)[name]
-    return {code: member for member, code in field.enum.items()} if field.kind == "scalar" else {}
+    return {code: member for member, code in field.enum.items()} if field.kind in ("scalar", "numbers") else {}

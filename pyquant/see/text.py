@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields as dataclass_fields
 from itertools import islice
-from textwrap import wrap
 
 from pyquant.graph import Buffer, Node, Subgraph, Tensor
-from pyquant.graph.summary import end_rows, quantization_text, signature_text, type_text
+from pyquant.graph.summary import quantization_text, signature_text, type_text
 from pyquant.see.cost import Cost, parameters, tensor_bytes
 from pyquant.see.describe import BufferFacts, Description, NodeFacts
 from pyquant.see.record import options_text
-from pyquant.table import Column, count, lines, printable, size
+from pyquant.table import GAP, Column, count, lines, printable, size
 from pyquant.validate.report import short
 
 KERNELS = {"none": "none", "numpy": "NumPy", "view": "view", "constant": "folded"}  # all others are C
@@ -32,27 +31,46 @@ def text(description: Description, sections: Collection[str] = ("operators",), w
 def summary(description: Description, width: int | None = None) -> list[str]:
     """What the model says of itself, the main subgraph's inputs and outputs, totals."""
     model = description.model
-    ends = end_rows(model.subgraphs[0]) if model.subgraphs else []
-    values = lines([Column(""), Column(""), Column("")], [row[1:] for row in ends])
-    rows = [("description", model.description or "")]
-    rows += [(entry.name, str(entry.value)) for entry in description.metadata if isinstance(entry.value, str)]
-    rows += [("warning", str(warning)) for warning in getattr(model, "warnings", ())]
-    rows += [("signature", signature_text(signature)) for signature in model.signatures]
-    rows += [(row[0], value) for row, value in zip(ends, values, strict=True)]
-    facts = lines([Column(""), Column("", cut=True)], [row for row in rows if row[1]], width)
-    return [*facts, "", *_totals(description, width)]
+    said = [("description", model.description or ""), *((entry.name, str(entry)) for entry in description.metadata)]
+    said += [("warning", str(warning)) for warning in getattr(model, "warnings", ())]
+    said += [("signature", signature_text(signature)) for signature in model.signatures]
+    rows = [row for row in said if row[1]]
+    ends = [("input", t) for s in model.subgraphs[:1] for t in s.inputs]
+    ends += [("output", t) for s in model.subgraphs[:1] for t in s.outputs]
+    room = None if width is None else width - max((len(row[0]) for row in (*rows, *ends)), default=0) - len(GAP)
+    values = lines(ENDS, [(t.name, type_text(t), _scale(t)) for _, t in ends], room)
+    rows += zip((word for word, _ in ends), values, strict=True)
+    return [*lines(FACTS, rows, width), "", *_totals(description, width)]
+
+
+FACTS = (Column(""), Column("", cut=True))
+ENDS = (Column("", cut=True), Column(""), Column("", rank=1))
 
 
 def _totals(description: Description, width: int | None) -> Iterator[str]:
     totals = description.totals
     unknown = f" (unknown for {totals.unknown_macs})" if totals.unknown_macs else ""
-    said = (
-        f"{totals.operators} operators, {count(totals.macs)} MACs{unknown}, {count(totals.parameters)} parameters, "
+    sums = (
+        f"{totals.operators} operators",
+        f"{count(totals.macs)} MACs{unknown}",
+        f"{count(totals.parameters)} parameters",
         f"{size(totals.constant_bytes)} of constants",
-        ", ".join(f"{number} {printable(op)}" for op, number in description.operators.most_common()),
     )
-    for line in said:
-        yield from [line] if width is None else wrap(line, width, break_on_hyphens=False)
+    yield from _listed(sums, width)
+    yield from _listed([f"{number} {op}" for op, number in description.operators.most_common()], width)
+
+
+def _listed(items: Iterable[str], width: int | None) -> Iterator[str]:
+    """The items with commas between, broken into lines between items only."""
+    line = ""
+    for item in map(printable, items):
+        joined = f"{line}, {item}" if line else item
+        if width is not None and line and len(joined) >= width:
+            yield f"{line},"
+            joined = item
+        line = joined
+    if line:
+        yield line
 
 
 OPERATORS = (
@@ -189,11 +207,11 @@ def _buffer(buffer: BufferFacts) -> tuple[str, ...]:
     )
 
 
-METADATA = (Column("metadata"), Column("size", number=True), Column("says", cut=True))
+METADATA = (Column("metadata", cut=True), Column("size", number=True), Column("says", cut=True))
 
 
 def _metadata(description: Description, width: int | None) -> Iterator[str]:
-    rows = [(e.name, size(e.bytes), "" if e.value is None else str(e.value)) for e in description.metadata]
+    rows = [(entry.name, size(entry.bytes), str(entry)) for entry in description.metadata]
     if rows:
         yield from lines(METADATA, rows, width)
 

@@ -23,8 +23,10 @@ _I32 = struct.Struct("<i").unpack_from
 _U16_PAIR = struct.Struct("<HH").unpack_from
 
 
-def decode(buffer: Any) -> Record:
+def decode(buffer: Any, root: str = "Model") -> Record:
     """The Model record of a `.tflite` file's bytes. Number vectors are read-only views on `buffer`.
+
+    root: another table of the schema, for the flatbuffers that a model's metadata hold.
 
     What a newer schema wrote is listed in the `newer` of the record that holds it; bytes that follow the flatbuffer are
     in the root's `trailing`; data outside the flatbuffer stands where inline data would. A name that is not UTF-8 keeps
@@ -32,7 +34,7 @@ def decode(buffer: Any) -> Record:
     """
     decoder = _Decoder(memoryview(buffer).toreadonly().cast("B"))
     try:
-        return decoder.root()
+        return decoder.model() if root == "Model" else decoder.root(root)
     except _Unsound as error:
         path = "".join(error.path).lstrip(".") or "file"
         raise FormatError(f"{path}, byte {error.position}: {error.reason}") from None
@@ -118,16 +120,19 @@ class _Decoder:
             "tables": self.tables,
         }
 
-    def root(self) -> Record:
+    def model(self) -> Record:
         if self.size < 8 or self.view[4:8] != IDENTIFIER:
             raise _Unsound(
                 4, f"not a .tflite file: expected identifier {IDENTIFIER!r}, found {bytes(self.view[4:8])!r}"
             )
-        model = self.table(_U32(self.view, 0)[0], "Model")
+        model = self.root("Model")
         rest = np.frombuffer(self.view, np.uint8, offset=self.end)
         if rest.any():
             model.trailing = rest
         return model
+
+    def root(self, table: str) -> Record:
+        return self.table(self.length(0), table)
 
     def claim(self, start: int, size: int) -> None:
         """Bytes that are about to be read. Raises _Unsound where they are not in the file, or the budget is spent."""

@@ -366,6 +366,32 @@ ENUMS: dict[str, tuple[str, dict[str, int]]] = {
             "FLEXBUFFERS": 0,
         },
     ),
+    "ModelType": (
+        "int",
+        {
+            "NONE": 0,
+            "TF_SAVED_MODEL": 1,
+            "KERAS_MODEL": 2,
+            "TF_CONCRETE_FUNCTIONS": 3,
+            "TF_GRAPH_DEF": 4,
+            "TF_SESSION": 5,
+            "JAX": 6,
+            "PYTORCH": 7,
+        },
+    ),
+    "ModelOptimizationMode": (
+        "int",
+        {
+            "PTQ_FLOAT16": 1001,
+            "PTQ_DYNAMIC_RANGE": 1002,
+            "PTQ_FULL_INTEGER": 1003,
+            "PTQ_INT16": 1004,
+            "QUANTIZATION_AWARE_TRAINING": 2000,
+            "RANDOM_SPARSITY": 3001,
+            "BLOCK_SPARSITY": 3002,
+            "STRUCTURED_SPARSITY": 3003,
+        },
+    ),
 }
 
 # name -> members; the code of a member is its position, from 1
@@ -1046,4 +1072,40 @@ TABLES: dict[str, tuple[tuple[str, int, str, Any, int], ...]] = {
     ),
     "StablehloShiftLeftOptions": (),
     "StablehloCaseOptions": (("branch_subgraph_indices", 0, "[int]", None, 0),),
+    "Environment": (
+        ("tensorflow_version", 0, "string", None, 0),
+        ("api_version", 1, "uint", 0, 0),
+        ("model_type", 2, "ModelType", 0, 0),
+        ("model_hash", 3, "ulong", 0, 0),
+    ),
+    "SparsityBlockSize": (("values", 0, "[uint]", None, 0),),
+    "ConversionOptions": (
+        ("model_optimization_modes", 0, "[ModelOptimizationMode]", None, 0),
+        ("allow_custom_ops", 1, "bool", False, 0),
+        ("enable_select_tf_ops", 2, "bool", False, 0),
+        ("force_select_tf_ops", 3, "bool", False, 0),
+        ("sparsity_block_sizes", 4, "[SparsityBlockSize]", None, 0),
+    ),
+    "ConversionMetadata": (
+        ("environment", 0, "Environment", None, 0),
+        ("options", 1, "ConversionOptions", None, 0),
+    ),
+    "AssociatedFile": (
+        ("name", 0, "string", None, 0),
+        ("description", 1, "string", None, 0),
+    ),
+    "SubGraphMetadata": (
+        ("name", 0, "string", None, 0),
+        ("description", 1, "string", None, 0),
+    ),
+    "ModelMetadata": (
+        ("name", 0, "string", None, 0),
+        ("description", 1, "string", None, 0),
+        ("version", 2, "string", None, 0),
+        ("subgraph_metadata", 3, "[SubGraphMetadata]", None, 0),
+        ("author", 4, "string", None, 0),
+        ("license", 5, "string", None, 0),
+        ("associated_files", 6, "[AssociatedFile]", None, 0),
+        ("min_parser_version", 7, "string", None, 0),
+    ),
 }
