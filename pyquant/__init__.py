@@ -14,7 +14,22 @@ from pyquant.errors import (
     ShapeError,
     UnsupportedOp,
 )
-from pyquant.graph import Builder, Model, Node, Quantization, Subgraph, Tensor, open
+from pyquant.graph import (
+    Builder,
+    Model,
+    Node,
+    Quantization,
+    Subgraph,
+    Tensor,
+    dedupe,
+    extract,
+    merge,
+    open,
+    rename,
+    reorder,
+    split,
+    strip,
+)
 from pyquant.quantize import SCHEMES, Assignments, Recipe, apply, assign, dequantize, quantize, retype
 from pyquant.rewrite import compat, fold, io_type
 from pyquant.run import Plan, compile, interpret
@@ -53,15 +68,22 @@ __all__ = [
     "calibrate",
     "compat",
     "compile",
+    "dedupe",
     "dequantize",
     "describe",
     "diff",
+    "extract",
     "fold",
     "interpret",
     "io_type",
+    "merge",
     "open",
     "quantize",
+    "rename",
+    "reorder",
     "retype",
     "samples",
+    "split",
+    "strip",
     "validate",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -109,6 +109,14 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], words: int
     if not console.is_terminal:
         console.width = PIPE_WIDTH
     console.print(table)
+
+
+def pairs(texts: Iterable[str]) -> dict[str, str]:
+    """OLD=NEW, ... as a mapping."""
+    for text in texts:
+        if "=" not in text:
+            raise click.UsageError(f"{text!r}: expected two names with = between")
+    return dict(text.split("=", 1) for text in texts)
 
 
 def refuse_existing(path: Path, force: bool) -> None:

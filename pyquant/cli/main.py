@@ -6,7 +6,21 @@ from typing import Any
 
 import click
 
-from pyquant.cli import bench, compat, demo, dequantize, diff, inspect, quantize, retype, run, validate
+from pyquant.cli import (
+    bench,
+    compat,
+    cut,
+    demo,
+    dequantize,
+    diff,
+    inspect,
+    names,
+    quantize,
+    retype,
+    run,
+    strip,
+    validate,
+)
 from pyquant.errors import PyQuantError
 
 
@@ -26,5 +40,6 @@ def main() -> None:
     """Inspect, quantize, run and validate .tflite models without TensorFlow."""
 
 
-for module in (inspect, diff, quantize, dequantize, retype, compat, run, validate, bench, demo):
-    main.add_command(module.command)
+for module in (inspect, diff, quantize, dequantize, retype, compat, run, validate, bench, demo, cut, names, strip):
+    for command in getattr(module, "commands", None) or (module.command,):
+        main.add_command(command)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pyquant.graph.convert import from_record, to_record
-from pyquant.graph.model import Model, Subgraph, Tensor
+from pyquant.graph.model import Model, Node, Subgraph, Tensor
+
+# TFLite Metadata speaks of inputs and outputs by their place; its associated files follow the flatbuffer as a ZIP.
+ENDS_METADATA = "TFLITE_METADATA"
 
 
 def copy(model: Model) -> Model:
@@ -27,6 +30,23 @@ def remove_unused(model: Model) -> None:
     buffers = {tensor.buffer for subgraph in model.subgraphs for tensor in subgraph.tensors}
     buffers |= {buffer for _, buffer in model.metadata} | set(model.extra.get("metadata_buffer") or ())
     model.buffers = model.buffers[:1] + [buffer for buffer in model.buffers[1:] if buffer in buffers]
+
+
+def called_by(nodes: Iterable[Node]) -> set[Subgraph]:
+    """The subgraphs that nodes call, and those that these call."""
+    found: set[Subgraph] = set()
+    for node in nodes:
+        for subgraph in node.subgraphs.values():
+            if subgraph not in found:
+                found |= {subgraph} | called_by(subgraph.nodes)
+    return found
+
+
+def drop_description_of_ends(model: Model) -> None:
+    """Drop, in place, the metadata that describes inputs and outputs, which are no longer the same."""
+    if any(name == ENDS_METADATA for name, _ in model.metadata):
+        model.metadata = [(name, buffer) for name, buffer in model.metadata if name != ENDS_METADATA]
+        model.extra.pop("trailing", None)
 
 
 def _used_tensors(model: Model, subgraph: Subgraph) -> Iterator[Tensor]:

@@ -1,0 +1,48 @@
+"""`pyquant rename`, `reorder`: what callers see of a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+import pyquant as pq
+from pyquant.cli.console import force_option, model_argument, output_option, pairs, refuse_existing, save_edited
+
+
+@click.command("rename")
+@model_argument
+@click.option("--tensor", "tensors", multiple=True, metavar="OLD=NEW", help="A tensor, an input or output perhaps.")
+@click.option("--argument", "arguments", multiple=True, metavar="OLD=NEW", help="A signature's argument or result.")
+@click.option("--signature", "signatures", multiple=True, metavar="OLD=NEW", help="A signature.")
+@output_option
+@force_option
+def rename(
+    model: Path,
+    tensors: tuple[str, ...],
+    arguments: tuple[str, ...],
+    signatures: tuple[str, ...],
+    output: Path,
+    force: bool,
+) -> None:
+    """Rename tensors, signatures, and signatures' arguments. The options may be repeated."""
+    refuse_existing(output, force)
+    opened = pq.open(model)
+    save_edited(opened, pq.rename(opened, pairs(tensors), pairs(arguments), pairs(signatures)), output, force)
+
+
+@click.command("reorder")
+@model_argument
+@click.option("--inputs", metavar="A,B,...", help="The inputs in their new order.")
+@click.option("--outputs", metavar="A,B,...", help="The outputs in their new order.")
+@output_option
+@force_option
+def reorder(model: Path, inputs: str | None, outputs: str | None, output: Path, force: bool) -> None:
+    """Give inputs and outputs, by name, another order."""
+    refuse_existing(output, force)
+    opened = pq.open(model)
+    orders = [None if names is None else names.split(",") for names in (inputs, outputs)]
+    save_edited(opened, pq.reorder(opened, *orders), output, force)
+
+
+commands = (rename, reorder)
