@@ -25,10 +25,10 @@ def retype(model: Model, to: str) -> Model:
     """A copy of a quantized model that computes in other integers; inputs and outputs that are integers follow.
 
     to: int8, int16x8, or per-tensor: the types stay, and each weight gets one scale.
-    From uint8 to int8, activations keep their scale and, shifted by 128, every code; weights, which have a zero point
-    in uint8 alone, are rounded anew, by channel where int8 has that. From int8 to int16x8, weights stay as they are and
-    activations keep their range. What computes in float goes on to do so; unknown operators, and subgraphs other than
-    the main one, stay as they are, with casts around them.
+    From uint8 to int8, activations keep their scale, and their codes shift by 128; weights, which have a zero point in
+    uint8 alone, are rounded anew, by channel where int8 has that; averages round halves of negative codes down.
+    From int8 to int16x8, weights stay as they are and activations keep their range. What computes in float goes on to
+    do so; unknown operators, and subgraphs other than the main one, stay as they are, with casts around them.
     Raises OptionError for another `to`, RecipeError where nothing can be retyped.
     """
     return apply(reassign(model, to))
@@ -49,8 +49,9 @@ def reassign(model: Model, to: str) -> Assignments:
             ranges[value] = ranges.get(value, seen).joined(seen)
     note_unknown(made, main)
     nodes = [node for node in main.nodes if _is_candidate(made, node, ranges)]
-    for node in nodes:
-        state_activation(node)
+    if recipe.activations == "int16":  # whose ranges never begin at zero
+        for node in nodes:
+            state_activation(node)
     solve_again(made, ranges, nodes)
     if not made.kinds:
         reasons = "; ".join(f"{label}: {reason}" for label, reason in made.kept_float)
