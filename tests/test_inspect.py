@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 import pyquant as pq
+import pyquant.see.record
+import pyquant.table
 from pyquant import graph
 from pyquant.cli import main
 from pyquant.graph import Model
@@ -246,3 +251,9 @@ def test_tables_drop_columns_by_rank_then_cut() -> None:
     assert lines(columns, rows, 45)[0].split() == ["name", "n", "extra"]
     narrow = lines(columns, rows, 30)
     assert narrow[0].split() == ["name", "n"] and max(map(len, narrow)) == 30 and "…" in narrow[1]
+
+
+@pytest.mark.parametrize("module", [pyquant.table, pyquant.see.record, importlib.import_module("pyquant.see.describe")])
+def test_examples_in_docstrings(module: ModuleType) -> None:
+    found = doctest.testmod(module)
+    assert found.attempted and not found.failed

@@ -56,7 +56,6 @@ WEIGHTS = (
     Column("constant", cut=True),
 )
 OTHERS = (
-    Column("what", cut=True),
     Column("operator"),
     Column("before", cut=True),
     Column("after", cut=True),
@@ -69,7 +68,8 @@ def _table(kind: str, found: Sequence[Difference], width: int | None, rows: int 
         found = sorted(found, key=_sqnr)
     cells = [_weights(d) if kind == "weights" else _other(d) for d in found[:rows]]
     more = [] if rows is None or len(found) <= rows else [f"… and {len(found) - rows} more"]
-    return lines(WEIGHTS if kind == "weights" else OTHERS, cells, width) + more
+    what = Column("what", cut=True, rank=int(kind in ("version", "quantization")))  # there the kind says most of it
+    return lines(WEIGHTS if kind == "weights" else (what, *OTHERS), cells, width) + more
 
 
 def _sqnr(difference: Difference) -> float:
