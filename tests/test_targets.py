@@ -12,6 +12,7 @@ from pyquant import graph, targets
 from pyquant.dtypes import BY_NAME
 from pyquant.errors import OptionError, OracleError
 from pyquant.graph import Buffer, Builder, Model, Quantization
+from pyquant.ops import lowest_version
 from pyquant.targets import TARGETS
 from pyquant.validate import Oracle
 from pyquant.wire import Record
@@ -56,6 +57,51 @@ def registered(oracle: Oracle, model: Model) -> bool:
         oracle.load(model, resolver="optimized")
     except OracleError as error:
         return "Didn't find op" not in str(error)
+    return True
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_kernels_are_those_of_the_runtime(runtime: str, oracle_of: Callable[[str], Oracle]) -> None:
+    oracle, target = oracle_of(runtime), targets.get(runtime)
+    for op in (
+        "ABS",
+        "DIV",
+        "EXP",
+        "GELU",
+        "GREATER",
+        "HARD_SWISH",
+        "LOG",
+        "NEG",
+        "RELU",
+        "SQRT",
+        "SQUARED_DIFFERENCE",
+    ):
+        for kind in ("float32", "int8", "uint8", "int16", "int32", "int64"):
+            model = elementwise(op, kind)
+            assert bool(target.problems(model)) != runs(oracle, model), (op, kind)
+
+
+def elementwise(op: str, kind: str) -> Model:
+    """One application to numbers that are not negative."""
+    b = Builder()
+    scale = Quantization.of(0.05, ZERO[kind]) if kind in ZERO else None
+    inputs = [b.input(name, (1, 4), kind, scale) for name in ("xz" if op in BINARY else "x")]
+    y = b.tensor("y", (1, 4), "bool" if op == "GREATER" else kind, None if op == "GREATER" else scale)
+    node = b.node(op, list(inputs), [y])
+    node.opcode.version = lowest_version(node) or 1
+    return b.model([y])
+
+
+ZERO = {"int8": -128, "uint8": 0, "int16": 0}
+BINARY = ("DIV", "GREATER", "SQUARED_DIFFERENCE")
+
+
+def runs(oracle: Oracle, model: Model) -> bool:
+    try:
+        oracle.load(model, resolver="optimized")
+        oracle.run([np.ones(t.shape, t.dtype.numpy) for t in model.main.inputs])
+    except OracleError:
+        return False
     return True
 
 

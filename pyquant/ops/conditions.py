@@ -88,6 +88,12 @@ def product_at_least_output(node: Node) -> bool:
     return len(scales) == 3 and bool(scales[2] != 0 and scales[0] * scales[1] / scales[2] >= 1)
 
 
+def rescaled(node: Node) -> bool:
+    """The first input and the output have different scales."""
+    x, y = _at(node.inputs, 0), _at(node.outputs, 0)
+    return x is not None and y is not None and x.quantization != y.quantization
+
+
 def narrow_bias(node: Node) -> bool:
     """The options name a bias type for int16 activations other than int64."""
     return getattr(node.options, "quantized_bias_type", 0) not in (0, ENUMS["TensorType"][1]["INT64"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pyquant.dtypes import DTYPES
 from pyquant.graph import Model, Node, Tensor
 from pyquant.ops import lowest_version
-from pyquant.ops.conditions import Condition
+from pyquant.ops.conditions import Condition, input_is, negated
 
 EVERY_TYPE = frozenset(d.name for d in DTYPES)
 ANY_VERSION = 2**31 - 1  # the highest version of a target that does not read versions
@@ -25,6 +25,19 @@ class Gap:
     reason: str
     remedy: str = ""
     lowering: str = ""
+
+
+def kernel_gaps(kernels: Mapping[str, str], index: Mapping[str, int]) -> dict[str, tuple[Gap, ...]]:
+    """The gaps of operators that take some types only. kernels: types -> operators, with spaces between; "" is any type.
+
+    index: which input the types are of, where it is not the first.
+    """
+    return {
+        op: (Gap((negated(input_is(index.get(op, 0), *types.split())),), f"takes {types.replace(' ', ', ')} here"),)
+        for types, ops in kernels.items()
+        for op in ops.split()
+        if types
+    }
 
 
 @dataclass(frozen=True)

@@ -2,30 +2,59 @@
 
 from __future__ import annotations
 
-from pyquant.ops.conditions import Condition, has_input, input_is, input_per_axis, narrow_bias, negated, output_is
+from pyquant.ops.conditions import (
+    Condition,
+    has_input,
+    input_is,
+    input_per_axis,
+    narrow_bias,
+    negated,
+    output_is,
+    rescaled,
+)
 from pyquant.targets.releases import highest_versions
-from pyquant.targets.target import EVERY_TYPE, Gap, Target
+from pyquant.targets.target import EVERY_TYPE, Gap, Target, kernel_gaps
 
 CUSTOM = frozenset({"AudioSpectrogram", "Mfcc", "NumericVerify", "TFLite_Detection_PostProcess"})
 FLOAT_BY_INT8 = (input_is(0, "float32"), input_is(1, "int8"))
 INT16X8 = (input_is(0, "int16"), input_is(1, "int8"))
 
 
-def _types(*types: str, index: int = 0) -> Gap:
-    """The operator has no kernel for these types of an input."""
-    return Gap((input_is(index, *types),), f"has no kernel for {' and '.join(types)} here")
-
-
-# Found by running each case in both (bit for bit against NumPy).
-GAPS_OF_BOTH: dict[str, tuple[Gap, ...]] = {
-    "ABS": (_types("uint8"),),
-    "CONV_2D": (Gap((negated(has_input(2)),), "refuses a convolution without bias", "add a bias of zeros"),),
-    **dict.fromkeys(("EXP", "LOG", "NEG", "RSQRT", "SQRT"), (_types("uint8"),)),
-    **dict.fromkeys(("HARD_SWISH", "SQUARED_DIFFERENCE"), (_types("int16"),)),
+# Types of the first input -> operators that run with them, found by running each.
+KERNELS_OF_2_14: dict[str, str] = {
+    "float32": "ATAN2 CEIL COS FLOOR LOG ROUND SIN SQRT SQUARE",
+    "float32 int8": "ELU RSQRT",
+    "float32 int32": "POW",
+    "float32 int8 int16": "EXP",
+    "float32 int8 uint8": "GELU HARD_SWISH L2_NORMALIZATION LOG_SOFTMAX PRELU RELU_0_TO_1 RELU_N1_TO_1",
+    "float32 int8 int32": "SQUARED_DIFFERENCE",
+    "float32 int32 int64": "NEG",
+    "float32 uint8 int32": "DIV",
+    "float32 int8 int16 int32": "ABS FLOOR_DIV",
+    "float32 int8 uint8 int16": "LEAKY_RELU LOGISTIC RELU RELU6 SOFTMAX TANH",
+    "float32 int8 int16 int32 int64": "FLOOR_MOD",
+    "float32 int8 uint8 int32 int64": "GREATER LESS_EQUAL",
 }
+KERNELS_OF_2_3: dict[str, str] = {
+    "float32": "CEIL SQUARE",
+    "float32 int8": "ELU",
+    "float32 int32": "POW SIGN",
+    "float32 float16": "ATAN2 COS FLOOR ROUND SIN",
+    "float32 int8 int16": "EXP LOG RSQRT SQRT",
+    "float32 int8 uint8": "HARD_SWISH L2_NORMALIZATION LOG_SOFTMAX RELU_0_TO_1 RELU_N1_TO_1",
+    "float32 int8 int32": "SQUARED_DIFFERENCE",
+    "float32 int8 int16 int32": "ABS FLOOR_DIV",
+    "float32 int8 uint8 int16": "LEAKY_RELU PRELU RELU RELU6",
+    "float32 int8 uint8 int16 int32": "DIV",
+    "float32 int8 int16 int32 int64": "FLOOR_MOD",
+    "float32 int8 uint8 int16 float16": "GELU LOGISTIC SOFTMAX TANH",
+    "float32 int8 int16 int32 int64 float16": "NEG",
+}
+NO_BIAS = Gap((negated(has_input(2)),), "refuses a convolution without bias", "add a bias of zeros")
 GAPS_OF_2_14: dict[str, tuple[Gap, ...]] = {
+    **kernel_gaps(KERNELS_OF_2_14, {}),
     "BATCH_MATMUL": (Gap(INT16X8, "has no kernel for int16 by int8"),),
-    **dict.fromkeys(("DIV", "NEG"), (_types("int8", "int16"), *GAPS_OF_BOTH["NEG"])),
+    "CONV_2D": (NO_BIAS,),
     "FULLY_CONNECTED": (
         Gap(
             (*FLOAT_BY_INT8, input_per_axis(1)),
@@ -40,8 +69,8 @@ GAPS_OF_2_14: dict[str, tuple[Gap, ...]] = {
             lowering="int8",
         ),
     ),
-    **dict.fromkeys(("GELU", "GREATER", "PRELU", "SUM"), (_types("int16"),)),
     "QUANTIZE": (Gap((input_is(0, "int8", "uint8"), output_is(0, "int16")), "does not requantize 8 to 16 bits"),),
+    "SUM": (Gap((input_is(0, "int16"), rescaled), "sums int16 in one scale only"),),
     "TRANSPOSE_CONV": (
         Gap((input_is(2, "float32"), input_is(1, "int8")), "has no kernel for float inputs by int8 weights"),
     ),
@@ -59,7 +88,7 @@ def _release(name: str, release: str, about: str, source: str) -> Target:
         about,
         source,
         highest_versions(release),
-        gaps={**GAPS_OF_BOTH, **GAPS_OF_2_14},
+        gaps=GAPS_OF_2_14,
         known=KNOWN_TO_2_14,
         custom=CUSTOM,
         types=EVERY_TYPE - NEWER_TYPES,
@@ -84,8 +113,8 @@ LITERT_2_3 = Target(
     "measured: versions, types, offset buffers and gaps, with files of one operator",
     {op: version for op, version in highest_versions("2.23").items() if op != "STABLEHLO_CBRT"},
     gaps={
-        **GAPS_OF_BOTH,
-        "CONV_2D": (*GAPS_OF_BOTH["CONV_2D"], UNNAMED_BIAS),
+        **kernel_gaps(KERNELS_OF_2_3, {}),
+        "CONV_2D": (NO_BIAS, UNNAMED_BIAS),
         "FULLY_CONNECTED": (UNNAMED_BIAS,),
     },
     custom=CUSTOM,

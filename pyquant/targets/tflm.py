@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyquant.ops.conditions import input_is, negated
-from pyquant.targets.target import ANY_VERSION, Gap, Target
+from pyquant.targets.target import ANY_VERSION, Gap, Target, kernel_gaps
 
 # Types of the input that chooses the kernel -> operators; from tensorflow/lite/micro/kernels/*.cc, reference kernels.
 KERNELS: dict[str, str] = {
@@ -46,24 +46,15 @@ HYBRID = Gap(
 )
 
 
-def _gaps() -> dict[str, tuple[Gap, ...]]:
-    made: dict[str, tuple[Gap, ...]] = {
-        op: (Gap((negated(input_is(CHOOSER.get(op, 0), *types.split())),), f"takes {types.replace(' ', ', ')} here"),)
-        for types, ops in KERNELS.items()
-        for op in ops.split()
-        if types
-    }
-    for op in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "SVDF"):
-        made[op] = (*made[op], HYBRID)
-    return made
-
+GAPS = kernel_gaps(KERNELS, CHOOSER)
+GAPS |= {op: (*GAPS[op], HYBRID) for op in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "SVDF")}
 
 TFLM = Target(
     "tflm",
     "TensorFlow Lite for Microcontrollers, reference kernels",
     "tensorflow/tflite-micro: micro_mutable_op_resolver.h, micro_allocator.cc and kernels; it reads no op versions",
     dict.fromkeys(" ".join(KERNELS.values()).split(), ANY_VERSION),
-    gaps=_gaps(),
+    gaps=GAPS,
     custom=frozenset(CUSTOM.split()),
     types=frozenset(TYPES.split()),
     sparsity=False,
