@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -152,10 +153,22 @@ def test_bodies_of_control_flow_stay() -> None:
     assert [t.dtype.name for t in again.subgraphs[1].tensors] == ["int8", "int8"]
 
 
-def test_what_cannot_be_read_is_named() -> None:
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"sparsity": Record("SparsityParameters")},
+        {"quantization": Quantization.of([1, 2, 3])},
+        {"quantization": Quantization.of([1, 2, 3], axis=7)},
+        {"quantization": replace(Quantization.of(1), details=Record("CustomQuantization"))},
+    ],
+    ids=["sparse", "too many scales", "no such axis", "another scheme"],
+)
+def test_what_cannot_be_read_is_named(fault: dict[str, Any]) -> None:
     model = quantized_conv(1.0, 9)
-    model.main.nodes[0].inputs[1].sparsity = Record("SparsityParameters")
-    with pytest.raises(pq.GraphError, match="tensor 'w'"):
+    (node,) = model.main.nodes
+    node.inputs[1] = replace(node.inputs[1], **fault)
+    model.main.tensors.append(node.inputs[1])
+    with pytest.raises(pq.GraphError, match=r"tensor '[wb]'"):
         pq.dequantize(model)
 
 

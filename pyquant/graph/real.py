@@ -30,6 +30,10 @@ def real_values(tensor: Tensor) -> np.ndarray:
         raise GraphError(f"tensor {tensor.name!r}: expected a constant, float or quantized, found {tensor.dtype}")
     if q.details is not None:
         return _blockwise(tensor, stored, q)
+    sizes = {1, stored.shape[q.axis]} if 0 <= q.axis < stored.ndim else {1}
+    if q.scale.size not in sizes or q.zero_point.size not in (1, q.scale.size):
+        found = f"{q.scale.size} scales and {q.zero_point.size} zero points on axis {q.axis}"
+        raise GraphError(f"tensor {tensor.name!r}: found {found} for shape {stored.shape}")
     return real(stored, q).astype(np.float32)
 
 

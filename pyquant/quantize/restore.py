@@ -104,9 +104,9 @@ def _is_real(tensor: Tensor) -> bool:
 def _is_cast(node: Node) -> bool:
     """True for a cast between forms of the same real value, int32 too."""
     operator = find(node.op)
-    ends = [*node.inputs, *node.outputs]
-    real = all(t is not None and (_is_real(t) or t.is_quantized) for t in ends)
-    return operator is not None and operator.cast and len(ends) == 2 and real
+    if operator is None or not operator.cast or (len(node.inputs), len(node.outputs)) != (1, 1):
+        return False
+    return all(t is not None and (_is_real(t) or t.is_quantized) for t in (*node.inputs, *node.outputs))
 
 
 def _casts_constant(subgraph: Subgraph, node: Node) -> bool:
@@ -152,14 +152,12 @@ def _state_bias_scale(made: Assignments, subgraph: Subgraph, node: Node) -> None
     operator = find(node.op)
     if operator is None:
         return
-    inputs = {slot.name: (i, tensor) for i, slot, tensor in inputs_of(node, operator)}
+    stored = {slot.name: _wanted(made, node, i).quantization for i, slot, _ in inputs_of(node, operator)}
     for i, slot, tensor in inputs_of(node, operator):
         if not isinstance(slot.scale, Product) or tensor.dtype not in (INT32, INT64) or not tensor.is_constant:
             continue
-        first, second = (
-            _wanted(made, node, inputs[name][0]).quantization for name in (slot.scale.first, slot.scale.second)
-        )
-        if first is None or second is None:
+        first, second = stored.get(slot.scale.first), stored.get(slot.scale.second)
+        if first is None or second is None or first.scale.size != 1 or not second.scale.size:
             continue
         product = Quantization.of(first.scale * second.scale)
         if tensor.quantization != product:
