@@ -1,0 +1,43 @@
+"""A model's outputs as bytes, in another runtime or by our own kernels: how tests see that an edit changed nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+import pyquant as pq
+from pyquant.errors import GraphError, OracleError, ShapeError, UnsupportedOp
+from pyquant.graph import Model
+from pyquant.validate import Oracle
+
+
+def feeds(model: Model) -> list[np.ndarray]:
+    """Random inputs; small where an integer may be an index. Nothing for a model without subgraph."""
+    rng = np.random.default_rng(0)
+    arrays = []
+    for tensor in model.subgraphs[0].inputs if model.subgraphs else ():
+        kind = tensor.dtype.numpy or np.dtype(np.uint8)
+        large = tensor.dtype.is_float or kind.itemsize < 4
+        arrays.append((rng.random(tensor.shape) * (100 if large else 2)).astype(kind))
+    return arrays
+
+
+def theirs(
+    oracle: Oracle, model: Model | Path, inputs: list[np.ndarray], resolver: str = "optimized"
+) -> list[bytes] | None:
+    """The bytes of the outputs in another runtime; None where it refuses the model."""
+    try:
+        oracle.load(model, resolver=resolver)
+        return [array.tobytes() for array in oracle.run(inputs).values()]
+    except OracleError:
+        return None
+
+
+def ours(model: Model, inputs: list[np.ndarray]) -> list[bytes] | None:
+    """The same of our own kernels; None where pyquant does not run the model."""
+    try:
+        found = pq.compile(model)(*inputs)
+    except (UnsupportedOp, GraphError, ShapeError):
+        return None
+    return [array.tobytes() for array in ([found] if isinstance(found, np.ndarray) else found)]

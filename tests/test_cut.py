@@ -1,0 +1,175 @@
+"""extract, split, merge, rename, reorder: halves put together equal the whole, and what cannot be done is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from networks import network
+from running import feeds, ours, theirs
+
+import pyquant as pq
+from pyquant import graph
+from pyquant.errors import GraphError
+from pyquant.graph import Builder, Model, Signature, Subgraph
+from pyquant.ops.build import add
+from pyquant.validate import Oracle
+from pyquant.wire import Record
+
+FILES = ["mobilenet/tf2_mobilenet_v2_1.0_224_ptq", "edgetpu_pairs/deeplabv3_mnv2_dm05_pascal_quant"]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_halves_make_the_whole(file: str, data_folder: Path, oracle_of: Callable[[str], Oracle]) -> None:
+    """Cut at an early, a middle and a late tensor through which everything goes; in every runtime bit for bit."""
+    oracle = oracle_of("ai-edge-litert")
+    model = pq.open(data_folder / f"models/{file}.tflite")
+    inputs = feeds(model)
+    before, mine = theirs(oracle, model, inputs), ours(model, inputs)
+    assert before is not None
+    cuts = [tensor for node in model.main.nodes[1:-1] for tensor in node.outputs if divides(model, tensor)]
+    assert len(cuts) > 10
+    for tensor in (cuts[1], cuts[len(cuts) // 2], cuts[-2]):
+        first = pq.extract(model, outputs=tensor)
+        second = pq.extract(model, tensor)
+        assert [len(m.main.nodes) for m in pq.split(model, tensor.name)] == [len(m.main.nodes) for m in (first, second)]
+        merged = pq.merge(first, second)
+        assert [n.op for n in merged.main.nodes] == [n.op for n in model.main.nodes]
+        assert theirs(oracle, merged, inputs) == before, tensor.name
+        if mine is not None:
+            (middle,) = [np.frombuffer(b, tensor.dtype.numpy).reshape(tensor.shape) for b in ours(first, inputs) or ()]
+            assert ours(merged, inputs) == ours(second, [middle]) == mine, tensor.name
+
+
+def divides(model: Model, tensor: graph.Tensor) -> bool:
+    try:
+        pq.split(model, tensor)
+    except GraphError:
+        return False
+    return True
+
+
+def test_an_own_input_that_is_not_needed_goes() -> None:
+    model = two_inputs()
+    assert [t.name for t in pq.extract(model, outputs="a_only").main.inputs] == ["a"]
+    assert [t.name for t in pq.extract(model, ["a_only", "b"], "sum").main.inputs] == ["a_only", "b"]
+    assert [t.name for t in model.main.inputs] == ["a", "b"]
+
+
+def test_signatures_follow_the_ends() -> None:
+    model = two_inputs()
+    left, right = model.main.inputs
+    model.signatures = [
+        Signature("run", model.main, [("left", left), ("right", right)], [("y", model.main.outputs[0])])
+    ]
+    first, second = pq.split(model, "a_only")
+    assert shown(first) + shown(second) == [
+        ("run", ["left"], ["a_only"]),
+        ("run", ["a_only", "right"], ["y"]),
+    ]
+    merged = pq.merge(first, second)
+    assert shown(merged) == [("run", ["a", "b"], ["sum"])]
+    renamed = pq.rename(merged, {"sum": "total"}, {"a": "x"}, {"run": "serve"})
+    (signature,) = renamed.signatures
+    assert (signature.key, signature.inputs[0][0], renamed.main.outputs[0].name) == ("serve", "x", "total")
+    assert [name for name, _ in pq.reorder(renamed, ["b", "a"]).signatures[0].inputs] == ["b", "x"]
+
+
+def shown(model: Model) -> list[tuple[str, list[str], list[str]]]:
+    """Keys, arguments and results of the signatures."""
+    return [(s.key, [name for name, _ in s.inputs], [name for name, _ in s.outputs]) for s in model.signatures]
+
+
+def test_merge_binds_by_name_by_place_or_as_told() -> None:
+    model = two_inputs()
+    part = pq.extract(model, outputs="a_only")
+    by_name = pq.merge(part, pq.extract(model, ["a_only", "b"]))
+    assert [t.name for t in by_name.main.inputs] == ["a", "b"]
+    by_place = pq.merge(part, pq.extract(model, outputs="a_only"))
+    assert [t.name for t in by_place.main.inputs] == ["a"]
+    assert [t.name for t in by_place.main.outputs] == ["a_only_1"]
+    told = pq.merge(part, pq.extract(model, ["a_only", "b"]), {"a_only": "a_only", "b": "a_only"})
+    assert [t.name for t in told.main.inputs] == ["a"]
+    x = feeds(told)
+    twice = np.frombuffer((ours(part, x) or [])[0], np.float32) * np.float32(2)
+    assert np.array_equal(np.frombuffer((ours(told, x) or [])[0], np.float32), twice)
+
+
+def test_names_that_clash_are_told_apart() -> None:
+    merged = pq.merge(network(), pq.rename(network(), {"x": "other"}), {})
+    names = [t.name for t in merged.main.tensors]
+    assert len(set(names)) == len(names)
+    assert [t.name for t in merged.main.inputs] == ["x", "other"]
+
+
+def test_state_comes_along_with_what_uses_it() -> None:
+    model = stateful()
+    part = pq.extract(model, outputs="read")
+    assert [n.op for n in part.main.nodes] == ["ADD", "CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"]
+    assert len(part.subgraphs) == 2
+    assert [n.op for n in pq.extract(model, outputs="half").main.nodes] == ["ADD"]
+    with pytest.raises(GraphError, match="inputs have to be 'x' too"):
+        pq.extract(model, (), "read")
+
+
+IMPOSSIBLE: dict[str, tuple[Callable[[], Any], str]] = {
+    "missing input": (lambda: pq.extract(two_inputs(), "a_only", "sum"), "inputs have to be 'b' too"),
+    "unknown name": (lambda: pq.extract(two_inputs(), outputs="a_on"), "no tensor 'a_on'; did you mean 'a_only'"),
+    "unknown index": (lambda: pq.extract(two_inputs(), outputs=99), "tensors 0 to"),
+    "constant input": (lambda: pq.extract(network(), "stem/w"), "'stem/w' is a constant"),
+    "crossing": (lambda: pq.split(network(), "left"), "'left' is not all that crosses the cut: also 'stem'"),
+    "nothing after": (lambda: pq.split(network(), network().main.outputs[0].name), "no output"),
+    "other shape": (lambda: pq.merge(network(), two_inputs(), {"a": "stem"}), "takes shape.*'stem' has"),
+    "other type": (lambda: pq.merge(retyped(), two_inputs(), {"a": "q"}), "takes type float32, 'q' has int8"),
+    "counts": (lambda: pq.merge(retyped(), two_inputs()), "first model has 1 outputs, the second 2 inputs"),
+        lambda: pq.merge(pq.extract(two_inputs(), outputs=[2, 3]), pq.rename(two_inputs(), {"a": "c"})),
+        "2 outputs",
+    ),
+    "not an input": (lambda: pq.merge(network(), two_inputs(), {"sum": "stem"}), "'sum' is not an input"),
+    "taken name": (lambda: pq.rename(two_inputs(), {"a": "b"}), "called 'b' already"),
+    "no argument": (lambda: pq.rename(two_inputs(), arguments={"z": "y"}), "no signature argument is called 'z'"),
+    "no signature": (lambda: pq.rename(two_inputs(), signatures={"z": "y"}), "no signature is called 'z'"),
+    "an input twice": (lambda: pq.reorder(two_inputs(), ["a", "a"]), "inputs: expected each of"),
+}
+
+
+@pytest.mark.parametrize("case", IMPOSSIBLE)
+def test_what_cannot_be_done_is_named(case: str) -> None:
+    make, message = IMPOSSIBLE[case]
+    with pytest.raises(GraphError, match=message):
+        make()
+
+
+def two_inputs() -> Model:
+    """a -> a_only; a_only + b -> sum."""
+    b = Builder()
+    left, right = b.input("a", (1, 4)), b.input("b", (1, 4))
+    a_only = add(b, "LOGISTIC", [left], "a_only")
+    return b.model([add(b, "ADD", [a_only, right], "sum")])
+
+
+def retyped() -> Model:
+    b = Builder()
+    x = b.input("p", (1, 4))
+    return b.model([add(b, "QUANTIZE", [x], "q", "int8", graph.Quantization.of(0.1))])
+
+
+def stateful() -> Model:
+    """x -> half; a variable that is read, and to which half is added."""
+    b = Builder()
+    x = b.input("x", (1, 4))
+    half = add(b, "ADD", [x, x], "half")
+    handle, read = b.tensor("handle", (), "resource"), b.tensor("read", (1, 4), "float32")
+    b.node("CALL_ONCE", [], [])
+    b.node("VAR_HANDLE", [], [handle])
+    b.node("READ_VARIABLE", [handle], [read])
+    b.node("ASSIGN_VARIABLE", [handle, half], [])
+    model = b.model([half, read])
+    start = Subgraph("start")
+    model.subgraphs.append(start)
+    once = next(n for n in model.main.nodes if n.op == "CALL_ONCE")
+    once.options, once.subgraphs = Record("CallOnceOptions"), {"init_subgraph_index": start}
+    return model

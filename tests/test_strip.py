@@ -1,0 +1,81 @@
+"""strip and dedupe: smaller files whose outputs are the same bits, over every file of the data folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from running import feeds, ours, theirs
+
+import pyquant as pq
+from pyquant import graph
+from pyquant.dtypes import FLOAT32
+from pyquant.graph import Buffer, Builder, Model, Tensor
+from pyquant.ops.build import add
+from pyquant.validate import Oracle
+
+SMALL = 500_000  # bytes; larger models take our references too long
+
+
+def test_outputs_stay_bit_for_bit(data_folder: Path, oracle_of: Callable[[str], Oracle]) -> None:
+    oracle = oracle_of("ai-edge-litert")
+    compared = 0
+    for path in sorted(data_folder.rglob("*.tflite")):
+        model = graph.open(path)
+        made = pq.dedupe(pq.strip(model))
+        size = len(graph.dump(made))
+        assert size <= len(graph.dump(model)), path
+        inputs = feeds(model)
+        before = theirs(oracle, path, inputs)
+        if before is not None and before == theirs(oracle, path, inputs):  # neither refused nor random
+            assert theirs(oracle, made, inputs) == before, path
+            compared += 1
+        if path.stat().st_size < SMALL and (mine := ours(model, inputs)) is not None:
+            assert ours(made, inputs) == mine, path
+    assert compared > 150
+
+
+def test_strip_drops_what_it_is_told() -> None:
+    model = noted()
+    bare = pq.strip(model, signatures=True)
+    assert (bare.description, bare.metadata, bare.signatures, bare.main.name) == (None, [], [], "")
+    assert [t.name for t in bare.main.tensors] == ["x", "", "", "", "y"]
+    assert "trailing" not in bare.extra
+    kept = pq.strip(model, names=False, metadata=False)
+    assert [t.name for t in kept.main.tensors] == ["x", "w1", "w2", "x2", "y"]
+    assert (kept.description, [name for name, _ in kept.metadata]) == ("what it is for", ["note"])
+    assert len(model.main.tensors) == 6
+
+
+def test_compressed_models_keep_their_tensors() -> None:
+    model = noted()
+    model.metadata.append(("COMPRESSION_METADATA", Buffer(np.zeros(4, np.uint8))))
+    stripped = pq.strip(model)
+    assert [name for name, _ in stripped.metadata] == ["COMPRESSION_METADATA"]
+    assert len(stripped.main.tensors) == 6
+
+
+def test_dedupe_keeps_one_of_equal_buffers() -> None:
+    model = noted()
+    made = pq.dedupe(model)
+    first, second = (t.buffer for t in made.main.tensors if t.name in ("w1", "w2"))
+    assert first is second
+    assert len(made.buffers) == len(model.copy().buffers) - 1
+    assert len(made.opcodes) == 1
+    again = pq.dedupe(made)
+    assert graph.dump(again) == graph.dump(made)
+
+
+def noted() -> Model:
+    """Two equal weights, a tensor that nothing uses, and everything that strip may drop."""
+    b = Builder()
+    x = b.input("x", (1, 4))
+    w1, w2 = (b.constant(name, np.eye(4, dtype=np.float32)) for name in ("w1", "w2"))
+    y = add(b, "FULLY_CONNECTED", [add(b, "FULLY_CONNECTED", [x, w1, None], "x2"), w2, None], "y")
+    model = b.model([y])
+    model.main.tensors.append(Tensor("unused", (3,), FLOAT32))
+    model.main.name, model.description = "main", "what it is for"
+    model.metadata = [("note", Buffer(np.zeros(4, np.uint8)))]
+    model.extra["trailing"] = np.ones(3, np.uint8)
+    return model
