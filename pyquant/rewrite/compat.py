@@ -8,7 +8,7 @@ import numpy as np
 
 from pyquant import targets
 from pyquant.errors import UnsupportedOp
-from pyquant.graph import Buffer, Model, Node, OpCode, Quantization, Subgraph, Tensor, check
+from pyquant.graph import Model, Node, OpCode, Quantization, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
 from pyquant.rewrite.lower import BY_RULE, LOWERINGS
 from pyquant.targets import Problem, Target
@@ -28,12 +28,13 @@ def compat(model: Model, target: str | Target, strict: bool = True) -> Model:
     """
     wanted = targets.get(target) if isinstance(target, str) else target
     made = model.copy()
-    while _lower_all(made, wanted):
-        continue
+    if _lower_all(made, wanted):
+        while _lower_all(made, wanted):
+            continue
+        _drop_definitions(model, made)
+        remove_unused(made)
     _declare(made, wanted)
-    _drop_definitions(model, made)
     _date(made)
-    remove_unused(made)
     left = [problem for problem in wanted.problems(made) if problem.fatal]
     if left and strict:
         raise UnsupportedOp(f"{wanted.name} does not take the model: " + "; ".join(map(str, left)))
@@ -80,21 +81,22 @@ def _replace(subgraph: Subgraph, node: Node, nodes: list[Node]) -> None:
 def _declare(model: Model, target: Target) -> None:
     """Give each node the lowest version that the target has for it; a node that it does not take keeps its own."""
     made: dict[tuple[str, str | None, int], OpCode] = {}
-    order = dict.fromkeys(model.opcodes)
+    heirs: dict[OpCode, list[OpCode]] = {}
     for node in (n for s in model.subgraphs for n in s.nodes):
         old = node.opcode
         version = target.version(node) or old.version
         node.opcode = made.setdefault((old.name, old.custom_code, version), replace(old, version=version))
-        order[node.opcode] = None
-    model.opcodes = list(order)
+        heirs.setdefault(old, []).append(node.opcode)
+    model.opcodes = list(dict.fromkeys(new for old in model.opcodes for new in heirs.get(old, [old])))
 
 
 def _date(model: Model) -> None:
     """Renew the metadata in which the converter names the release that a file needs: 16 bytes of text such as 2.3.0."""
     release = earliest_release(model)
     text = "" if release is None else ".".join([*release.split("."), "0"][:3])
-    data = np.frombuffer(text.encode().ljust(16, b"\0"), np.uint8)
-    model.metadata = [(name, Buffer(data) if name == RELEASE else buffer) for name, buffer in model.metadata]
+    for name, buffer in model.metadata:
+        if name == RELEASE:
+            buffer.data = np.frombuffer(text.encode().ljust(16, b"\0"), np.uint8)
 
 
 def _drop_definitions(before: Model, model: Model) -> None:

@@ -81,7 +81,7 @@ def as_int8(node: Node) -> list[Node] | None:
 
 
 def _widened(tensor: Tensor) -> Tensor:
-    made = replace(tensor, dtype=INT8, buffer=None)
+    made = replace(tensor, dtype=INT8, buffer=None, extra=dict(tensor.extra))
     made.data = tensor.data
     return made
 

@@ -28,9 +28,10 @@ class Gap:
 
 
 def kernel_gaps(kernels: Mapping[str, str], index: Mapping[str, int]) -> dict[str, tuple[Gap, ...]]:
-    """The gaps of operators that take some types only. kernels: types -> operators, with spaces between; "" is any type.
+    """The gaps of operators that take some types only.
 
-    index: which input the types are of, where it is not the first.
+    kernels: types -> operators, with spaces between; "" is any type. index: which input the types are of, where it is
+    not the first.
     """
     return {
         op: (Gap((negated(input_is(index.get(op, 0), *types.split())),), f"takes {types.replace(' ', ', ')} here"),)
