@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from test_files import feeds
 from test_models import kws, no_data, photographs
 
 import pyquant as pq
 from pyquant import graph
+from pyquant.cli import main
 from pyquant.errors import GraphError, OracleError, ShapeError, UnsupportedOp
 from pyquant.graph import Builder, Model, Quantization, Tensor
 from pyquant.rewrite import compat
@@ -239,3 +241,27 @@ def release(model: Model) -> bytes:
     data = dict(model.metadata)["min_runtime_version"].data
     assert data is not None
     return data.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("made", "arguments", "code", "said"),
+    [
+        (product(asymmetric_quantize_inputs=True), "--target tflite-runtime-2.14 -o OUT", 0, "3 operators"),
+        (product(asymmetric_quantize_inputs=True), "--target litert", 0, ""),
+        (product(asymmetric_quantize_inputs=False), "--target tflite-runtime -o OUT", 1, "FULLY_CONNECTED 'y'"),
+        (product(asymmetric_quantize_inputs=False), "--target tflite-runtime -o OUT --anyway", 0, "1 operators"),
+        (product(asymmetric_quantize_inputs=False), "--target tflm --json", 1, '"rule": "gap"'),
+        (composite(), "--target abacus", 2, "abacus"),
+        (composite(), "", 2, "--target"),
+    ],
+)
+def test_command(made: Model, arguments: str, code: int, said: str, tmp_path: Path) -> None:
+    out = tmp_path / "out.tflite"
+    made.save(tmp_path / "in.tflite")
+    words = [word.replace("OUT", str(out)) for word in arguments.split()]
+    result = CliRunner().invoke(main, ["compat", str(tmp_path / "in.tflite"), *words])
+    assert result.exit_code == code, result.output
+    assert said in result.output
+    assert out.exists() == (code == 0 and "OUT" in arguments)
+    if out.exists():
+        assert CliRunner().invoke(main, ["compat", str(tmp_path / "in.tflite"), *words]).exit_code == 1  # no --force
