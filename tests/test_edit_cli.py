@@ -1,0 +1,57 @@
+"""The verbs that edit a file: what they write, what they say, and how they refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from test_cli import assert_fails, folder, run
+
+import pyquant as pq
+
+__all__ = ["folder"]
+
+# verb and options, a file of the demo, the types of the result's input and of its weights
+WRITTEN = [
+    (["dequantize"], "int8", "float32", "float32"),
+    (["dequantize"], "dynamic", "float32", "float32"),
+    (["retype", "--to", "int16x8"], "int8", "float32", "int8"),
+    (["retype", "--to", "per-tensor"], "int8", "float32", "int8"),
+    (["retype", "--to", "int8"], "int16x8", "float32", "int8"),
+]
+# the same, the exit code and what is said on stderr
+REFUSED = [
+    (["retype"], "int8", 2, "--to"),
+    (["retype", "--to", "int5"], "int8", 2, "int5"),
+    (["retype", "--to", "int8"], "float32", 1, "none computes in uint8 or int8 or int16"),
+]
+
+
+def name(row: object) -> str:
+    return " ".join(row) if isinstance(row, list) else ""
+
+
+@pytest.mark.parametrize(("arguments", "source", "input_type", "weight_type"), WRITTEN, ids=name)
+def test_an_edit_is_written_and_told(
+    arguments: list[str], source: str, input_type: str, weight_type: str, folder: Path, tmp_path: Path
+) -> None:
+    target, model = tmp_path / "edited.tflite", folder / f"digits_{source}.tflite"
+    verb, *options = arguments
+    result = run(verb, model, "-o", target, *options)
+    assert result.exit_code == 0, result.output
+    assert f"{target}: {target.stat().st_size} bytes, " in result.stdout
+    edited = pq.open(target).main
+    assert edited.inputs[0].dtype.name == input_type
+    assert max((t for t in edited.tensors if t.is_constant), key=lambda t: t.size).dtype.name == weight_type
+    assert_fails(run(verb, model, "-o", target, *options), 1, "--force overwrites it")
+    assert run(verb, model, "-o", target, *options, "--force").exit_code == 0
+
+
+@pytest.mark.parametrize(("arguments", "source", "code", "message"), REFUSED, ids=name)
+def test_an_edit_is_refused(
+    arguments: list[str], source: str, code: int, message: str, folder: Path, tmp_path: Path
+) -> None:
+    verb, *options = arguments
+    result = run(verb, folder / f"digits_{source}.tflite", "-o", tmp_path / "edited.tflite", *options)
+    assert_fails(result, code, message)
+    assert not list(tmp_path.iterdir())
