@@ -13,15 +13,13 @@ import click
 import numpy as np
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
-from rich.text import Text
 
 from pyquant.calibrate import Images, samples
 from pyquant.errors import FileExists
 from pyquant.graph import Model
+from pyquant.table import Column, lines
 
 F = TypeVar("F", bound=Callable[..., Any])
-PIPE_WIDTH = 10_000  # columns: nothing is cut or wrapped where no terminal sets a width
 
 model_argument = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -100,15 +98,8 @@ def terminal_width() -> int | None:
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> None:
     """A table whose first `words` columns are words, the rest numbers. A narrow terminal cuts the first column only."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for i, name in enumerate(header):
-        table.add_column(name, justify="left" if i < words else "right", no_wrap=i > 0)
-    for first, *rest in rows:
-        table.add_row(Text(first, no_wrap=True, overflow="ellipsis"), *rest)
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console.width = PIPE_WIDTH
-    console.print(table)
+    columns = [Column(name, number=i >= words, cut=i == 0) for i, name in enumerate(header)]
+    click.echo("\n".join(lines(columns, rows, terminal_width())))
 
 
 def pairs(texts: Iterable[str]) -> dict[str, str]:

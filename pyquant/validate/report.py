@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pyquant.table import Column, lines
+
 HEADER = ("tensor", "op", "type", "elements", "equal", "max diff", "relative", "SQNR dB")
 WORDS = 3  # columns of words, before those of numbers
 
@@ -82,11 +84,10 @@ class Report:
         return {"ok": self.ok, **{name: _plain(value) for name, value in asdict(self).items()}}
 
     def __str__(self) -> str:
-        rows = [HEADER, *(cells(t) for t in self.tensors)]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines = [f"compared with {self.against}: {self.samples} samples, numerics {self.numerics}", *self.notes]
-        lines += ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
-        return "\n".join([*lines, self.verdict])
+        columns = [Column(name, number=i >= WORDS) for i, name in enumerate(HEADER)]
+        table = lines(columns, [cells(t) for t in self.tensors])
+        title = f"compared with {self.against}: {self.samples} samples, numerics {self.numerics}"
+        return "\n".join([title, *self.notes, *table, self.verdict])
 
     @property
     def verdict(self) -> str:
@@ -112,10 +113,6 @@ def short(name: str) -> str:
     """The last of the names that the TFLite converter joins by `;` for a fused operator."""
     _, joint, last = name.rpartition(";")
     return "…" * bool(joint) + last
-
-
-def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
-    return [c.ljust(w) if i < WORDS else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
 
 
 def _plain(value: Any) -> Any:
