@@ -31,7 +31,7 @@ from pyquant.graph import (
     strip,
 )
 from pyquant.quantize import SCHEMES, Assignments, Recipe, apply, assign, dequantize, quantize, retype
-from pyquant.rewrite import compat, fold, io_type
+from pyquant.rewrite import compat, fold, fuse, io_type
 from pyquant.run import Plan, compile, interpret
 from pyquant.see import Diff, describe, diff
 from pyquant.validate import accuracy, validate
@@ -74,6 +74,7 @@ __all__ = [
     "diff",
     "extract",
     "fold",
+    "fuse",
     "interpret",
     "io_type",
     "merge",

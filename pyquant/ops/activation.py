@@ -121,19 +121,21 @@ SIGMOID = _sigmoid_table()
 RESCALED = Slot("y", floors=(Floor(("x",), {"int8": 2.0**-22, "int16": 2.0**-14}),))
 
 
-def _relu(name: str, lo: float, hi: float, kinds: tuple[str, ...]) -> Operator:
+def _relu(name: str, lo: float, hi: float, kinds: tuple[str, ...], activation: int | None = None) -> Operator:
     codes = partial(relu_codes, lo, hi)
     references: dict[str, Any] = {"float32": partial(relu, lo, hi), **dict.fromkeys(kinds, codes)}
     kernels = {
         "float32": Kernel("clamp_f32", "pq_activation", partial(elements, lo=lo, hi=hi)),
         **lut_kernels(codes, kinds),
     }
-    return register(Operator(name, (Slot("x"),), (RESCALED,), same_shape, references, kernels=kernels))
+    return register(
+        Operator(name, (Slot("x"),), (RESCALED,), same_shape, references, kernels=kernels, activation=activation)
+    )
 
 
-RELU = _relu("RELU", 0, INFINITY, ("int8", "uint8", "int16"))
-RELU6 = _relu("RELU6", 0, 6, ("int8", "uint8", "int16"))
-RELU_N1_TO_1 = _relu("RELU_N1_TO_1", -1, 1, ("int8", "uint8"))
+RELU = _relu("RELU", 0, INFINITY, ("int8", "uint8", "int16"), activation=1)
+RELU_N1_TO_1 = _relu("RELU_N1_TO_1", -1, 1, ("int8", "uint8"), activation=2)
+RELU6 = _relu("RELU6", 0, 6, ("int8", "uint8", "int16"), activation=3)
 RELU_0_TO_1 = _relu("RELU_0_TO_1", 0, 1, ("int8", "uint8"))
 
 LOGISTIC = register(

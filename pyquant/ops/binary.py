@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from pyquant.errors import RangeError, ShapeError
+from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.fixed import multiply, quantize_multiplier, wrap32
 from pyquant.ops.clamp import clamp, output_range
-from pyquant.ops.kinds import QUANTIZED, typed_kernels
+from pyquant.ops.kinds import QUANTIZED, RELUS, typed_kernels
 from pyquant.ops.operator import Call, Floor, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
 
@@ -20,6 +20,8 @@ MAX_RANK = 5  # of the C loops outside the innermost one
 
 
 def broadcast_shape(call: Call, a: Shape, b: Shape) -> list[Shape]:
+    if call["a"].dtype != call["b"].dtype:
+        raise GraphError(f"{call.label}: inputs are {call['a'].dtype} and {call['b'].dtype}, expected one type")
     try:
         return [np.broadcast_shapes(a, b)]
     except ValueError:
@@ -182,6 +184,7 @@ ADD = register(
         inputs=INPUTS,
         outputs=(SUM,),
         shape=broadcast_shape,
+        fuses=RELUS,
         reference={**dict.fromkeys(PLAIN, plain_sum), **dict.fromkeys(QUANTIZED, quantized_sum)},
         kernels=typed_kernels("add", "pq_binary", sum_params),
         settings={"int16": {"pot_scale_int16": False}},
@@ -195,6 +198,7 @@ SUB = register(
         inputs=INPUTS,
         outputs=(SUM,),
         shape=broadcast_shape,
+        fuses=RELUS,
         reference={**dict.fromkeys(PLAIN, plain_sum), **dict.fromkeys(QUANTIZED, quantized_sum)},
         kernels=typed_kernels("add", "pq_binary", sum_params),
         settings={"int16": {"pot_scale_int16": False}},
@@ -208,6 +212,7 @@ MUL = register(
         inputs=INPUTS,
         outputs=(PRODUCT,),
         shape=broadcast_shape,
+        fuses=RELUS,
         reference={**dict.fromkeys(PLAIN, plain_product), **dict.fromkeys(QUANTIZED, quantized_product)},
         kernels=typed_kernels("multiply", "pq_binary", product_params),
     )

@@ -16,6 +16,7 @@ from pyquant.errors import ShapeError
 from pyquant.fixed import activation_bounds
 from pyquant.ops.hybrid import Dynamic, dynamic
 from pyquant.ops.kernel_constants import kernel_constants
+from pyquant.ops.kinds import RELUS
 from pyquant.ops.operator import Call, Floor, Kernel, Launch, Operator, Product, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.requantize import (
@@ -25,7 +26,8 @@ from pyquant.ops.requantize import (
     weight_scales,
     weight_zero_point,
 )
-from pyquant.ops.window import Axis, axes, taps
+from pyquant.ops.window import Axis, axes, same_padding, taps
+from pyquant.wire import Record
 
 CHANNELS_PER_UNIT = 128  # csrc/kernels/conv2d/conv2d.h
 
@@ -105,6 +107,13 @@ def conv_macs(call: Call) -> int:
 def depthwise_macs(call: Call) -> int:
     """One for each output and tap."""
     return call["y"].size * math.prod(call["w"].shape[1:3])
+
+
+def without_zeros(call: Call, image: Shape, zeros: np.ndarray) -> Record | None:
+    """A tap on a zero adds 0 times a weight: nothing, unless that weight is infinite or NaN."""
+    w = call["w"]
+    finite = not w.dtype.is_float or (w.data is not None and bool(np.isfinite(w.data).all()))
+    return same_padding(call, image, zeros, lambda call, x: _axes(call, x, w.shape)) if finite else None
 
 
 def conv_params(call: Call) -> Launch | None:
@@ -243,6 +252,8 @@ CONV_2D = register(
             "hybrid": Kernel("conv2d_f32s8", "pq_conv2d", conv_params),
         },
         macs=conv_macs,
+        fuses=RELUS,
+        without_zeros=without_zeros,
         settings={"int16": {"quantized_bias_type": "INT64"}},
     )
 )
@@ -269,5 +280,7 @@ DEPTHWISE_CONV_2D = register(
             "hybrid": Kernel("depthwise_conv2d_f32s8", "pq_depthwise_conv2d", depthwise_params),
         },
         macs=depthwise_macs,
+        fuses=RELUS,
+        without_zeros=without_zeros,
     )
 )

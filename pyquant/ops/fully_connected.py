@@ -11,6 +11,7 @@ from pyquant.fixed import ACTIVATION_BOUNDS, activation_bounds
 from pyquant.ops.conv import BIAS, OUTPUT, conv_launch
 from pyquant.ops.hybrid import Dynamic, dynamic
 from pyquant.ops.kernel_constants import kernel_constants
+from pyquant.ops.kinds import RELUS
 from pyquant.ops.operator import Call, Kernel, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.requantize import Requantization, requantization, sum_bits, weight_scales, weight_zero_point
@@ -124,6 +125,7 @@ FULLY_CONNECTED = register(
             "hybrid": Kernel("conv2d_f32s8", "pq_conv2d", params),
         },
         macs=macs,
+        fuses=RELUS,
         settings={"int16": {"quantized_bias_type": "INT64"}},
     )
 )

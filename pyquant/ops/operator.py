@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,6 +142,11 @@ Reference = Callable[..., "np.ndarray | tuple[np.ndarray, ...]"]
 ShapeRule = Callable[..., Sequence[Shape]]
 # macs(call) -> multiply-accumulates of one run
 MacRule = Callable[[Call], int]
+# zeros(call) -> (rank, 2) elements of value 0 that a node puts before and after its input "x", along each axis
+Zeros = Callable[[Call], np.ndarray]
+# without_zeros(call, shape, zeros) -> the options with which a node makes of an "x" of that shape, bit for bit, what it
+# makes now of one with such zeros around; None where none do
+WithoutZeros = Callable[[Call, Shape, np.ndarray], "Record | None"]
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,8 @@ class Operator:
     settings: option fields that a quantizer must write for that kind.
     macs: multiply-accumulates of one run, those with padding too; None for an operator that sums no products:
     elementwise ones, pooling, what only moves data.
+    activation: how other operators call this one as their fused_activation_function; fuses: those that they compute.
+    zeros, without_zeros: for an operator that pads, and for one that can do the padding of another.
     """
 
     name: str
@@ -162,6 +169,10 @@ class Operator:
     kernels: Mapping[str, Kernel] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     macs: MacRule | None = None
+    activation: int | None = None
+    fuses: Collection[int] = ()
+    zeros: Zeros | None = None
+    without_zeros: WithoutZeros | None = None
     view: bool = False  # the output is the input's bytes under another shape
     cast: bool = False  # the output is the input's real values, stored in another type or scale
 

@@ -68,6 +68,7 @@ PAD = register(
         inputs=(Slot("x"), Slot("paddings", role="data")),
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=padded,
+        zeros=lambda call: _paddings_of(call, call["x"].shape),
         reference=dict.fromkeys(EVERY_TYPE, pad),
         kernels=dict.fromkeys(EVERY_TYPE, Kernel("pad_x8", "pq_pad", pad_params)),
     )

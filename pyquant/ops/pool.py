@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from pyquant.ops.clamp import clamp, output_range
-from pyquant.ops.kinds import KERNEL_TYPES, typed_kernels
+from pyquant.ops.kinds import KERNEL_TYPES, RELUS, typed_kernels
 from pyquant.ops.operator import Call, Launch, Operator, SameAs, Shape, Slot
 from pyquant.ops.registry import register
-from pyquant.ops.window import Axis, axes, taps
+from pyquant.ops.window import Axis, axes, same_padding, taps
+from pyquant.wire import Record
 
 MOST_TAPS = 2**16 - 1  # whose sum of int16 fits the int32 of the kernels
 
@@ -77,6 +78,13 @@ def pool_params(call: Call) -> Launch | None:
     return Launch(y[0] * y[1], params, cost=y[2] * y[3] * taps_inside)
 
 
+def max_without_zeros(call: Call, image: Shape, zeros: np.ndarray) -> Record | None:
+    """Where a zero has the smallest code, and so never wins over what is inside the image."""
+    x = call["x"]
+    least = not x.dtype.is_float and x.is_quantized and x.zero_point == x.dtype.lo
+    return same_padding(call, image, zeros, _axes) if least else None
+
+
 AVERAGE_POOL_2D = register(
     Operator(
         "AVERAGE_POOL_2D",
@@ -84,6 +92,7 @@ AVERAGE_POOL_2D = register(
         inputs=(Slot("x"),),
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=pooled_shape,
+        fuses=RELUS,
         reference=dict.fromkeys(KERNEL_TYPES, average_pool),
         kernels=typed_kernels("average_pool", "pq_pool", pool_params),
     )
@@ -96,6 +105,8 @@ MAX_POOL_2D = register(
         inputs=(Slot("x"),),
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=pooled_shape,
+        fuses=RELUS,
+        without_zeros=max_without_zeros,
         reference=dict.fromkeys(KERNEL_TYPES, max_pool),
         kernels=typed_kernels("max_pool", "pq_pool", pool_params),
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from pyquant.errors import ShapeError
+from pyquant.ops.operator import Call, Shape
 from pyquant.wire import Record
 
 SAME, VALID = 0, 1  # Padding in schema/tflite.fbs
@@ -61,6 +64,22 @@ def axes(
         axis(image[1], taps[0], options.stride_h, dilation[0], options.padding, label),
         axis(image[2], taps[1], options.stride_w, dilation[1], options.padding, label),
     )
+
+
+def same_padding(
+    call: Call, image: Shape, zeros: np.ndarray, axes_of: Callable[[Call, Shape], tuple[Axis, Axis]]
+) -> Record | None:
+    """The options with padding SAME, if windows then lie on an image as they do now on one with `zeros` around it.
+
+    zeros: (4, 2) elements before and after. What pads behind the last window may differ: nothing reads it.
+    """
+    if call.options.padding != VALID or zeros.shape != (4, 2) or zeros[[0, 3]].any():
+        return None
+    options = call.options.replace(padding=SAME)
+    now = axes_of(call, tuple(n + int(before) + int(after) for n, (before, after) in zip(image, zeros, strict=True)))
+    same = axes_of(replace(call, node=replace(call.node, options=options)), image)
+    fits = all(s.before == z and s.out == n.out for s, n, z in zip(same, now, zeros[1:3, 0].tolist(), strict=True))
+    return options if fits else None
 
 
 def taps(rows: Axis, columns: Axis) -> Iterator[tuple[int, int, tuple[slice, ...], tuple[slice, ...]]]:

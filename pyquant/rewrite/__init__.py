@@ -2,6 +2,7 @@
 
 from pyquant.rewrite.compat import compat
 from pyquant.rewrite.fold import fold
+from pyquant.rewrite.fuse import fuse
 from pyquant.rewrite.io_type import io_type
 
-__all__ = ["compat", "fold", "io_type"]
+__all__ = ["compat", "fold", "fuse", "io_type"]

@@ -12,7 +12,7 @@ from pyquant.errors import PyQuantError
 from pyquant.graph import Model, Node, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
 from pyquant.ops import Call, Operator
-from pyquant.rewrite.links import known, substitute, writers
+from pyquant.rewrite.links import drop_unread, known, stored_alike, substitute, writers
 from pyquant.run.choose import Chooser
 from pyquant.run.interpret import constant_value
 from pyquant.run.limits import Limits, unpacked_bytes
@@ -35,7 +35,7 @@ def fold(model: Model, casts: bool = True, growth: int = GROWTH) -> Model:
     for subgraph in made.subgraphs:
         compute(subgraph, lambda operator, node: casts if operator.cast else _growth(node) <= growth)
         _cancel(subgraph)
-        _drop_unread(subgraph)
+        drop_unread(subgraph)
     remove_unused(made)
     return check(made)
 
@@ -121,7 +121,7 @@ def _skip_view(node: Node, writer: dict[Tensor, Node]) -> None:
 
 def _is_view(node: Node) -> bool:
     operator = known(node)
-    return operator is not None and operator.view and _stored_alike(node.inputs[0], node.outputs[0])
+    return operator is not None and operator.view and stored_alike(node.inputs[0], node.outputs[0])
 
 
 def _same_value(node: Node, writer: dict[Tensor, Node]) -> Tensor | None:
@@ -134,32 +134,14 @@ def _same_value(node: Node, writer: dict[Tensor, Node]) -> Tensor | None:
         return None
     before = writer.get(x)
     passed = None if before is None else known(before)
-    if _stored_alike(x, y) and _shape(x) == _shape(y):
+    if stored_alike(x, y) and _shape(x) == _shape(y):
         return x
     if operator.cast and before is not None and passed is not None and passed.cast and x.dtype is FLOAT32:
         source = before.inputs[0]  # codes * scale, divided by the same scale, round to the same codes
-        if source is not None and source.dtype.is_quantized_integer and _stored_alike(source, y):
+        if source is not None and source.dtype.is_quantized_integer and stored_alike(source, y):
             return source
     return None
 
 
-def _stored_alike(x: Tensor | None, y: Tensor) -> bool:
-    return x is not None and x.dtype is y.dtype and x.quantization == y.quantization
-
-
 def _shape(tensor: Tensor) -> tuple[int, ...]:
     return tensor.shape_signature or tensor.shape
-
-
-def _drop_unread(subgraph: Subgraph) -> None:
-    """Take out nodes of known operators whose outputs nobody reads."""
-    read = set(subgraph.outputs)
-    left = []
-    for node in reversed(subgraph.nodes):
-        lasting = (
-            known(node) is None or bool(node.subgraphs) or any(t is not None and t.is_variable for t in node.inputs)
-        )
-        if lasting or not read.isdisjoint(node.outputs) or any(t.is_variable for t in node.outputs):
-            left.append(node)
-            read.update(t for t in node.inputs if t is not None)
-    subgraph.nodes = left[::-1]

@@ -15,6 +15,11 @@ def known(node: Node) -> Operator | None:
     return None if node.opcode.name == "CUSTOM" else find(node.op)
 
 
+def stored_alike(x: Tensor | None, y: Tensor) -> bool:
+    """True for tensors of one type and quantization."""
+    return x is not None and x.dtype is y.dtype and x.quantization == y.quantization
+
+
 def readers(subgraph: Subgraph) -> dict[Tensor, list[Node]]:
     """The nodes that read each tensor, in order, a node once for each of its inputs."""
     found: dict[Tensor, list[Node]] = {}
@@ -44,6 +49,20 @@ def returned(model: Model, subgraph: Subgraph, stand_in: Mapping[Tensor, Tensor]
         if signature.subgraph is subgraph:
             signature.inputs = [(name, stand_in.get(t, t)) for name, t in signature.inputs]
             signature.outputs = [(name, stand_in.get(t, t)) for name, t in signature.outputs]
+
+
+def drop_unread(subgraph: Subgraph) -> None:
+    """Take out nodes of known operators whose outputs nobody reads."""
+    read = set(subgraph.outputs)
+    left = []
+    for node in reversed(subgraph.nodes):
+        lasting = (
+            known(node) is None or bool(node.subgraphs) or any(t is not None and t.is_variable for t in node.inputs)
+        )
+        if lasting or not read.isdisjoint(node.outputs) or any(t.is_variable for t in node.outputs):
+            left.append(node)
+            read.update(t for t in node.inputs if t is not None)
+    subgraph.nodes = left[::-1]
 
 
 def cast(model: Model, source: Tensor, target: Tensor) -> Node:
