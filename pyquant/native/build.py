@@ -13,6 +13,9 @@ FLAGS = ["-O3", "-std=c11", "-pthread", "-fvisibility=hidden", "-Wall", "-Wextra
 # One rounding per operation, as TFLite's reference kernels; nothing here reads errno or floating-point traps.
 FLOATS = ["-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 STRICT = ["-Werror"] if os.environ.get("PYQUANT_WERROR") else []
+# PYQUANT_SANITIZE=address,undefined: Python then needs LD_PRELOAD=libasan.so; python -m tests.fuzz --sanitize does all
+SANITIZERS = os.environ.get("PYQUANT_SANITIZE", "")
+CHECKS = [f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=all", "-O1", "-g"] if SANITIZERS else []
 
 
 def declarations(header: Path) -> str:
@@ -28,6 +31,6 @@ ffi.set_source(
     depends=[p.as_posix() for p in sorted(CSRC.glob("**/*")) if p.suffix in (".h", ".inc")],
     include_dirs=[CSRC.as_posix(), (CSRC / "core").as_posix()],
     libraries=["m"],
-    extra_compile_args=FLAGS + FLOATS + STRICT,
-    extra_link_args=["-pthread"],
+    extra_compile_args=FLAGS + FLOATS + STRICT + CHECKS,
+    extra_link_args=["-pthread", *CHECKS[:1]],
 )

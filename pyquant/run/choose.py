@@ -13,7 +13,7 @@ from pyquant.dtypes import UINT8
 from pyquant.errors import OptionError, RangeError
 from pyquant.graph import Node, Tensor
 from pyquant.ops import Call, Kernel, Launch
-from pyquant.run.limits import SMALLEST, Limits, Meter, operations, temporaries, unpacked_bytes
+from pyquant.run.limits import SMALLEST, Limits, Meter, arena_share, operations, temporaries, unpacked_bytes
 from pyquant.run.plan import OBSERVATION, CWork, Step
 from pyquant.run.resolve import MOST_ELEMENTS, arithmetic, check_shape, checked, evaluate, reference
 
@@ -49,7 +49,7 @@ class Chooser:
         Raises RangeError, before it allocates, where the step needs more than the limits allow.
         """
         call = checked(node, self.numerics)
-        self.meter.borrow(sum(map(unpacked_bytes, node.outputs)), node.label)
+        self.meter.borrow(arena_share(node), node.label)
         if all(t.size == 0 for t in node.outputs):
             return Step(node.op, "nothing", (), tuple(node.outputs), node)
         if call.operator.view and node.inputs[0] is not None and _same_bytes(node.inputs[0], node.outputs[0]):
@@ -59,7 +59,7 @@ class Chooser:
     def kernel(self, node: Node) -> str:
         """What the step of a node says runs it, found without laying out its constants. Raises as `step` does."""
         call = checked(node, self.numerics)
-        self.meter.borrow(sum(map(unpacked_bytes, node.outputs)), node.label)
+        self.meter.borrow(arena_share(node), node.label)
         chosen = None if call.operator.view else self._chosen(call)
         row = None if chosen is None else self._row(chosen[0].name)
         return self.step(node).kernel if row is None else row.name

@@ -53,7 +53,8 @@ def compile(
     layout = _layout(graph, steps, kept, constants, {t: step.outputs[0] for t, step in records.items()})
     chooser.meter.hold(layout.arena_bytes, "the arena")
     program, work = _program(steps, layout)
-    return Plan(steps, work, program, layout, graph.inputs, graph.outputs, kept, input_names(model, graph), threads)
+    ends = (graph.inputs, graph.outputs, kept, input_names(model, graph))
+    return Plan(steps, work, program, layout, *ends, threads, chooser.meter.needs)
 
 
 def _check_ends(graph: Subgraph) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pyquant.errors import RangeError
-from pyquant.graph import Subgraph, Tensor
+from pyquant.graph import Node, Subgraph, Tensor
 from pyquant.ops import Call
 
 _TEMPORARY = 32  # bytes that a NumPy reference takes for each element that it reads or makes: four arrays of 8 bytes
@@ -38,8 +38,13 @@ class Meter:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.held = 0  # bytes
+        self.held = self.peak = 0  # bytes
         self.operations = 0
+
+    @property
+    def needs(self) -> Limits:
+        """The least limits that the model so far keeps to."""
+        return Limits(self.peak, self.operations)
 
     def hold(self, size: int, what: str) -> None:
         """Memory in bytes that is about to be taken, and stays."""
@@ -51,6 +56,7 @@ class Meter:
 
     def borrow(self, size: int, what: str) -> None:
         """Memory in bytes that is needed for a moment, beside what stays."""
+        self.peak = max(self.peak, self.held + size)
         if self.held + size > self.limits.bytes:
             raise RangeError(_excess(what, "bytes", self.held + size, self.limits.bytes))
 
@@ -73,6 +79,11 @@ def operations(call: Call) -> int:
 def temporaries(tensors: Iterable[Tensor | None]) -> int:
     """Bytes that a NumPy reference takes on the way from these inputs to these outputs, roughly."""
     return _TEMPORARY * sum(t.size for t in tensors if t is not None)
+
+
+def arena_share(node: Node) -> int:
+    """Bytes that the arena has at least, as all that a node reads and writes is there at once."""
+    return sum(unpacked_bytes(t) for t in {*node.inputs, *node.outputs} if t is not None and not t.is_constant)
 
 
 def unpacked_bytes(tensor: Tensor) -> int:

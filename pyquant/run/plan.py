@@ -15,6 +15,7 @@ from pyquant import native
 from pyquant.errors import BusyError, RangeError
 from pyquant.graph import Node, Tensor
 from pyquant.run.feeds import Names, bind
+from pyquant.run.limits import Limits
 
 OBSERVATION = np.dtype(
     [("low", "f4"), ("high", "f4"), ("count", "i8"), ("nan", "i8"), ("infinite", "i8")]
@@ -86,7 +87,8 @@ class Layout:
 class Plan:
     """A model made ready to run. `plan(x)` runs it; `print(plan)` lists its steps.
 
-    steps: what runs each node. arena_bytes: memory of one session. Every call starts from the variables' initial state.
+    steps: what runs each node. arena_bytes: memory of one session. needs: the least limits that compile takes for it.
+    Every call starts from the variables' initial state.
     """
 
     def __init__(
@@ -100,7 +102,9 @@ class Plan:
         keep: Sequence[Tensor],
         names: Names,
         threads: int,
+        needs: Limits,
     ) -> None:
+        self.needs = needs
         self.steps, self.inputs, self.outputs, self.threads = tuple(steps), tuple(inputs), tuple(outputs), threads
         self._work, self._program, self._layout, self._keep, self._names = work, program, layout, keep, names
         self._idle: list[Session] = []

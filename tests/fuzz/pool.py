@@ -1,0 +1,102 @@
+"""Worker processes: started, watched, and started again behind a file that one died of."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+
+HANG = 120.0  # seconds of no progress at all, after which a worker is stopped
+TESTS = Path(__file__).parents[1]
+
+
+@dataclass
+class Report:
+    """counts: files by what became of them. failures: what was wrong, by the number of the file."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    failures: dict[int, str] = field(default_factory=dict)
+    memory: float = 0.0  # the most that a file took, in times of what its seed takes
+    seconds: float = 0.0
+
+    def take(self, said: Mapping[str, object]) -> None:
+        if "failure" in said:
+            self.failures[int(str(said["failure"]))] = f"{said['source']}: {said['what']}"
+            return
+        self.counts.update(said["counts"])  # type: ignore[call-overload]
+        self.memory = max(self.memory, float(str(said["memory"])))
+        self.seconds = max(self.seconds, float(str(said["seconds"])))
+
+
+def run(seed: int, count: int, jobs: int, environment: Mapping[str, str], show: Callable[[Report], None]) -> Report:
+    """Try `count` files on `jobs` processes. environment: of the workers. show is called as results come in."""
+    report = Report()
+    threads = [
+        Thread(target=_share, args=(seed, first, count, jobs, environment, report, show)) for first in range(jobs)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return report
+
+
+def _share(
+    seed: int,
+    first: int,
+    count: int,
+    jobs: int,
+    environment: Mapping[str, str],
+    report: Report,
+    show: Callable[[Report], None],
+) -> None:
+    """The files first, first + jobs, ... by one worker after the other."""
+    with tempfile.TemporaryDirectory() as folder:
+        at, errors = Path(folder) / "at", Path(folder) / "errors"
+        while first < count:
+            at.write_bytes(first.to_bytes(8, "little"))
+            arguments = map(str, (seed, first, count, jobs, at))
+            path = os.pathsep.join(filter(None, (environment.get("PYTHONPATH"), str(TESTS))))
+            with (
+                errors.open("w") as stream,
+                subprocess.Popen(
+                    [sys.executable, "-m", "fuzz.worker", *arguments],
+                    env={**os.environ, **environment, "PYTHONPATH": path},
+                    cwd=folder,
+                    stdout=subprocess.PIPE,
+                    stderr=stream,
+                    text=True,
+                ) as worker,
+            ):
+                Thread(target=_watch, args=(worker, at), daemon=True).start()
+                assert worker.stdout is not None
+                for line in worker.stdout:
+                    said = json.loads(line)
+                    report.take(said)
+                    first = said.get("next", first)
+                    show(report)
+            if worker.returncode == 0:
+                return
+            died_of = int.from_bytes(at.read_bytes(), "little")
+            report.failures[died_of] = f"the process ended with {worker.returncode}: {errors.read_text()[-4000:]}"
+            first = died_of + jobs
+
+
+def _watch(worker: subprocess.Popen[str], at: Path) -> None:
+    """Stop a worker that hangs where no signal reaches it."""
+    before, since = b"", time.monotonic()
+    while worker.poll() is None:
+        time.sleep(1)
+        now = at.read_bytes() if at.exists() else b""
+        if now != before:
+            before, since = now, time.monotonic()
+        elif time.monotonic() - since > HANG:
+            worker.kill()

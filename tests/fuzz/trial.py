@@ -1,0 +1,54 @@
+"""What becomes of one file: opened, compiled, run; now and then also printed, saved and interpreted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyquant.errors import PyQuantError
+from pyquant.graph import Subgraph, dump, load
+from pyquant.run import Limits, compile, interpret
+
+RARE = 8  # of so many files one goes the rarer ways
+
+
+def trial(data: bytes, limits: Limits, number: int) -> str:
+    """ "ran", or where the file was refused and with which of our errors. Whatever else is raised is a fault.
+
+    number: of the file; it chooses the subgraph and its inputs.
+    """
+    stage = "open"
+    try:
+        model = load(data)
+        if number % RARE == 0:
+            stage = "save"
+            str(model)
+            load(dump(model))
+        stage = "compile"
+        graph = model.subgraphs[number % len(model.subgraphs)] if model.subgraphs else model.main
+        plan = compile(model, subgraph=graph, limits=limits)
+        stage = "run"
+        feeds = inputs(graph, number)
+        plan(*feeds)
+        if number % RARE == 1:
+            stage = "interpret"
+            interpret(model, feeds, subgraph=graph, limits=limits)
+    except PyQuantError as error:
+        return f"{stage}: {type(error).__name__}"
+    return "ran"
+
+
+def inputs(graph: Subgraph, number: int) -> list[np.ndarray]:
+    """Random bits in the types of the inputs; mostly small numbers where they are floats."""
+    rng = np.random.default_rng(number)
+    arrays = []
+    for tensor in graph.inputs:
+        kind = tensor.dtype.numpy
+        assert kind is not None
+        if kind.kind in "fc" and number % RARE:
+            array = rng.normal(size=tensor.shape).astype(kind)
+        elif kind.kind == "b":
+            array = rng.integers(2, size=tensor.shape).astype(kind)
+        else:
+            array = np.frombuffer(rng.bytes(tensor.size * kind.itemsize), kind).reshape(tensor.shape)
+        arrays.append(array)
+    return arrays
