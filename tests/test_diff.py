@@ -184,6 +184,12 @@ def scale(model: Model) -> None:
     v.quantization = replace(v.quantization, scale=v.quantization.scale * np.float32(2))
 
 
+def kept(model: Model) -> None:
+    v = tensor(model, "v")
+    assert v.quantization is not None
+    v.quantization = replace(v.quantization, extra={"min": np.float32([0]), "max": np.float32([np.nan])})
+
+
 def signature(model: Model) -> None:
     model.signatures[0].key = "other"
 
@@ -234,6 +240,7 @@ EDITS: dict[str, tuple[Callable[[Model], None], set[tuple[str, str]]]] = {
     "scale": (scale, {("quantization", "scale"), ("weights", "values")}),
     "weights": (set_data("w", lambda w: w + np.float32(0.01)), {("weights", "values")}),
     "one code": (set_data("v", lambda v: v ^ (np.arange(192).reshape(3, 64) == 7)), {("weights", "values")}),
+    "ranges": (kept, {("metadata", "min, max")}),
     "signature": (signature, {("signature", "signature")}),
     "argument": (argument, {("signature", "inputs")}),
     "metadata": (metadata, {("metadata", "note")}),
@@ -256,6 +263,7 @@ def test_every_edit_is_found(name: str) -> None:
     kinds = {(d.kind, d.what) for d in found.differences}
     assert {pair for pair in kinds if pair[0] != "layout"} == {pair for pair in expected if pair[0] != "layout"}
     assert expected <= kinds
+    assert pq.diff(after, after.copy()).same
     assert found.same == all(kind == "layout" for kind, _ in expected)
     json.loads(json.dumps(found.to_dict()))
     for width in (80, 120):
@@ -299,11 +307,11 @@ def test_long_weights_are_compared_in_pieces() -> None:
         scales = rng.random(shape[axis]).astype(np.float32) + 0.1
         codes = rng.integers(-127, 128, shape, np.int8)
         b = pq.Builder()
-        x = b.input("x", shape)
-        coded = b.constant("w", codes, quantization=Quantization.of(scales, axis=axis))
-        a = b.model([add(b, "ADD", [x, coded], "y", dtype_="float32")])
+        coded, y = b.constant("w", codes, quantization=Quantization.of(scales, axis=axis)), b.tensor("y", (1,))
+        b.node("CUSTOM", [coded], [y], custom_code="any")
+        a = b.model([y])
         other = a.copy()
-        w = other.main.tensors[1]
+        w = tensor(other, "w")
         broadcast = [1] * len(shape)
         broadcast[axis] = -1
         w.dtype, w.quantization = dtype("float32"), None

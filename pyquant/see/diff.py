@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
+import numpy as np
+
 from pyquant.errors import PyQuantError
 from pyquant.graph import Model, Node, Quantization, Signature, Subgraph, Tensor
 from pyquant.graph.convert import to_record
@@ -146,7 +148,8 @@ def _tensors(pairs: Pairs, prefix: str) -> Iterator[Difference]:
                 yield Difference("tensor", where, what, before, after)
         if a.name != b.name:
             yield Difference("name", where, "tensor", a.name, b.name)
-        yield from _quantization(a.quantization, b.quantization, where)
+        yield from _fields("quantization", where, _scales(a.quantization), _scales(b.quantization))
+        yield from _fields("metadata", where, _kept(a), _kept(b))
         yield from _values(a, b, where)
     yield from _computed(pairs, prefix)
 
@@ -155,11 +158,17 @@ def _list(shape: tuple[int, ...] | None) -> list[int] | None:
     return None if shape is None else list(shape)
 
 
-def _quantization(a: Quantization | None, b: Quantization | None, where: str) -> Iterator[Difference]:
-    before, after = _scales(a), _scales(b)
-    if before != after:
-        what = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-        yield Difference("quantization", where, ", ".join(what), before or None, after or None)
+def _fields(kind: str, where: str, a: dict[str, Any], b: dict[str, Any]) -> Iterator[Difference]:
+    """One difference for all fields that differ; by their text, for NaN is not equal to itself."""
+    what = [name for name in {**a, **b} if repr(a.get(name)) != repr(b.get(name))]
+    if what:
+        yield Difference(kind, where, ", ".join(what), a or None, b or None)
+
+
+def _kept(tensor: Tensor) -> dict[str, Any]:
+    """The fields that the model only keeps, such as the ranges that scales came from."""
+    extra = tensor.extra if tensor.quantization is None else {**tensor.extra, **tensor.quantization.extra}
+    return {name: plain(value) for name, value in extra.items() if value is not None and np.size(value)}
 
 
 def _scales(quantization: Quantization | None) -> dict[str, Any]:
