@@ -53,6 +53,14 @@ def test_names_do_not_matter_where_ignored(paths: list[Path]) -> None:
         assert pq.diff(model, other).same == (not model.subgraphs), path
 
 
+def test_stripped_and_deduplicated_files_compute_the_same(paths: list[Path]) -> None:
+    for path in paths[::3]:
+        model = pq.open(path)
+        for edited in (pq.strip(model), pq.dedupe(model)):
+            kinds = {d.kind for d in pq.diff(model, edited).differences}
+            assert kinds <= {"name", "metadata", "layout"}, (path, kinds)
+
+
 def test_both_directions_find_as_many(data_folder: Path) -> None:
     folder = data_folder / "models/converter_variants"
     models = [pq.open(folder / f"kws_{suffix}.tflite") for suffix in ("float32", "float16", "int8_float_io")]

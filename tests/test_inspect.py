@@ -25,7 +25,17 @@ from pyquant.see import COSTS, cost_overlay, overlay
 from pyquant.see.text import SECTIONS, text
 from pyquant.table import Column, count, lines, size
 
-JSON_KEYS = {"description", "totals", "operators", "subgraphs", "signatures", "buffers", "metadata", "known_metadata"}
+JSON_KEYS = {
+    "description",
+    "warnings",
+    "totals",
+    "operators",
+    "subgraphs",
+    "signatures",
+    "buffers",
+    "metadata",
+    "known_metadata",
+}
 
 
 @pytest.fixture(scope="module")

@@ -54,6 +54,11 @@ class Description:
         """How often each operator is used."""
         return Counter(row.node.op for rows in self.nodes.values() for row in rows)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What opening the file warned of, such as parts of a newer schema."""
+        return tuple(map(str, getattr(self.model, "warnings", ())))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data. Tensors and buffers stand by their index in the file."""
         model = self.model
@@ -61,6 +66,7 @@ class Description:
         subgraphs = {subgraph: i for i, subgraph in enumerate(model.subgraphs)}
         return {
             "description": model.description,
+            "warnings": list(self.warnings),
             "totals": asdict(self.totals),
             "operators": dict(self.operators),
             "subgraphs": [_subgraph(s, rows, subgraphs, buffers) for s, rows in self.nodes.items()],
@@ -158,6 +164,8 @@ def _tensor(tensor: Tensor, buffers: dict[Buffer, int]) -> dict[str, Any]:
         found["buffer"] = buffers.get(tensor.buffer)
     if tensor.is_constant and tensor.buffer is not None and tensor.buffer.data is not None:
         found["constant_bytes"] = tensor.buffer.data.size
+    if tensor.extra.get("external_buffer"):
+        found["external_buffer"] = tensor.extra["external_buffer"]
     if tensor.is_variable:
         found["is_variable"] = True
     if tensor.sparsity is not None:

@@ -32,7 +32,7 @@ def summary(description: Description, width: int | None = None) -> list[str]:
     """What the model says of itself, the main subgraph's inputs and outputs, totals."""
     model = description.model
     said = [("description", model.description or ""), *((entry.name, str(entry)) for entry in description.metadata)]
-    said += [("warning", str(warning)) for warning in getattr(model, "warnings", ())]
+    said += [("warning", warning) for warning in description.warnings]
     said += [("signature", signature_text(signature)) for signature in model.signatures]
     rows = [row for row in said if row[1]]
     ends = [("input", t) for s in model.subgraphs[:1] for t in s.inputs]
@@ -173,7 +173,11 @@ def _tensors(description: Description, width: int | None) -> Iterator[str]:
 
 
 def _tensor(index: int, tensor: Tensor, numbers: Mapping[Buffer, int]) -> tuple[str, ...]:
-    notes = {"variable": tensor.is_variable, "sparse": tensor.sparsity is not None}
+    notes = {
+        "variable": tensor.is_variable,
+        "sparse": tensor.sparsity is not None,
+        "external": bool(tensor.extra.get("external_buffer")),
+    }
     number = None if tensor.buffer is None else numbers.get(tensor.buffer)
     return (
         str(index),
