@@ -21,6 +21,7 @@ from pyquant.graph import (
     Quantization,
     Subgraph,
     Tensor,
+    associated_files,
     dedupe,
     extract,
     merge,
@@ -29,6 +30,7 @@ from pyquant.graph import (
     reorder,
     split,
     strip,
+    with_associated_files,
 )
 from pyquant.quantize import SCHEMES, Assignments, Recipe, apply, assign, dequantize, quantize, retype
 from pyquant.rewrite import compat, fold, fuse, io_type
@@ -65,6 +67,7 @@ __all__ = [
     "accuracy",
     "apply",
     "assign",
+    "associated_files",
     "calibrate",
     "compat",
     "compile",
@@ -87,4 +90,5 @@ __all__ = [
     "split",
     "strip",
     "validate",
+    "with_associated_files",
 ]

@@ -14,6 +14,7 @@ from pyquant.cli import (
     dequantize,
     diff,
     inspect,
+    layout,
     names,
     quantize,
     retype,
@@ -40,6 +41,21 @@ def main() -> None:
     """Inspect, quantize, run and validate .tflite models without TensorFlow."""
 
 
-for module in (inspect, diff, quantize, dequantize, retype, compat, run, validate, bench, demo, cut, names, strip):
+for module in (
+    inspect,
+    diff,
+    quantize,
+    dequantize,
+    retype,
+    compat,
+    run,
+    validate,
+    bench,
+    demo,
+    cut,
+    names,
+    strip,
+    layout,
+):
     for command in getattr(module, "commands", None) or (module.command,):
         main.add_command(command)

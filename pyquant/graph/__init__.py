@@ -1,17 +1,20 @@
 """The model that people hold, lossless to and from wire records; the edits that passes need; a builder; a summary."""
 
+from pyquant.graph.associated import associated_files, with_associated_files
 from pyquant.graph.builder import Builder
 from pyquant.graph.check import check
 from pyquant.graph.cut import extract, split
-from pyquant.graph.file import dump, load, open
+from pyquant.graph.file import dump, load, open, save
 from pyquant.graph.merge import merge
 from pyquant.graph.model import Buffer, Model, Node, OpCode, Quantization, Signature, Subgraph, Tensor
 from pyquant.graph.names import rename, reorder
 from pyquant.graph.strip import dedupe, strip
+from pyquant.graph.warnings import FileWarning
 
 __all__ = [
     "Buffer",
     "Builder",
+    "FileWarning",
     "Model",
     "Node",
     "OpCode",
@@ -19,6 +22,7 @@ __all__ = [
     "Signature",
     "Subgraph",
     "Tensor",
+    "associated_files",
     "check",
     "dedupe",
     "dump",
@@ -28,6 +32,8 @@ __all__ = [
     "open",
     "rename",
     "reorder",
+    "save",
     "split",
     "strip",
+    "with_associated_files",
 ]

@@ -196,7 +196,7 @@ def _tensor_record(tensor: Tensor, index: dict[Tensor, int], buffers: _Numbering
 
 
 def _buffer_number(tensor: Tensor, buffers: _Numbering[Buffer]) -> int:
-    if tensor.buffer is None:
+    if tensor.buffer is None or (tensor.extra.get("external_buffer") and tensor.buffer not in buffers):
         return 0
     number = buffers.number(tensor.buffer)
     if number == 0:
@@ -422,6 +422,9 @@ class _Numbering(Generic[T]):
     def __init__(self, items: Iterable[T]) -> None:
         self.items = list(items)
         self._index = {item: i for i, item in enumerate(self.items)}
+
+    def __contains__(self, item: T) -> bool:
+        return item in self._index
 
     def number(self, item: T) -> int:
         if item not in self._index:

@@ -17,6 +17,10 @@ def copy(model: Model) -> Model:
     for subgraph in made.subgraphs:
         for node in subgraph.nodes:
             node.options = None if node.options is None else node.options.replace()
+    for old, new in zip(model.subgraphs, made.subgraphs, strict=True):
+        for before, after in zip(old.tensors, new.tensors, strict=True):
+            if after.buffer is None:  # a slice of another file, which no record holds
+                after.buffer = before.buffer
     return made
 
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyquant.dtypes import DType
 from pyquant.errors import GraphError
 from pyquant.wire import Record
+
+if TYPE_CHECKING:
+    from pyquant.graph.warnings import FileWarning
 
 
 @dataclass(eq=False)
@@ -119,6 +122,7 @@ class Tensor:
         from pyquant.graph.storage import store
 
         self.buffer = store(self, value)
+        self.extra.pop("external_buffer", None)
 
 
 @dataclass(eq=False)
@@ -204,11 +208,22 @@ class Model:
 
         return summary(self)
 
-    def save(self, path: Any, overwrite: bool = False) -> int:
-        """Write to `path`, whole or not at all. Returns the bytes written. Raises FileExists unless overwrite."""
+    @property
+    def warnings(self) -> tuple[FileWarning, ...]:
+        """What of the opened file is of a newer schema and would be lost on saving, and what data is not there."""
+        from pyquant.graph.warnings import warnings_of
+
+        return warnings_of(self)
+
+    def save(self, path: Any, overwrite: bool = False, layout: str | None = None, drop_newer: bool = False) -> int:
+        """Write to `path`, whole or not at all. Returns the bytes written. Raises FileExists unless overwrite.
+
+        layout: "inline", "offset" or "external": see `pyquant.graph.save`. drop_newer: lose what `warnings` names as
+        of a newer schema.
+        """
         from pyquant.graph.file import save
 
-        return save(self, path, overwrite)
+        return save(self, path, overwrite, layout, drop_newer)
 
     def copy(self) -> Model:
         """A copy with objects of its own that shares every array."""

@@ -20,8 +20,8 @@ def load(tensor: Tensor) -> np.ndarray | None:
     buffer does not hold what shape and type need.
     """
     where = f"tensor {tensor.name!r}"
-    if tensor.extra.get("external_buffer"):
-        raise GraphError(f"{where}: its data lies in another file (external_buffer), which pyquant does not read")
+    if tensor.buffer is None and tensor.extra.get("external_buffer"):
+        raise GraphError(f"{where}: its data lies in another file, which is not there: see the model's warnings")
     if tensor.buffer is None or tensor.buffer.data is None or not tensor.buffer.data.size:
         return None
     if tensor.sparsity is not None:

@@ -2,6 +2,7 @@
 
 from pyquant.wire.decode import decode
 from pyquant.wire.encode import encode
+from pyquant.wire.newer import newer_parts, without_newer
 from pyquant.wire.record import Record
 
-__all__ = ["Record", "decode", "encode"]
+__all__ = ["Record", "decode", "encode", "newer_parts", "without_newer"]

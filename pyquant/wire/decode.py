@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pyquant.errors import FormatError
+from pyquant.wire.archive import rebased
 from pyquant.wire.layout import OUTSIDE, Field, fields
 from pyquant.wire.record import Record
 
@@ -128,7 +129,7 @@ class _Decoder:
         model = self.root("Model")
         rest = np.frombuffer(self.view, np.uint8, offset=self.end)
         if rest.any():
-            model.trailing = rest
+            model.trailing = rebased(rest, 0)
         return model
 
     def root(self, table: str) -> Record:

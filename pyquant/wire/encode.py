@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from pyquant.errors import FormatError, RangeError
+from pyquant.errors import FormatError, OptionError, RangeError
+from pyquant.wire.archive import rebased
 from pyquant.wire.decode import IDENTIFIER
 from pyquant.wire.layout import OUTSIDE, Field, fields, member_codes
 from pyquant.wire.record import Record
 
 # What readers of flatbuffers accept; beyond it buffers go outside.
 LIMIT = 2**31 - 1
+LAYOUTS = ("inline", "offset")
 # Vectors aligned this far are kept out of the block of tables.
 PAYLOAD_ALIGNMENT = 16
 
@@ -26,19 +28,27 @@ _PUT = struct.Struct("<I").pack_into
 Segment = bytes | bytearray | memoryview
 
 
-def encode(model: Record, limit: int = LIMIT) -> list[Segment]:
+def encode(model: Record, layout: str | None = None, limit: int = LIMIT) -> list[Segment]:
     """The bytes of a `.tflite` file, as segments to write one after the other. Equal records give equal bytes.
 
-    A flatbuffer of more than `limit` bytes gets its buffers outside, by Buffer.offset. Raises FormatError for a record
-    with parts from a newer schema, which would be lost, and RangeError for a value that its field cannot hold.
+    layout: "inline" keeps buffers and custom options inside the flatbuffer, "offset" puts them behind it; None puts
+    them behind only where the flatbuffer would have more than `limit` bytes. Raises FormatError for a flatbuffer past
+    the limit and for a record with parts from a newer schema, which would be lost; RangeError for a value that its
+    field cannot hold; OptionError for another layout.
     """
-    encoder = _Encoder(model, outside=False)
-    if encoder.size > limit:
+    if layout not in (None, *LAYOUTS):
+        raise OptionError(f"layout: found {layout!r}, expected {' or '.join(map(repr, LAYOUTS))}")
+    encoder = _Encoder(model, outside=layout == "offset")
+    if encoder.size > limit and layout is None:
         encoder = _Encoder(model, outside=True)
     if encoder.size > limit:
-        raise FormatError(f"the tables alone need {encoder.size} bytes, above the {limit} that a flatbuffer can have")
-    trailing = [] if model.trailing is None else [np.ascontiguousarray(model.trailing).data]
-    return encoder.segments() + trailing
+        what = "the flatbuffer needs" if layout == "inline" else "the tables alone need"
+        raise FormatError(f"{what} {encoder.size} bytes, above the {limit} that a flatbuffer can have")
+    segments = encoder.segments()
+    if model.trailing is not None:
+        start = sum(map(len, segments))
+        segments.append(rebased(np.ascontiguousarray(model.trailing), start).data)
+    return segments
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +28,35 @@ def write(path: str | os.PathLike[str], segments: Iterable[Any], overwrite: bool
 
     A file that is mapped may be written over: the map keeps the old content. Raises FileExists unless overwrite.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not overwrite:
-        raise FileExists(f"{path} exists; pass overwrite=True to replace it")
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    return write_all({Path(path): segments}, overwrite)
+
+
+def write_all(files: Mapping[Path, Iterable[Any]], overwrite: bool = False) -> int:
+    """The same for files that belong together: none is renamed before all are written. Returns the last one's bytes."""
+    targets = {Path(os.path.realpath(path)): segments for path, segments in files.items()}
+    for target in targets:
+        if target.exists() and not overwrite:
+            raise FileExists(f"{target} exists; pass overwrite=True to replace it")
+    written: dict[Path, Path] = {}
+    size = 0
     try:
-        with open(temporary, "xb") as file:
-            file.writelines(segments)
-            file.flush()
-            os.fsync(file.fileno())
-            size = file.tell()
-        os.replace(temporary, target)
+        for target, segments in targets.items():
+            written[target] = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+            size = _write_new(written[target], segments)
+        for target, temporary in written.items():
+            os.replace(temporary, target)
     except OSError as error:
-        raise FileError(f"cannot write {path}: {error.strerror or error}") from error
+        raise FileError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        for temporary in written.values():
+            temporary.unlink(missing_ok=True)
     return size
+
+
+def _write_new(path: Path, segments: Iterable[Any]) -> int:
+    """Write a file through to the disk. Returns its size in bytes."""
+    with open(path, "xb") as file:
+        file.writelines(segments)
+        file.flush()
+        os.fsync(file.fileno())
+        return file.tell()

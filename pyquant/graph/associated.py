@@ -1,0 +1,45 @@
+"""Associated files: what TFLite Metadata packs behind a model, such as labels and vocabularies."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from pyquant.errors import FormatError
+from pyquant.graph.check import check
+from pyquant.graph.model import Model
+
+_EXPANSION, _FLOOR = 64, 1 << 20  # what unpacked files may be, in sizes of the archive, and bytes in any case
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # so that equal files make equal archives
+
+
+def associated_files(model: Model) -> dict[str, bytes]:
+    """The files packed behind a model, by name. Raises FormatError for an archive that is not sound."""
+    data = model.extra.get("trailing")
+    if data is None or b"PK\5\6" not in data.tobytes():
+        return {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(data.tobytes())) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+            if size > _FLOOR + _EXPANSION * data.size:
+                raise FormatError(f"associated files: {data.size} bytes would unpack to {size}")
+            return {entry.filename: archive.read(entry) for entry in archive.infolist() if not entry.is_dir()}
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise FormatError(f"associated files: not a sound ZIP: {error}") from error
+
+
+def with_associated_files(model: Model, files: Mapping[str, bytes]) -> Model:
+    """A copy with these files, and no others, packed behind it; stored plain, as readers that map the file want."""
+    made = model.copy()
+    made.extra.pop("trailing", None)
+    if files:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
+        made.extra["trailing"] = np.frombuffer(packed.getvalue(), np.uint8)
+    return check(made)
