@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyquant.graph.warnings import FileWarning
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Buffer:
     """Raw bytes that tensors and metadata refer to. data: (n,) uint8, often a view on the mapped file, or None."""
 
@@ -27,7 +27,7 @@ class Buffer:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Quantization:
     """real = scale * (stored - zero_point).
 
@@ -67,7 +67,7 @@ class Quantization:
         return hash((self.scale.tobytes(), self.zero_point.tobytes()))
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Tensor:
     """One value of a subgraph. Where `shape_signature` says -1 (unknown), `shape` has the size to start from."""
 
@@ -125,7 +125,7 @@ class Tensor:
         self.extra.pop("external_buffer", None)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class OpCode:
     """An entry of the file's operator table. name is the builtin's name, or CUSTOM."""
 
@@ -135,7 +135,7 @@ class OpCode:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Node:
     """One operator application. An absent optional input is None."""
 
@@ -159,7 +159,7 @@ class Node:
         return f"{self.op} {self.outputs[0].name!r}" if self.outputs else self.op
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Subgraph:
     """A list of nodes in execution order, and the tensors they use."""
 
@@ -171,7 +171,7 @@ class Subgraph:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Signature:
     """A named entry point: argument and result names for a subgraph's inputs and outputs, in file order."""
 
@@ -182,7 +182,7 @@ class Signature:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Model:
     """A whole `.tflite` file. `print(model)` shows it; `model.save(path)` writes it."""
 

@@ -18,6 +18,9 @@ from pyquant.wire.record import Record
 IDENTIFIER = b"TFL3"
 # How often a byte may be read on average: offsets may share bytes, but a small file must not unfold into a huge one.
 SHARING = 4
+TABLE, VTABLE = 32, 128  # bytes that each counts beside its own, as it becomes an object
+FREE = 1 << 12  # bytes that any file may count
+LONGEST_CACHED = 256  # bytes of a vtable; those of the schema's tables are shorter
 
 _U32 = struct.Struct("<I").unpack_from
 _I32 = struct.Struct("<i").unpack_from
@@ -58,6 +61,7 @@ class _Plan:
     """How to read the tables that share a vtable: one unpack for all that lies inline, then the references."""
 
     size: int
+    more: int  # bytes that one table counts beside its own
     unpack: Callable[[memoryview, int], tuple[Any, ...]]
     names: tuple[str, ...]
     references: tuple[tuple[str, int, str, Any], ...]  # (name, offset in the table, kind, Field or table name)
@@ -67,7 +71,6 @@ class _Plan:
     outside: tuple[str, str, str] | None
 
 
-@lru_cache(maxsize=4096)
 def _plan(table: str, vtable: bytes) -> _Plan:
     """Read a vtable. Raises ValueError where it is not sound."""
     size, *offsets = struct.unpack(f"<{len(vtable) // 2 - 1}H", vtable[2:])
@@ -93,16 +96,21 @@ def _plan(table: str, vtable: bytes) -> _Plan:
     if size < max(4, end):
         raise ValueError(f"the table has {size} bytes and its fields need {max(4, end)}")
     names = tuple(name for _, _, name in sorted(inline))
+    newer = tuple(f"slot {slot}" for slot, offset in at.items() if offset)
     return _Plan(
         size,
+        TABLE * (1 + len(newer)),
         struct.Struct(format_).unpack_from,
         names,
         tuple(references),
         tuple(u for u in unions if u[0] in names or f"{u[0]}_type" in names),
         tuple(offset for offset, code, _ in inline if struct.calcsize(code) == 8),
-        tuple(f"slot {slot}" for slot, offset in at.items() if offset),
+        newer,
         OUTSIDE[table] if table in OUTSIDE and OUTSIDE[table][1] in names else None,
     )
+
+
+_cached_plan = lru_cache(maxsize=4096)(_plan)
 
 
 class _Decoder:
@@ -111,7 +119,7 @@ class _Decoder:
     def __init__(self, view: memoryview) -> None:
         self.view = view
         self.size = len(view)
-        self.budget = SHARING * self.size
+        self.budget = SHARING * self.size + FREE
         self.end = 8  # of what was read
         self.plans: dict[tuple[str, int], _Plan] = {}
         self.readers: dict[str, Callable[[int, Any], Any]] = {
@@ -135,12 +143,15 @@ class _Decoder:
     def root(self, table: str) -> Record:
         return self.table(self.length(0), table)
 
-    def claim(self, start: int, size: int) -> None:
-        """Bytes that are about to be read. Raises _Unsound where they are not in the file, or the budget is spent."""
+    def claim(self, start: int, size: int, more: int = 0) -> None:
+        """Bytes that are about to be read. Raises _Unsound where they are not in the file, or the budget is spent.
+
+        more: bytes of the budget for what is made of them.
+        """
         end = start + size
         if end > self.size:
             raise _Unsound(start, f"{size} bytes from here end past the file, which has {self.size}")
-        self.budget -= size
+        self.budget -= size + more
         if self.budget < 0:
             raise _Unsound(start, "offsets share so many bytes that the content is far larger than the file")
         if end > self.end:
@@ -157,7 +168,7 @@ class _Decoder:
             raise _Unsound(at, f"the offset of a {name} leads past the file or is not aligned")
         vtable = at - _I32(self.view, at)[0]
         plan = self.plans.get((name, vtable)) or self.plan(name, vtable)
-        self.claim(at, plan.size)
+        self.claim(at, plan.size, plan.more)
         values = dict(zip(plan.names, plan.unpack(self.view, at), strict=True))
         field = ""
         try:
@@ -184,9 +195,9 @@ class _Decoder:
         size = _U16_PAIR(self.view, at)[0]
         if size < 4 or size & 1:
             raise _Unsound(at, f"a vtable of {size} bytes")
-        self.claim(at, size)
+        self.claim(at, size, VTABLE)
         try:
-            plan = _plan(table, bytes(self.view[at : at + size]))
+            plan = (_cached_plan if size <= LONGEST_CACHED else _plan)(table, bytes(self.view[at : at + size]))
         except ValueError as error:
             raise _Unsound(at, f"vtable of a {table}: {error}") from None
         self.plans[table, at] = plan
