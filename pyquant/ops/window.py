@@ -73,12 +73,12 @@ def same_padding(
 
     zeros: (4, 2) elements before and after. What pads behind the last window may differ: nothing reads it.
     """
-    if call.options.padding != VALID or zeros.shape != (4, 2) or zeros[[0, 3]].any():
+    if zeros.shape != (4, 2) or zeros[[0, 3]].any():
         return None
     options = call.options.replace(padding=SAME)
     now = axes_of(call, tuple(n + int(before) + int(after) for n, (before, after) in zip(image, zeros, strict=True)))
     same = axes_of(replace(call, node=replace(call.node, options=options)), image)
-    fits = all(s.before == z and s.out == n.out for s, n, z in zip(same, now, zeros[1:3, 0].tolist(), strict=True))
+    fits = all(s.before == n.before + z and s.out == n.out for s, n, z in zip(same, now, zeros[1:3, 0], strict=True))
     return options if fits else None
 
 
