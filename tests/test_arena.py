@@ -1,6 +1,7 @@
 """The arena planner: nothing that lives together overlaps, everything is aligned, and no bytes are wasted."""
 
-from hypothesis import given
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pyquant.run.arena import ALIGNMENT, Block, place
@@ -20,8 +21,11 @@ def padded(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-@given(blocks)
-def test_blocks_that_live_together_do_not_overlap(blocks):
+@pytest.mark.parametrize("most", [20, 20_000_000])
+@given(blocks=blocks)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_blocks_that_live_together_do_not_overlap(most, blocks, monkeypatch):
+    monkeypatch.setattr("pyquant.run.arena.MOST_COMPARISONS", most)
     offsets, total = place(blocks)
     placed = list(zip(offsets, blocks, strict=True))
     for i, (a, x) in enumerate(placed):

@@ -38,6 +38,7 @@ def bind(inputs: Sequence[Tensor], names: Names, given: Sequence[Any], by_name: 
     Raises DataError for a wrong count, name or element type, ShapeError for a wrong shape.
     """
     keyed: dict[Any, Any] = dict(by_name)
+    own = set(inputs)
     if len(given) == 1 and isinstance(given[0], Mapping):
         keyed, given = {**given[0], **by_name}, ()
     if len(given) > len(inputs):
@@ -45,7 +46,7 @@ def bind(inputs: Sequence[Tensor], names: Names, given: Sequence[Any], by_name: 
     feeds = dict(zip(inputs, given, strict=False))
     for key, value in keyed.items():
         tensor = names.get(key) if isinstance(key, str) else key
-        if tensor is None or tensor not in inputs:
+        if tensor is None or tensor not in own:
             raise DataError(f"no input is {key!r}; the inputs are {', '.join(map(repr, names)) or 'none'}")
         if tensor in feeds:
             raise DataError(f"input {tensor.name!r} is given twice")

@@ -6,6 +6,7 @@ import numpy as np
 
 from pyquant.errors import PyQuantError
 from pyquant.graph import Subgraph, dump, load
+from pyquant.native import isas
 from pyquant.run import Limits, compile, interpret
 
 RARE = 8  # of so many files one goes the rarer ways
@@ -14,7 +15,7 @@ RARE = 8  # of so many files one goes the rarer ways
 def trial(data: bytes, limits: Limits, number: int) -> str:
     """ "ran", or where the file was refused and with which of our errors. Whatever else is raised is a fault.
 
-    number: of the file; it chooses the subgraph and its inputs.
+    number: of the file; it chooses the subgraph and its inputs, the instruction set and the threads.
     """
     stage = "open"
     try:
@@ -22,10 +23,15 @@ def trial(data: bytes, limits: Limits, number: int) -> str:
         if number % RARE == 0:
             stage = "save"
             str(model)
-            load(dump(model))
+            saved = dump(model)
+            try:
+                load(saved)
+            except PyQuantError as error:
+                raise AssertionError("what was opened and saved does not open") from error
         stage = "compile"
         graph = model.subgraphs[number % len(model.subgraphs)] if model.subgraphs else model.main
-        plan = compile(model, subgraph=graph, limits=limits)
+        isa, threads = isas()[number // 2 % len(isas())], 1 + (number % RARE == 2)
+        plan = compile(model, threads, isa, subgraph=graph, limits=limits)
         stage = "run"
         feeds = inputs(graph, number)
         plan(*feeds)
