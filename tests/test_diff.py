@@ -210,6 +210,10 @@ def metadata(model: Model) -> None:
     model.metadata = [("note", Buffer(np.frombuffer(b"lost", np.uint8)))]
 
 
+def associated(model: Model) -> None:
+    model.extra["trailing"] = pq.with_associated_files(model, {"labels.txt": b"cat"}).extra["trailing"]
+
+
 def subgraph(model: Model) -> None:
     model.subgraphs.append(graph.Subgraph("more"))
 
@@ -251,6 +255,7 @@ EDITS: dict[str, tuple[Callable[[Model], None], set[tuple[str, str]]]] = {
     "ranges": (kept, {("metadata", "min, max")}),
     "signature": (signature, {("signature", "signature")}),
     "argument": (argument, {("signature", "inputs")}),
+    "associated file": (associated, {("metadata", "labels.txt")}),
     "metadata": (metadata, {("metadata", "note")}),
     "description": (lambda model: setattr(model, "description", "another"), {("metadata", "description")}),
     "subgraph": (subgraph, {("graph", "subgraph added")}),
@@ -325,6 +330,16 @@ def test_long_weights_are_compared_in_pieces() -> None:
         w.dtype, w.quantization = dtype("float32"), None
         w.data = codes * scales.reshape(broadcast)
         assert all(d.distance is not None and d.distance.sqnr > 140 for d in pq.diff(a, other).of("weights"))
+
+
+@pytest.mark.parametrize("layout", ["inline", "offset", "external"])
+def test_where_constants_lie_does_not_count(layout: str, tmp_path: Path) -> None:
+    b = pq.Builder()
+    x, w = b.input("x", (1, 64)), b.constant("w", np.ones((64, 64), np.float32))
+    model = b.model([add(b, "FULLY_CONNECTED", [x, w, None], "y")])
+    model.save(tmp_path / "model.tflite", layout=layout)
+    found = pq.diff(model, pq.open(tmp_path / "model.tflite"))
+    assert found.same, found
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ JSON_KEYS = {
     "buffers",
     "metadata",
     "known_metadata",
+    "associated_files",
 }
 
 
@@ -267,3 +268,12 @@ def test_tables_drop_columns_by_rank_then_cut() -> None:
 def test_examples_in_docstrings(module: ModuleType) -> None:
     found = doctest.testmod(module)
     assert found.attempted and not found.failed
+
+
+def test_associated_files_and_unsound_archives() -> None:
+    model = pq.with_associated_files(unknown(), {"labels.txt": b"cat\ndog"})
+    assert pq.describe(model).to_dict()["associated_files"] == {"labels.txt": 7}
+    assert "labels.txt (7 B)" in str(pq.describe(model))
+    model.extra["trailing"] = np.frombuffer(b"PK\5\6 is not enough", np.uint8)
+    assert pq.describe(model).to_dict()["associated_files"] is None
+    assert "no sound archive" in str(pq.describe(model))

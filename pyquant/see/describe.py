@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from pyquant.graph import Buffer, Model, Node, Subgraph, Tensor
+from pyquant.errors import FormatError
+from pyquant.graph import Buffer, Model, Node, Subgraph, Tensor, associated_files
+from pyquant.graph.external import REFERENCE
 from pyquant.run.listing import listing
 from pyquant.see.cost import Cost, Totals, cost, totals
 from pyquant.see.metadata import Entry, entries
@@ -37,12 +39,16 @@ class BufferFacts:
 
 @dataclass(frozen=True, eq=False)
 class Description:
-    """The facts about a model. `print(description)` shows them; `to_dict()` is the same as plain data for JSON."""
+    """The facts about a model. `print(description)` shows them; `to_dict()` is the same as plain data for JSON.
+
+    files: the sizes of the associated files that are packed behind the model, by name; None for an unsound archive.
+    """
 
     model: Model
     nodes: Mapping[Subgraph, tuple[NodeFacts, ...]]
     buffers: tuple[BufferFacts, ...]
     metadata: tuple[Entry, ...]
+    files: Mapping[str, int] | None
 
     @cached_property
     def totals(self) -> Totals:
@@ -56,8 +62,11 @@ class Description:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What opening the file warned of, such as parts of a newer schema."""
-        return tuple(map(str, getattr(self.model, "warnings", ())))
+        """What opening the file warned of, such as parts of a newer schema; and an unsound archive."""
+        unsound = (
+            [] if self.files is not None else ["the bytes after the model are no sound archive of associated files"]
+        )
+        return (*map(str, self.model.warnings), *unsound)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data. Tensors and buffers stand by their index in the file."""
@@ -81,6 +90,7 @@ class Description:
             ],
             "buffers": [{"bytes": b.bytes, "tensors": len(b.tensors), "metadata": b.metadata} for b in self.buffers],
             "metadata": {entry.name: entry.bytes for entry in self.metadata},
+            "associated_files": None if self.files is None else dict(self.files),
             "known_metadata": {entry.name: entry.value for entry in self.metadata if entry.value is not None},
         }
 
@@ -107,7 +117,14 @@ def describe(model: Model) -> Description:
         )
         for subgraph in model.subgraphs
     }
-    return Description(model, nodes, tuple(_buffers(model)), tuple(entries(model)))
+    return Description(model, nodes, tuple(_buffers(model)), tuple(entries(model)), _files(model))
+
+
+def _files(model: Model) -> dict[str, int] | None:
+    try:
+        return {name: len(content) for name, content in associated_files(model).items()}
+    except FormatError:
+        return None
 
 
 def _buffers(model: Model) -> Iterator[BufferFacts]:
@@ -164,8 +181,8 @@ def _tensor(tensor: Tensor, buffers: dict[Buffer, int]) -> dict[str, Any]:
         found["buffer"] = buffers.get(tensor.buffer)
     if tensor.is_constant and tensor.buffer is not None and tensor.buffer.data is not None:
         found["constant_bytes"] = tensor.buffer.data.size
-    if tensor.extra.get("external_buffer"):
-        found["external_buffer"] = tensor.extra["external_buffer"]
+    if tensor.extra.get(REFERENCE):
+        found[REFERENCE] = tensor.extra[REFERENCE]
     if tensor.is_variable:
         found["is_variable"] = True
     if tensor.sparsity is not None:

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from pyquant.errors import PyQuantError
-from pyquant.graph import Model, Node, Quantization, Signature, Subgraph, Tensor
+from pyquant.errors import FormatError, PyQuantError
+from pyquant.graph import Model, Node, Quantization, Signature, Subgraph, Tensor, associated_files
 from pyquant.graph.convert import to_record
+from pyquant.graph.external import REFERENCE, references
 from pyquant.graph.summary import type_text
 from pyquant.run.choose import Chooser
 from pyquant.run.interpret import constant_value
@@ -168,7 +169,8 @@ def _fields(kind: str, where: str, a: dict[str, Any], b: dict[str, Any]) -> Iter
 def _kept(tensor: Tensor) -> dict[str, Any]:
     """The fields that the model only keeps, such as the ranges that scales came from."""
     extra = tensor.extra if tensor.quantization is None else {**tensor.extra, **tensor.quantization.extra}
-    return {name: plain(value) for name, value in extra.items() if value is not None and np.size(value)}
+    kept = {name: value for name, value in extra.items() if name != REFERENCE and value is not None}
+    return {name: plain(value) for name, value in kept.items() if np.size(value)}
 
 
 def _scales(quantization: Quantization | None) -> dict[str, Any]:
@@ -260,10 +262,20 @@ def _metadata(a: Model, b: Model) -> Iterator[Difference]:
     for name, x, y in _both(dict(a.metadata), dict(b.metadata)):
         if x is None or y is None or not same_bytes(x.data, y.data):
             yield Difference("metadata", "model", name, said[0].get(name), said[1].get(name))
-    archives = [m.extra.get("trailing") for m in (a, b)]
-    if not same_bytes(*archives):
-        before, after = (None if t is None else f"{t.size} bytes" for t in archives)
-        yield Difference("metadata", "model", "bytes after the model", before, after)
+    for name, old, new in _both(_files(a), _files(b)):
+        if old != new:
+            before, after = (None if content is None else f"{len(content)} bytes" for content in (old, new))
+            yield Difference("metadata", "model", name, before, after)
+
+
+def _files(model: Model) -> dict[str, bytes]:
+    """The associated files; of what is no sound archive the bytes after the model, as one."""
+    trailing = model.extra.get("trailing")
+    rest = {} if trailing is None else {"bytes after the model": trailing.tobytes()}
+    try:
+        return associated_files(model) or rest
+    except FormatError:
+        return rest
 
 
 def _both(a: Mapping[K, V], b: Mapping[K, V]) -> Iterator[tuple[K, V | None, V | None]]:
@@ -277,6 +289,7 @@ def _layout(a: Model, b: Model, matched: list[Pairs]) -> list[Difference]:
     tables: dict[str, Callable[[Model], list[Any]]] = {
         "operator codes": lambda m: [(o.name, o.version, o.custom_code) for o in m.opcodes],
         "buffers": lambda m: [0 if buffer.data is None else buffer.data.size for buffer in m.buffers],
+        "external constants": lambda m: [t.name for t in references(m)],
         "metadata": lambda m: [name for name, _ in m.metadata],
         "signatures": lambda m: [s.key for s in m.signatures],
     }

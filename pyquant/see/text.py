@@ -7,6 +7,7 @@ from dataclasses import fields as dataclass_fields
 from itertools import islice
 
 from pyquant.graph import Buffer, Node, Subgraph, Tensor
+from pyquant.graph.external import REFERENCE
 from pyquant.graph.summary import quantization_text, signature_text, type_text
 from pyquant.see.cost import Cost, parameters, tensor_bytes
 from pyquant.see.describe import BufferFacts, Description, NodeFacts
@@ -33,6 +34,7 @@ def summary(description: Description, width: int | None = None) -> list[str]:
     model = description.model
     said = [("description", model.description or ""), *((entry.name, str(entry)) for entry in description.metadata)]
     said += [("warning", warning) for warning in description.warnings]
+    said += [("files", ", ".join(f"{name} ({size(n)})" for name, n in (description.files or {}).items()))]
     said += [("signature", signature_text(signature)) for signature in model.signatures]
     rows = [row for row in said if row[1]]
     ends = [("input", t) for s in model.subgraphs[:1] for t in s.inputs]
@@ -176,7 +178,7 @@ def _tensor(index: int, tensor: Tensor, numbers: Mapping[Buffer, int]) -> tuple[
     notes = {
         "variable": tensor.is_variable,
         "sparse": tensor.sparsity is not None,
-        "external": bool(tensor.extra.get("external_buffer")),
+        "external": bool(tensor.extra.get(REFERENCE)),
     }
     number = None if tensor.buffer is None else numbers.get(tensor.buffer)
     return (
