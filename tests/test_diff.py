@@ -218,6 +218,10 @@ def subgraph(model: Model) -> None:
     model.subgraphs.append(graph.Subgraph("more"))
 
 
+def twin(model: Model) -> None:
+    model.subgraphs.append(graph.Subgraph(model.main.name))
+
+
 def renamed(model: Model) -> None:
     tensor(model, "c").name = "addend"
 
@@ -259,6 +263,7 @@ EDITS: dict[str, tuple[Callable[[Model], None], set[tuple[str, str]]]] = {
     "metadata": (metadata, {("metadata", "note")}),
     "description": (lambda model: setattr(model, "description", "another"), {("metadata", "description")}),
     "subgraph": (subgraph, {("graph", "subgraph added")}),
+    "subgraph of the same name": (twin, {("graph", "subgraph added")}),
     "name": (renamed, {("name", "tensor")}),
     "buffers": (buffers, {("layout", "order or number of buffers")}),
     "tensors": (tensors, {("layout", "order or number of tensors")}),
@@ -272,6 +277,7 @@ def test_every_edit_is_found(name: str) -> None:
     before = graph.load(graph.dump(base()))
     after = before.copy()
     edit(after)
+    assert pq.diff(after, before).same == pq.diff(before, after).same
     found = pq.diff(before, after)
     kinds = {(d.kind, d.what) for d in found.differences}
     assert {pair for pair in kinds if pair[0] != "layout"} == {pair for pair in expected if pair[0] != "layout"}

@@ -50,7 +50,7 @@ def diff(a: Model, b: Model, names: bool = True) -> Diff:
 def _subgraph_partners(a: Model, b: Model) -> dict[Subgraph, Subgraph]:
     """By name where all names are there and different, else by position."""
     names = {s.name: s for s in b.subgraphs}
-    by_name = len(names) == len(b.subgraphs) and {s.name for s in a.subgraphs} == names.keys()
+    by_name = len(names) == len(a.subgraphs) == len(b.subgraphs) and {s.name for s in a.subgraphs} == names.keys()
     others = [names[s.name] for s in a.subgraphs] if by_name else b.subgraphs
     return dict(zip(a.subgraphs, others, strict=False))
 
