@@ -63,9 +63,7 @@ class Description:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What opening the file warned of, such as parts of a newer schema; and an unsound archive."""
-        unsound = (
-            [] if self.files is not None else ["the bytes after the model are no sound archive of associated files"]
-        )
+        unsound = ["the bytes after the model are no sound archive of files"] if self.files is None else []
         return (*map(str, self.model.warnings), *unsound)
 
     def to_dict(self) -> dict[str, Any]:
