@@ -33,7 +33,7 @@ from pyquant.graph import (
     with_associated_files,
 )
 from pyquant.quantize import SCHEMES, Assignments, Recipe, apply, assign, dequantize, quantize, retype
-from pyquant.rewrite import compat, fold, fuse, io_type
+from pyquant.rewrite import batch, compat, fold, fuse, io_type, resize
 from pyquant.run import Plan, compile, interpret
 from pyquant.see import Diff, describe, diff
 from pyquant.validate import accuracy, validate
@@ -67,6 +67,7 @@ __all__ = [
     "accuracy",
     "apply",
     "assign",
+    "batch",
     "associated_files",
     "calibrate",
     "compat",
@@ -85,6 +86,7 @@ __all__ = [
     "quantize",
     "rename",
     "reorder",
+    "resize",
     "retype",
     "samples",
     "split",

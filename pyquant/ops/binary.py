@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.fixed import multiply, quantize_multiplier, wrap32
 from pyquant.ops.clamp import clamp, output_range
 from pyquant.ops.kinds import QUANTIZED, RELUS, typed_kernels
-from pyquant.ops.operator import Call, Floor, Launch, Operator, Shape, Slot
+from pyquant.ops.operator import Call, Floor, Launch, Operator, Restated, Shape, Slot
 from pyquant.ops.registry import register
+from pyquant.ops.restate import refuse_mixing
 
 SIGNS = {"ADD": 1, "SUB": -1}
 IDENTITY = ((1 << 31) - 1, 0)  # the multiplier that leaves every |x| < 2**30 as it is
@@ -26,6 +28,14 @@ def broadcast_shape(call: Call, a: Shape, b: Shape) -> list[Shape]:
         return [np.broadcast_shapes(a, b)]
     except ValueError:
         raise ShapeError(f"{call.label}: shapes {a} and {b} do not broadcast") from None
+
+
+def restate(call: Call, before: Sequence[Shape | None], now: Sequence[Shape | None], samples: bool) -> Restated:
+    """A first dimension that counts samples must meet no other dimension than a first."""
+    rank = len(call["y"].shape)
+    return refuse_mixing(
+        call, samples and any(s != b and len(s or ()) < rank for b, s in zip(before, now, strict=True))
+    )
 
 
 def plain_sum(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -184,6 +194,7 @@ ADD = register(
         inputs=INPUTS,
         outputs=(SUM,),
         shape=broadcast_shape,
+        restate=restate,
         fuses=RELUS,
         reference={**dict.fromkeys(PLAIN, plain_sum), **dict.fromkeys(QUANTIZED, quantized_sum)},
         kernels=typed_kernels("add", "pq_binary", sum_params),
@@ -198,6 +209,7 @@ SUB = register(
         inputs=INPUTS,
         outputs=(SUM,),
         shape=broadcast_shape,
+        restate=restate,
         fuses=RELUS,
         reference={**dict.fromkeys(PLAIN, plain_sum), **dict.fromkeys(QUANTIZED, quantized_sum)},
         kernels=typed_kernels("add", "pq_binary", sum_params),
@@ -212,6 +224,7 @@ MUL = register(
         inputs=INPUTS,
         outputs=(PRODUCT,),
         shape=broadcast_shape,
+        restate=restate,
         fuses=RELUS,
         reference={**dict.fromkeys(PLAIN, plain_product), **dict.fromkeys(QUANTIZED, quantized_product)},
         kernels=typed_kernels("multiply", "pq_binary", product_params),

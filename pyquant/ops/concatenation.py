@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,8 +12,9 @@ from pyquant.fixed import round_half_away
 from pyquant.graph import Quantization, Tensor
 from pyquant.ops.clamp import saturate
 from pyquant.ops.kinds import EVERY_TYPE
-from pyquant.ops.operator import Call, Kernel, Launch, Operator, SameAs, Shape, Slot
+from pyquant.ops.operator import Call, Kernel, Launch, Operator, Restated, SameAs, Shape, Slot
 from pyquant.ops.registry import register
+from pyquant.ops.restate import refuse_mixing
 
 
 def concatenated(call: Call, *shapes: Shape) -> list[Shape]:
@@ -28,6 +30,17 @@ def _axis(call: Call, rank: int) -> int:
     if not -rank <= axis < rank:
         raise ShapeError(f"{call.label}: axis {axis} of inputs of rank {rank}")
     return axis % rank
+
+
+def restate(call: Call, before: Sequence[Shape | None], now: Sequence[Shape | None], samples: bool) -> Restated:
+    """Constants for each sample are repeated."""
+    changed = next((i for i, shape in enumerate(now) if shape != before[i]), None)
+    if not samples or changed is None:
+        return Restated()
+    (old, *_), (new, *rest) = before[changed] or (), now[changed] or ()
+    refuse_mixing(call, _axis(call, len(rest) + 1) == 0)
+    constants = {i: t.data for i, t in enumerate(_inputs(call)) if t.is_constant and t.shape[0] == old}
+    return Restated({i: np.resize(c, (new, *c.shape[1:])) for i, c in constants.items() if c is not None})
 
 
 def concatenate(call: Call, *arrays: np.ndarray) -> np.ndarray:
@@ -71,6 +84,7 @@ CONCATENATION = register(
         inputs=(Slot("x", variadic=True),),
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=concatenated,
+        restate=restate,
         reference={**dict.fromkeys(EVERY_TYPE, concatenate), "uint8": concatenate_uint8},
         kernels=dict.fromkeys(EVERY_TYPE, Kernel("concatenation_x8", "pq_concatenation", concatenation_params)),
     )

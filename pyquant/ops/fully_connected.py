@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from pyquant.ops.conv import BIAS, OUTPUT, conv_launch
 from pyquant.ops.hybrid import Dynamic, dynamic
 from pyquant.ops.kernel_constants import kernel_constants
 from pyquant.ops.kinds import RELUS
-from pyquant.ops.operator import Call, Kernel, Launch, Operator, Shape, Slot
+from pyquant.ops.operator import Call, Kernel, Launch, Operator, Restated, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.requantize import Requantization, requantization, sum_bits, weight_scales, weight_zero_point
 from pyquant.ops.window import Axis
@@ -30,6 +31,15 @@ def shape(call: Call, x: Shape, w: Shape, b: Shape | None = None) -> list[Shape]
     if x[-1:] != (w[1],):
         raise ShapeError(f"{call.label}: input {x} must end in {w[1]} for weights {w}")
     return [(*x[:-1], w[0])]
+
+
+def restate(call: Call, before: Sequence[Shape | None], now: Sequence[Shape | None], samples: bool) -> Restated:
+    """A row stays what it was: other dimensions may only add rows."""
+    length, was, is_ = call["w"].shape[1], before[0] or (), now[0] or ()
+    ends = [i for i in range(len(was)) if math.prod(was[i:]) == length == math.prod(is_[i:])]
+    if not ends and not samples:
+        raise ShapeError(f"{call.label}: weights take rows of {length}, made of {was}; {is_} has none")
+    return Restated()
 
 
 def float_(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
@@ -110,6 +120,7 @@ FULLY_CONNECTED = register(
         inputs=(Slot("x"), Slot("w", role="weight", newer_axis=0), BIAS),
         outputs=(OUTPUT,),
         shape=shape,
+        restate=restate,
         reference={
             "float32": float_,
             "int8": quantized,

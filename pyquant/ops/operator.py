@@ -142,11 +142,22 @@ Reference = Callable[..., "np.ndarray | tuple[np.ndarray, ...]"]
 ShapeRule = Callable[..., Sequence[Shape]]
 # macs(call) -> multiply-accumulates of one run
 MacRule = Callable[[Call], int]
+# restate(call, shapes before, shapes now, samples) -> what a node has to state anew. samples: first dimensions count
+# independent samples, and have changed. Raises ShapeError where the node cannot do with other shapes what it did.
+Restate = Callable[[Call, Sequence["Shape | None"], Sequence["Shape | None"], bool], "Restated"]
 # zeros(call) -> (rank, 2) elements of value 0 that a node puts before and after its input "x", along each axis
 Zeros = Callable[[Call], np.ndarray]
 # without_zeros(call, shape, zeros) -> the options with which a node makes of an "x" of that shape, bit for bit, what it
 # makes now of one with such zeros around; None where none do
 WithoutZeros = Callable[[Call, Shape, np.ndarray], "Record | None"]
+
+
+@dataclass(frozen=True)
+class Restated:
+    """Constant inputs by index, and options by name, that a node needs for inputs of other shapes."""
+
+    inputs: Mapping[int, np.ndarray] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -156,6 +167,7 @@ class Operator:
     settings: option fields that a quantizer must write for that kind.
     macs: multiply-accumulates of one run, those with padding too; None for an operator that sums no products:
     elementwise ones, pooling, what only moves data.
+    restate: for an operator that states shapes in constants or options, or that does not suit every change of shapes.
     activation: how other operators call this one as their fused_activation_function; fuses: those that they compute.
     zeros, without_zeros: for an operator that pads, and for one that can do the padding of another.
     """
@@ -169,6 +181,7 @@ class Operator:
     kernels: Mapping[str, Kernel] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     macs: MacRule | None = None
+    restate: Restate | None = None
     activation: int | None = None
     fuses: Collection[int] = ()
     zeros: Zeros | None = None

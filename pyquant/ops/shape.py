@@ -9,8 +9,9 @@ import numpy as np
 
 from pyquant.errors import ShapeError
 from pyquant.ops.kinds import EVERY_TYPE
-from pyquant.ops.operator import Call, Operator, SameAs, Shape, Slot
+from pyquant.ops.operator import Call, Operator, Restated, SameAs, Shape, Slot
 from pyquant.ops.registry import register
+from pyquant.ops.restate import more_samples, regrouped
 
 
 def reshaped(call: Call, x: Shape, _shape: Shape | None = None) -> list[Shape]:
@@ -40,6 +41,19 @@ def _wanted(call: Call) -> list[int]:
     return [] if list(option) == [0] else [int(n) for n in option]  # [0] is how old files write a scalar
 
 
+def restate_reshape(call: Call, before: Sequence[Shape | None], now: Sequence[Shape | None], samples: bool) -> Restated:
+    """The shape, wherever it is stated; a -1 in it stays."""
+    was, is_, wanted = before[0] or (), now[0] or (), _wanted(call)
+    (y,) = reshaped(call, was)
+    new = more_samples(call, was, is_, y) if samples else regrouped(call, was, is_, y, wanted)
+    stated = [-1 if w == -1 else n for w, n in zip(wanted, new, strict=True)]
+    if stated == wanted:
+        return Restated()
+    given, option = call.get("shape"), call.options.new_shape
+    inputs = {1: np.array(stated, given.dtype.numpy)} if given is not None and len(given.shape) == 1 else {}
+    return Restated(inputs, {} if option is None else {"new_shape": stated})
+
+
 def squeezed(call: Call, x: Shape) -> list[Shape]:
     """Without the dimensions named; without all of size 1 if none is named."""
     named: Sequence[int] = call.options.squeeze_dims if call.options.squeeze_dims is not None else ()
@@ -47,6 +61,17 @@ def squeezed(call: Call, x: Shape) -> list[Shape]:
         raise ShapeError(f"{call.label}: dimensions {[int(i) for i in named]} of shape {x} are not all 1")
     gone = {int(i) % len(x) for i in named} or {i for i, n in enumerate(x) if n == 1}
     return [tuple(n for i, n in enumerate(x) if i not in gone)]
+
+
+def restate_squeeze(call: Call, before: Sequence[Shape | None], now: Sequence[Shape | None], samples: bool) -> Restated:
+    """The first dimension stays, once it counts more than one sample."""
+    x, named = now[0] or (), call.options.squeeze_dims
+    if named is None or not samples or x[0] == 1:
+        return Restated()
+    left = [i for i in named if i % len(x)]
+    if not left and 1 in x:  # no dimension named means all that are 1
+        raise ShapeError(f"{call.label}: there is no way to say that shape {x} keeps its dimensions of 1")
+    return Restated(options={"squeeze_dims": left})
 
 
 def view(call: Call, x: np.ndarray, *_shape: np.ndarray | None) -> np.ndarray:
@@ -61,6 +86,7 @@ RESHAPE = register(
         inputs=(Slot("x"), Slot("shape", role="data", optional=True)),
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=reshaped,
+        restate=restate_reshape,
         reference=dict.fromkeys(EVERY_TYPE, view),
         view=True,
     )
@@ -73,6 +99,7 @@ SQUEEZE = register(
         inputs=(Slot("x"),),
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=squeezed,
+        restate=restate_squeeze,
         reference=dict.fromkeys(EVERY_TYPE, view),
         view=True,
     )

@@ -21,6 +21,7 @@ from pyquant.ops.gemmlowp import exp_negative, leading_zeros, reciprocal
 from pyquant.ops.kinds import typed_kernels
 from pyquant.ops.operator import Call, Fixed, Floor, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
+from pyquant.ops.restate import refuse_mixing
 
 
 def softmax_shape(call: Call, x: Shape) -> list[Shape]:
@@ -134,6 +135,7 @@ SOFTMAX = register(
         # TFLite quantization specification; uint8 as its kernel demands
         outputs=(Slot("y", scale=Fixed({"int8": (1 / 256, -128), "uint8": (1 / 256, 0), "int16": (1 / 32768, 0)})),),
         shape=softmax_shape,
+        restate=lambda call, before, now, samples: refuse_mixing(call, samples and len(now[0] or ()) == 1),
         reference={
             "float32": softmax_float,
             "int8": softmax_8bit,
