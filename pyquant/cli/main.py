@@ -18,6 +18,7 @@ from pyquant.cli import (
     names,
     quantize,
     retype,
+    rewrite,
     run,
     strip,
     validate,
@@ -55,6 +56,7 @@ for module in (
     cut,
     names,
     strip,
+    rewrite,
     layout,
 ):
     for command in getattr(module, "commands", None) or (module.command,):
