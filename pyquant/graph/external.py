@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from pyquant.errors import FileError, FormatError, GraphError
-from pyquant.graph.edit import remove_unused
 from pyquant.graph.model import Buffer, Model, Tensor
 from pyquant.wire import Record, file
 
@@ -89,7 +88,7 @@ def externalized(model: Model, name: str) -> tuple[Model, list[Any]]:
     if records:
         groups = [Record("ExternalBufferGroup", name=""), Record("ExternalBufferGroup", name=name)]
         made.extra |= {SLICES: records, FILES: groups}
-        remove_unused(made)
+        made.buffers = [buffer for buffer in made.buffers if buffer not in known]
     return made, segments
 
 
