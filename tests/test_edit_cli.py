@@ -18,12 +18,28 @@ WRITTEN = [
     (["retype", "--to", "int16x8"], "int8", "float32", "int8"),
     (["retype", "--to", "per-tensor"], "int8", "float32", "int8"),
     (["retype", "--to", "int8"], "int16x8", "float32", "int8"),
+    (["fold"], "float16", "float32", "float32"),
+    (["fold", "--keep-casts"], "float16", "float32", "float16"),
+    (["fuse"], "int8", "float32", "int8"),
+    (["batch", "8"], "int8", "float32", "int8"),
+    (["resize", "--input", "image=4x8x8x1"], "dynamic", "float32", "int8"),
+    (["io-type", "--input", "uint8", "--output", "int8"], "int8", "uint8", "int8"),
+    (["io-type", "--input", "image=int16"], "int8", "int16", "int8"),
 ]
 # the same, the exit code and what is said on stderr
 REFUSED = [
     (["retype"], "int8", 2, "--to"),
     (["retype", "--to", "int5"], "int8", 2, "int5"),
     (["retype", "--to", "int8"], "float32", 1, "none computes in uint8 or int8 or int16"),
+    (["batch", "0"], "int8", 2, "SIZE"),
+    (["resize", "--input", "image"], "int8", 2, "="),
+    (["resize", "--input", "image=large"], "int8", 2, "'large' is not a shape"),
+    (["resize", "--input", "image=8x8"], "int8", 1, "expected sizes in place of (1, 8, 8, 1)"),
+    (["resize", "--input", "image=1x16x16x1"], "int8", 1, "FULLY_CONNECTED 'logits'"),
+    (["resize", "--input", "sound=1x8x8x1"], "int8", 1, "the inputs are 'image'"),
+    (["io-type", "--input", "int5"], "int8", 1, "int5"),
+    (["io-type", "--input", "int8", "--input", "uint8"], "int8", 2, "="),
+    (["io-type", "--input", "int8"], "float32", 1, "CONV_2D"),
 ]
 
 
