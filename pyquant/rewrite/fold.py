@@ -11,14 +11,14 @@ from pyquant.dtypes import FLOAT32
 from pyquant.errors import PyQuantError
 from pyquant.graph import Model, Node, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
-from pyquant.ops import Call, Operator
-from pyquant.rewrite.links import drop_unread, known, stored_alike, substitute, writers
+from pyquant.ops import Call
+from pyquant.rewrite.links import call_of, drop_unread, stored_alike, substitute, writers
 from pyquant.run.choose import Chooser
 from pyquant.run.interpret import constant_value
 from pyquant.run.limits import Limits, unpacked_bytes
 
 GROWTH = 1 << 16  # bytes that a folded constant may need beyond those it is made of
-Choice = Callable[[Operator, Node], bool]
+Choice = Callable[[Call], bool]
 
 
 def fold(model: Model, casts: bool = True, growth: int = GROWTH) -> Model:
@@ -33,7 +33,7 @@ def fold(model: Model, casts: bool = True, growth: int = GROWTH) -> Model:
     """
     made = model.copy()
     for subgraph in made.subgraphs:
-        compute(subgraph, lambda operator, node: casts if operator.cast else _growth(node) <= growth)
+        compute(subgraph, lambda call: casts if call.operator.cast else _growth(call.node) <= growth)
         _cancel(subgraph)
         drop_unread(subgraph)
     remove_unused(made)
@@ -46,11 +46,11 @@ def compute(subgraph: Subgraph, chosen: Choice) -> None:
     written = {*subgraph.inputs, *(t for node in subgraph.nodes for t in node.outputs)}
     left = []
     for node in subgraph.nodes:
-        operator, read = known(node), [t for t in node.inputs if t is not None]
+        call, read = call_of(node), [t for t in node.inputs if t is not None]
         kept = not read or any(t in written or t.is_variable for t in read) or any(
             t in subgraph.outputs for t in node.outputs
         )  # fmt: skip
-        values = None if operator is None or kept or not chosen(operator, node) else _values(node, choosers)
+        values = None if call is None or kept or not chosen(call) else _values(node, choosers)
         if values is None:
             left.append(node)
             continue
@@ -104,43 +104,39 @@ def _cancel(subgraph: Subgraph) -> None:
 
 def _skip_view(node: Node, writer: dict[Tensor, Node]) -> None:
     """Let a node that only gives a shape read what another such node before it read, where the result is the same."""
-    before = writer.get(node.inputs[0]) if node.inputs and node.inputs[0] is not None else None
-    if before is None or not (_is_view(node) and _is_view(before)):
+    call, before = _view(node), None
+    if call is not None and node.inputs[0] is not None:
+        before = writer.get(node.inputs[0])
+    if call is None or before is None or _view(before) is None:
         return
-    source, operator = before.inputs[0], known(node)
-    if source is None or operator is None:
-        return
-    seen = replace(node, inputs=[source, *node.inputs[1:]])
+    seen = replace(node, inputs=[before.inputs[0], *node.inputs[1:]])
     try:
-        shapes = operator.shape(Call(operator, seen), *(None if t is None else t.shape for t in seen.inputs))
+        shapes = call.operator.shape(replace(call, node=seen), *(None if t is None else t.shape for t in seen.inputs))
     except PyQuantError:
         return
     if list(shapes) == [t.shape for t in node.outputs]:
         node.inputs = seen.inputs
 
 
-def _is_view(node: Node) -> bool:
-    operator = known(node)
-    return operator is not None and operator.view and stored_alike(node.inputs[0], node.outputs[0])
+def _view(node: Node) -> Call | None:
+    """The node as a call, if it only gives a shape."""
+    call = call_of(node)
+    return call if call and call.operator.view and stored_alike(call["x"], call["y"]) else None
 
 
 def _same_value(node: Node, writer: dict[Tensor, Node]) -> Tensor | None:
     """A tensor that holds what the node's one output holds, in the same form and shape."""
-    operator = known(node)
-    if operator is None or not (operator.view or operator.cast):
+    call = call_of(node)
+    if call is None or not (call.operator.view or call.operator.cast) or call["x"].is_variable:
         return None
-    (x, *_), (y,) = node.inputs, node.outputs
-    if x is None or x.is_variable:
-        return None
-    before = writer.get(x)
-    passed = None if before is None else known(before)
+    x, y = call["x"], call["y"]
     if stored_alike(x, y) and _shape(x) == _shape(y):
         return x
-    if operator.cast and before is not None and passed is not None and passed.cast and x.dtype is FLOAT32:
-        source = before.inputs[0]  # codes * scale, divided by the same scale, round to the same codes
-        if source is not None and source.dtype.is_quantized_integer and stored_alike(source, y):
-            return source
-    return None
+    before = call_of(writer[x]) if x in writer else None
+    if before is None or not (call.operator.cast and before.operator.cast) or x.dtype is not FLOAT32:
+        return None
+    source = before["x"]  # codes * scale, divided by the same scale, round to the same codes
+    return source if source.dtype.is_quantized_integer and stored_alike(source, y) else None
 
 
 def _shape(tensor: Tensor) -> tuple[int, ...]:

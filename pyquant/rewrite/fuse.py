@@ -8,8 +8,7 @@ from pyquant.errors import PyQuantError
 from pyquant.fixed import ACTIVATION_BOUNDS, activation_range
 from pyquant.graph import Model, Node, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
-from pyquant.ops import Call
-from pyquant.rewrite.links import declare, drop_unread, known, readers, stored_alike, writers
+from pyquant.rewrite.links import call_of, declare, drop_unread, readers, stored_alike, writers
 from pyquant.wire import Record
 
 Readers = Mapping[Tensor, Sequence[Node]]
@@ -38,16 +37,17 @@ def fuse(model: Model) -> Model:
 
 def _fuse_padding(model: Model, node: Node, writer: Mapping[Tensor, Node]) -> None:
     """Let a node read what is padded for it, and pad that itself."""
-    operator, x = known(node), node.inputs[0] if node.inputs else None
-    before = writer.get(x) if x is not None else None
-    pad = None if before is None else known(before)
-    if operator is None or operator.without_zeros is None or before is None or pad is None or pad.zeros is None:
+    call = call_of(node)
+    if call is None or call.operator.without_zeros is None or call["x"] not in writer:
         return
-    image = before.inputs[0]
-    if x is None or image is None or not stored_alike(image, x) or -1 in (image.shape_signature or ())[1:]:
+    pad = call_of(writer[call["x"]])
+    if pad is None or pad.operator.zeros is None or not stored_alike(pad["x"], call["x"]):
+        return
+    image = pad["x"]
+    if -1 in (image.shape_signature or ())[1:]:
         return
     try:
-        options = operator.without_zeros(Call(operator, node), image.shape, pad.zeros(Call(pad, before)))
+        options = call.operator.without_zeros(call, image.shape, pad.operator.zeros(pad))
     except PyQuantError:  # shapes that do not fit: left to who runs it
         return
     if options is not None:
@@ -57,36 +57,35 @@ def _fuse_padding(model: Model, node: Node, writer: Mapping[Tensor, Node]) -> No
 
 def _fuse_activation(model: Model, node: Node, graph: Subgraph, writer: dict[Tensor, Node], read: Readers) -> bool:
     """Let the node that writes an activation's input write its output. Whether it now does."""
-    operator = known(node)
-    if operator is None or operator.activation is None or len(node.inputs) != 1 or len(node.outputs) != 1:
+    call = call_of(node)
+    if call is None or call.operator.activation is None or call["x"] not in writer:
         return False
-    (x,), (y,) = node.inputs, node.outputs
-    before = None if x is None else writer.get(x)
-    if x is None or before is None or x in graph.outputs or len(read[x]) > 1 or x.is_variable:
+    x, y, before = call["x"], call["y"], writer[call["x"]]
+    if x in graph.outputs or len(read[x]) > 1 or x.is_variable or not stored_alike(x, y) or x.shape != y.shape:
         return False
-    options = _with_activation(before, operator.activation, y)
-    if options is None or not stored_alike(x, y) or x.shape != y.shape:
+    options = _with_activation(before, call.operator.activation)
+    if options is None:
         return False
     before.options, before.outputs, writer[y] = options, [y], before
     declare(model, before)
     return True
 
 
-def _with_activation(node: Node, activation: int, y: Tensor) -> Record | None:
+def _with_activation(node: Node, activation: int) -> Record | None:
     """The options with which a node fuses one more activation; None where it cannot."""
-    operator = known(node)
-    if operator is None or activation not in operator.fuses or len(node.outputs) != 1:
+    call = call_of(node)
+    both = None
+    if call is not None and activation in call.operator.fuses:
+        both = _combined(call.options.fused_activation_function, activation)
+    if call is None or both is None:
         return None
-    options = Call(operator, node).options
-    both = _combined(options.fused_activation_function, activation)
-    if both is None:
-        return None
-    if y.dtype.is_quantized_integer:
-        try:
+    y = call["y"]
+    try:
+        if not y.dtype.is_float:
             activation_range(both, y.scale, y.zero_point, y.dtype)
-        except PyQuantError:  # a bound past int32, which an activation takes and a fused one does not
-            return None
-    return options.replace(fused_activation_function=both)
+    except PyQuantError:  # a bound past int32, which an activation takes and a fused one does not
+        return None
+    return call.options.replace(fused_activation_function=both)
 
 
 def _combined(first: int, second: int) -> int | None:

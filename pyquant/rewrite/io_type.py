@@ -10,7 +10,7 @@ from pyquant.dtypes import FLOAT32, INT8, INT16, UINT8, DType
 from pyquant.errors import GraphError, OptionError
 from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
-from pyquant.rewrite.links import cast, known, readers, returned, substitute, writers
+from pyquant.rewrite.links import call_of, cast, readers, returned, substitute, writers
 
 TYPES = {t.name: t for t in (FLOAT32, INT8, UINT8, INT16)}
 Wanted = str | Mapping[str, str] | None
@@ -132,8 +132,8 @@ def _before(graph: Subgraph, tensor: Tensor) -> Tensor:
 
 def _recodes(node: Node, outer: Tensor, inner: Tensor) -> bool:
     """True for a cast between codes inside and, at the boundary, real values or other codes for the same values."""
-    operator = known(node)
-    if operator is None or not operator.cast or not _is_code(inner):
+    call = call_of(node)
+    if call is None or not call.operator.cast or not _is_code(inner):
         return False
     return outer.dtype is FLOAT32 or (_is_code(outer) and outer.quantization == _quantization(inner, outer.dtype))
 

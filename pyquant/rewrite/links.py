@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pyquant.dtypes import FLOAT32
+from pyquant.errors import GraphError, UnsupportedOp
 from pyquant.graph import Model, Node, OpCode, Subgraph, Tensor
-from pyquant.ops import Operator, find, get, lowest_version
+from pyquant.ops import Call, Operator, find, get, lowest_version
+from pyquant.run.resolve import resolve
 from pyquant.wire import Record
 
 
-def known(node: Node) -> Operator | None:
+def operator_of(node: Node) -> Operator | None:
     """A node's operator; None for one that is custom or that pyquant does not know."""
     return None if node.opcode.name == "CUSTOM" else find(node.op)
+
+
+def call_of(node: Node) -> Call | None:
+    """A node as its operator sees it; None where pyquant does not know the operator, or the node does not fit it."""
+    try:
+        return resolve(node, "tflite")
+    except (UnsupportedOp, GraphError):
+        return None
 
 
 def stored_alike(x: Tensor | None, y: Tensor) -> bool:
@@ -57,7 +67,7 @@ def drop_unread(subgraph: Subgraph) -> None:
     left = []
     for node in reversed(subgraph.nodes):
         lasting = (
-            known(node) is None or bool(node.subgraphs) or any(t is not None and t.is_variable for t in node.inputs)
+            call_of(node) is None or bool(node.subgraphs) or any(t is not None and t.is_variable for t in node.inputs)
         )
         if lasting or not read.isdisjoint(node.outputs) or any(t.is_variable for t in node.outputs):
             left.append(node)

@@ -12,7 +12,7 @@ from pyquant.graph import Model, Node, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
 from pyquant.ops import Operator
 from pyquant.ops.operator import Restated, Shape
-from pyquant.rewrite.links import known
+from pyquant.rewrite.links import operator_of
 from pyquant.run.feeds import input_names
 from pyquant.run.resolve import resolve
 
@@ -96,7 +96,7 @@ class _Change:
         variable = next((t for t in (*node.inputs, *node.outputs) if t is not None and t.is_variable), None)
         if variable is not None:
             raise GraphError(f"{node.label}: it keeps {variable.name!r} of shape {variable.shape} from run to run")
-        operator = known(node)
+        operator = operator_of(node)
         if operator is not None:
             shapes = self._by_rule(node, operator)
         elif node.subgraphs and node.options is not None and node.options.table in BODIES:
