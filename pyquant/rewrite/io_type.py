@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,7 +23,8 @@ def io_type(model: Model, input_type: Wanted = None, output_type: Wanted = None)
     input_type, output_type: a type for all that stand for real values, or types by name (of the tensor or in a
     signature); None changes nothing. Casts at the boundary go where what is inside has the wanted type, and come where
     it does not: from uint8 to int8 and back with the same scale, from 8 bits to int16 with the same scale and zero
-    point 0, from int16 to 8 bits with 256 times the scale. Signatures follow; only the main subgraph is looked at.
+    point 0 (a cast from int8 that tflite-runtime 2.14 does not have), from int16 to 8 bits with 256 times the scale.
+    Signatures follow; only the main subgraph is looked at.
     Raises GraphError, naming the operator, where something computes on float32 right behind the boundary.
 
     >>> io_type(pq.open("model_int8.tflite"), "int8", "float32").save("model.tflite")  # doctest: +SKIP
@@ -30,7 +32,7 @@ def io_type(model: Model, input_type: Wanted = None, output_type: Wanted = None)
     made = model.copy()
     main = made.main
     inputs = [_input(made, tensor, to) for tensor, to in _selected(made, main.inputs, input_type, "input")]
-    main.nodes[:0] = [node for node in inputs if node is not None]
+    main.nodes[:0] = [node for nodes in inputs for node in nodes]
     for tensor, to in _selected(made, main.outputs, output_type, "output"):
         _output(made, tensor, to)
     remove_unused(made)
@@ -80,21 +82,20 @@ def _is_code(tensor: Tensor) -> bool:
     return tensor.dtype in TYPES.values() and q is not None and q.scale.size == q.zero_point.size == 1
 
 
-def _input(model: Model, tensor: Tensor, to: DType) -> Node | None:
-    """Let an input enter as another type. Returns the cast that does this, if one is needed."""
+def _input(model: Model, tensor: Tensor, to: DType) -> list[Node]:
+    """Let an input enter as another type. Returns the casts that do this."""
     if tensor in model.main.outputs:
         raise GraphError(f"input {tensor.name!r}: it is an output as well, expected a value that operators read")
     inner = _behind(model.main, tensor)
     end = _end(model, tensor, inner, to)
-    return None if end is inner else cast(model, end, inner)
+    return _casts(model, end, inner)
 
 
 def _output(model: Model, tensor: Tensor, to: DType) -> None:
     """Let an output leave as another type."""
     inner = _before(model.main, tensor)
     end = _end(model, tensor, inner, to)
-    if end is not inner:
-        model.main.nodes.append(cast(model, inner, end))
+    model.main.nodes += _casts(model, inner, end)
 
 
 def _behind(graph: Subgraph, tensor: Tensor) -> Tensor:
@@ -106,7 +107,7 @@ def _behind(graph: Subgraph, tensor: Tensor) -> Tensor:
     if codes and other is None:
         substitute(graph, dict.fromkeys(codes, codes[0]))
         graph.nodes = [node for node in graph.nodes if node not in nodes]
-        return codes[0]
+        return _behind(graph, codes[0])
     if tensor.dtype is not FLOAT32:
         return tensor
     found = "no operator reads it" if obstacle is None else f"{obstacle.label} takes it in float32"
@@ -123,7 +124,7 @@ def _before(graph: Subgraph, tensor: Tensor) -> Tensor:
     if node is not None and source is not None and source not in ends and _recodes(node, tensor, source):
         if tensor not in readers(graph):
             graph.nodes.remove(node)
-        return source
+        return _before(graph, source)
     if tensor.dtype is not FLOAT32:
         return tensor
     found = "no operator makes it" if node is None else f"{node.label} makes it in float32"
@@ -151,6 +152,18 @@ def _end(model: Model, tensor: Tensor, inner: Tensor, to: DType) -> Tensor:
     end.name = name
     returned(model, model.main, {tensor: end})
     return end
+
+
+def _casts(model: Model, source: Tensor, target: Tensor) -> list[Node]:
+    """From one form to another; between uint8 and int16 by way of int8, as runtimes have no other."""
+    if source is target:
+        return []
+    if {source.dtype, target.dtype} != {UINT8, INT16}:
+        return [cast(model, source, target)]
+    codes = source if source.dtype is UINT8 else target
+    between = replace(codes, name=f"{codes.name}_int8", dtype=INT8, quantization=_quantization(codes, INT8))
+    model.main.tensors.append(between)
+    return [cast(model, source, between), cast(model, between, target)]
 
 
 def _quantization(inner: Tensor, to: DType) -> Quantization | None:
