@@ -25,6 +25,12 @@ WRITTEN = [
     (["resize", "--input", "image=4x8x8x1"], "dynamic", "float32", "int8"),
     (["io-type", "--input", "uint8", "--output", "int8"], "int8", "uint8", "int8"),
     (["io-type", "--input", "image=int16"], "int8", "int16", "int8"),
+    (["extract", "--to", "logits"], "float32", "float32", "float32"),
+    (["rename", "--tensor", "image=pixels"], "int8", "float32", "int8"),
+    (["reorder", "--inputs", "image"], "int8", "float32", "int8"),
+    (["strip"], "int8", "float32", "int8"),
+    (["dedupe"], "int8", "float32", "int8"),
+    (["layout", "--to", "offset"], "int8", "float32", "int8"),
 ]
 # the same, the exit code and what is said on stderr
 REFUSED = [
@@ -40,6 +46,11 @@ REFUSED = [
     (["io-type", "--input", "int5"], "int8", 1, "int5"),
     (["io-type", "--input", "int8", "--input", "uint8"], "int8", 2, "="),
     (["io-type", "--input", "int8"], "float32", 1, "CONV_2D"),
+    (["extract", "--to", "logit"], "float32", 1, "no tensor 'logit'; did you mean 'logits'?"),
+    (["rename", "--tensor", "image"], "float32", 2, "expected two names with ="),
+    (["rename", "--signature", "a=b"], "float32", 1, "no signature is called 'a'"),
+    (["reorder", "--outputs", "image"], "float32", 1, "outputs: expected each of"),
+    (["layout", "--to", "outside"], "float32", 2, "'outside' is not one of"),
 ]
 
 
@@ -55,7 +66,7 @@ def test_an_edit_is_written_and_told(
     verb, *options = arguments
     result = run(verb, model, "-o", target, *options)
     assert result.exit_code == 0, result.output
-    assert f"{target}: {target.stat().st_size} bytes, " in result.stdout
+    assert f"{target}: {target.stat().st_size} bytes" in result.stdout
     edited = pq.open(target).main
     assert edited.inputs[0].dtype.name == input_type
     assert max((t for t in edited.tensors if t.is_constant), key=lambda t: t.size).dtype.name == weight_type
@@ -71,3 +82,14 @@ def test_an_edit_is_refused(
     result = run(verb, folder / f"digits_{source}.tflite", "-o", tmp_path / "edited.tflite", *options)
     assert_fails(result, code, message)
     assert not list(tmp_path.iterdir())
+
+
+def test_halves_are_split_and_merged(folder: Path, tmp_path: Path) -> None:
+    model, first, second, whole = folder / "digits_int8.tflite", *(tmp_path / name for name in "abc")
+    result = run("split", model, "--at", "logits", "-o", first, second)
+    assert result.exit_code == 0, result.output
+    assert_fails(run("split", model, "--at", "logits", "-o", first, second), 1, "--force overwrites it")
+    for bound in ([], ["--bind", "logits=logits"]):
+        assert run("merge", first, second, "-o", whole, "--force", *bound).exit_code == 0
+        assert pq.diff(pq.open(model), pq.open(whole)).same
+    assert_fails(run("merge", first, model, "-o", tmp_path / "d"), 1, "input 'image' takes")
