@@ -50,12 +50,12 @@ def dynamic(call: Call, asymmetric: bool, stepwise: bool = False) -> Dynamic:
 
 def quantize_symmetric(x: np.ndarray) -> tuple[Integers, np.ndarray]:
     """Quantize each row to -127..127 about zero. x: (rows, n) float32 -> (rows, n) int64, (rows,) float32 scales."""
-    peak = np.max(np.abs(x), axis=1, initial=0.0)
+    peak = np.fmax.reduce(np.abs(x), axis=1, initial=0.0)  # as in C, what is not a number does not count here
     empty = peak == 0
     divisor = np.where(empty, np.float32(1), peak)
     scale = np.where(empty, np.float32(1), divisor / np.float32(127))
     q = round_half_away(x * (np.float32(127) / divisor)[:, None])
-    return np.clip(q, -127, 127).astype(np.int64), scale
+    return _codes(q, -127), scale
 
 
 def quantize_asymmetric(x: np.ndarray, numerics: str) -> tuple[Integers, np.ndarray, Integers]:
@@ -64,16 +64,22 @@ def quantize_asymmetric(x: np.ndarray, numerics: str) -> tuple[Integers, np.ndar
     TFLite 2.14 takes the range in double, LiteRT 2.3 in float32; 2.14 rounds after it has added the zero point, 2.3
     before.
     """
-    lo, hi = np.min(x, axis=1, initial=0.0), np.max(x, axis=1, initial=0.0)
+    lo, hi = np.fmin.reduce(x, axis=1, initial=0.0), np.fmax.reduce(x, axis=1, initial=0.0)
     empty = lo == hi
     low, high = lo.astype(np.float64), np.where(empty, np.float32(1), hi).astype(np.float64)
     span = high - low
     step = (span.astype(np.float32).astype(np.float64) if numerics == "litert" else span) / 255
     from_low, from_high = -128 - low / step, 127 - high / step
     nearer_low = 128 + np.abs(low / step) < 127 + np.abs(high / step)
-    zero = np.clip(round_half_away(np.where(nearer_low, from_low, from_high)), -128, 127)
+    zero = _codes(round_half_away(np.where(nearer_low, from_low, from_high)), -128)
     scale = np.where(empty, np.float32(1), step.astype(np.float32))
-    zero = np.where(empty, 0, zero).astype(np.int64)
+    zero = np.where(empty, 0, zero)
     steps, shift = x * (np.float32(1) / scale)[:, None], zero.astype(np.float32)[:, None]
     q = round_half_away(steps) + shift if numerics == "litert" else round_half_away(shift + steps)
-    return np.clip(q, -128, 127).astype(np.int64), scale, zero
+    return _codes(q, -128), scale, zero
+
+
+def _codes(q: np.ndarray, lo: int) -> Integers:
+    """Whole numbers brought into lo..127, what is not a number to lo. -> int64"""
+    codes: Integers = np.fmin(np.fmax(q, lo), 127).astype(np.int64)
+    return codes

@@ -166,7 +166,8 @@ class Operator:
 
     settings: option fields that a quantizer must write for that kind.
     macs: multiply-accumulates of one run, those with padding too; None for an operator that sums no products:
-    elementwise ones, pooling, what only moves data.
+    elementwise ones, pooling, what only moves data. operations: scalar ones of one run, where they are neither macs nor
+    a few for each element.
     restate: for an operator that states shapes in constants or options, or that does not suit every change of shapes.
     activation: how other operators call this one as their fused_activation_function; fuses: those that they compute.
     zeros, without_zeros: for an operator that pads, and for one that can do the padding of another.
@@ -181,6 +182,7 @@ class Operator:
     kernels: Mapping[str, Kernel] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     macs: MacRule | None = None
+    operations: MacRule | None = None
     restate: Restate | None = None
     activation: int | None = None
     fuses: Collection[int] = ()

@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from pyquant.errors import RangeError
 from pyquant.ops.clamp import clamp, output_range
 from pyquant.ops.kinds import KERNEL_TYPES, RELUS, typed_kernels
 from pyquant.ops.operator import Call, Launch, Operator, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.window import Axis, axes, same_padding, taps
 from pyquant.wire import Record
-
-MOST_TAPS = 2**16 - 1  # whose sum of int16 fits the int32 of the kernels
 
 
 def _axes(call: Call, image: Shape) -> tuple[Axis, Axis]:
@@ -25,6 +24,26 @@ def pooled_shape(call: Call, image: Shape) -> list[Shape]:
     """image: (N, H, W, C)"""
     rows, columns = _axes(call, image)
     return [(image[0], rows.out, columns.out, image[3])]
+
+
+def averaged_shape(call: Call, image: Shape) -> list[Shape]:
+    """Refuses windows whose sum of integers may not fit the int32 of the kernels."""
+    x = call["x"].dtype
+    if x.bits < 32 and _window(call, image) << x.bits > 2**31:
+        raise RangeError(
+            f"{call.label}: windows of {_window(call, image)} pixels of {x} are too large for sums in int32"
+        )
+    return pooled_shape(call, image)
+
+
+def pool_operations(call: Call) -> int:
+    return call["y"].size * _window(call, call["x"].shape)
+
+
+def _window(call: Call, image: Shape) -> int:
+    """Pixels of a window, at most those of the image."""
+    rows, columns = _axes(call, image)
+    return min(rows.taps, rows.size) * min(columns.taps, columns.size)
 
 
 def average_pool(call: Call, x: np.ndarray) -> np.ndarray:
@@ -57,9 +76,6 @@ def pool_params(call: Call) -> Launch | None:
     x, y = call["x"].shape, call["y"].shape
     rows, columns = _axes(call, x)
     lo, hi = output_range(call)
-    taps_inside = min(rows.taps, rows.size) * min(columns.taps, columns.size)
-    if taps_inside > MOST_TAPS:
-        return None
     params: dict[str, Any] = {
         "in_height": x[1],
         "in_width": x[2],
@@ -75,7 +91,7 @@ def pool_params(call: Call) -> Launch | None:
         "lo": lo,
         "hi": hi,
     }
-    return Launch(y[0] * y[1], params, cost=y[2] * y[3] * taps_inside)
+    return Launch(y[0] * y[1], params, cost=y[2] * y[3] * _window(call, x))
 
 
 def max_without_zeros(call: Call, image: Shape, zeros: np.ndarray) -> Record | None:
@@ -91,7 +107,8 @@ AVERAGE_POOL_2D = register(
         options="Pool2DOptions",
         inputs=(Slot("x"),),
         outputs=(Slot("y", scale=SameAs("x")),),
-        shape=pooled_shape,
+        shape=averaged_shape,
+        operations=pool_operations,
         fuses=RELUS,
         reference=dict.fromkeys(KERNEL_TYPES, average_pool),
         kernels=typed_kernels("average_pool", "pq_pool", pool_params),
@@ -105,6 +122,7 @@ MAX_POOL_2D = register(
         inputs=(Slot("x"),),
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=pooled_shape,
+        operations=pool_operations,
         fuses=RELUS,
         without_zeros=max_without_zeros,
         reference=dict.fromkeys(KERNEL_TYPES, max_pool),

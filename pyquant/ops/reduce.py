@@ -28,6 +28,8 @@ def reduced_axes(call: Call, rank: int) -> tuple[int, ...]:
 
 def reduced_shape(call: Call, x: Shape, axes: Shape | None = None) -> list[Shape]:
     reduced, keep = reduced_axes(call, len(x)), call.options.keep_dims
+    if not call["x"].dtype.is_float and any(x[i] == 0 for i in reduced):
+        raise ShapeError(f"{call.label}: integers have no mean of no elements, input is {x}")
     return [tuple(1 if i in reduced else n for i, n in enumerate(x) if keep or i not in reduced)]
 
 
@@ -50,8 +52,6 @@ def mean_quantized(call: Call, x: np.ndarray, axes: np.ndarray) -> np.ndarray:
 def mean_scaling(call: Call, terms: int) -> dict[str, Any]:
     """code = clamp(scaled(sum + offset) + zero_point), where the multiplier also divides by the number of terms."""
     x, y = call["x"], call["y"]
-    if terms == 0:
-        raise ShapeError(f"{call.label}: there is no mean of no elements, input is {x.shape}")
     m, e = (int(v) for v in quantize_multiplier(float(x.scale) / float(y.scale)))
     bits = min(terms.bit_length() - 1, 32, 31 + e)
     return {

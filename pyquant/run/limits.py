@@ -73,7 +73,8 @@ def _excess(what: str, unit: str, found: int, limit: int) -> str:
 def operations(call: Call) -> int:
     """Of a node that its reference runs, roughly."""
     elements = sum(t.size for t in (*call.node.inputs, *call.node.outputs) if t is not None)
-    return elements + (call.operator.macs(call) if call.operator.macs is not None else 0)
+    rules = (call.operator.macs, call.operator.operations)
+    return elements + sum(rule(call) for rule in rules if rule is not None)
 
 
 def temporaries(tensors: Iterable[Tensor | None]) -> int:

@@ -62,6 +62,7 @@ def resolve(node: Node, numerics: str) -> Call:
         if tensor is not None and tensor.is_quantized and tensor.dtype.lo is not None:
             _check_quantization(node, tensor)
     call = Call(operator, node, numerics)
+    _check_products(call)
     for slot, tensor in zip(operator.slots(node.outputs, outputs=True), node.outputs, strict=True):
         if isinstance(slot.scale, SameAs) and tensor.dtype != call[slot.scale.slot].dtype:
             expected = call[slot.scale.slot].dtype
@@ -118,6 +119,18 @@ def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: S
             raise GraphError(f"{node.label}: {what} {slot.name!r} is missing")
         if tensor is not None and slot.role == "data" and tensor.dtype.is_float:
             raise GraphError(f"{node.label}: {what} {slot.name!r} is {tensor.dtype}, expected whole numbers")
+
+
+def _check_products(call: Call) -> None:
+    """Integers meet weights and biases of integers; floats meet any weights, and biases of floats."""
+    slots = list(zip(call.operator.slots(call.node.inputs), call.node.inputs, strict=True))
+    real = any(t is not None and slot.role == "activation" and t.dtype.is_float for slot, t in slots)
+    for slot, tensor in slots:
+        if tensor is not None and slot.role in ("weight", "bias"):
+            whole = tensor.dtype.lo is not None
+            if not (whole if not real else tensor.dtype.is_float or slot.role == "weight"):
+                expected = "floats" if real else "integers"
+                raise GraphError(f"{call.label}: {slot.role} {tensor.name!r} is {tensor.dtype}, expected {expected}")
 
 
 def _check_quantization(node: Node, tensor: Tensor) -> None:
