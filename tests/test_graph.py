@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import reader
-from attacks.files import sound
+from attacks.making import sound
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import records

@@ -1,0 +1,7 @@
+"""Opening refuses a shape signature of another size."""
+
+from attacks.making import W, changed
+from pyquant.errors import GraphError
+
+opening = GraphError, r"shape_signature"
+make = changed(*W, shape_signature=[-1, 5])
