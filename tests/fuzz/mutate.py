@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fuzz.refit import refitted
 from pyquant.errors import PyQuantError
 from pyquant.wire import Record, decode, encode
 from pyquant.wire.layout import Field, fields
@@ -85,7 +86,15 @@ def rewritten(data: bytes, others: Sequence[bytes], rng: Random) -> bytes:
         return data
 
 
-WAYS = (flipped, overwritten, overwritten, truncated, spliced, rewritten, rewritten, rewritten, rewritten)
+def refit(data: bytes, others: Sequence[bytes], rng: Random) -> bytes:
+    """Sizes, options, scales and constants, with shapes that fit."""
+    try:
+        return refitted(data, rng)
+    except PyQuantError:  # what the file cannot state
+        return data
+
+
+WAYS = (flipped, flipped, overwritten, overwritten, truncated, spliced, *[rewritten] * 4, *[refit] * 4)
 
 
 def _records(record: Record) -> list[Record]:

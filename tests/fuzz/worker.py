@@ -22,7 +22,7 @@ from fuzz.seeds import Seed, seeds
 from fuzz.trial import trial
 
 SECONDS = 2.0  # of processor time that one file may take
-NOISE = 8 << 20  # bytes that the process may grow beside what a file takes: NumPy, its allocator and pages
+SMALLEST = 1 << 20  # bytes that any file counts as: pages, NumPy and the allocator come in pieces as large
 EVERY = 200  # files between two reports
 
 
@@ -56,7 +56,7 @@ def work(seed: int, first: int, last: int, step: int, at: Path) -> None:
             except (Exception, TooSlow):
                 say(failure=number, source=source.name, what=traceback.format_exc(limit=-6))
             seconds, grown = time.process_time() - start, peak() - before
-            share = max(grown - NOISE, 0) / source.limits.bytes * 10
+            share = grown / max(source.limits.bytes / 10, SMALLEST)
             if share > 10 or seconds > SECONDS:
                 say(
                     failure=number,
