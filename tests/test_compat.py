@@ -9,66 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from test_files import feeds
+from running import feeds, ours, theirs
 from test_models import kws, no_data, photographs
 
 import pyquant as pq
 from pyquant import graph
 from pyquant.cli import main
-from pyquant.errors import GraphError, OracleError, ShapeError, UnsupportedOp
+from pyquant.errors import OracleError, UnsupportedOp
 from pyquant.graph import Builder, Model, Quantization, Tensor
 from pyquant.rewrite import compat
-from pyquant.targets import TARGETS
 from pyquant.validate import Oracle
 from pyquant.wire import Record
-
-NAMES = [name for name in TARGETS if not name.startswith("tflite-2.")] + ["tflite-2.3"]
-SMALL = 500_000  # bytes; larger models take our references too long
-
-
-def results(oracle: Oracle, model: Model, inputs: list[np.ndarray], resolver: str) -> list[bytes] | None:
-    """The bytes of the outputs; None where the runtime refuses the model."""
-    try:
-        oracle.load(model, resolver=resolver)
-        return [array.tobytes() for array in oracle.run(inputs).values()]
-    except OracleError:
-        return None
-
-
-def ours(model: Model, inputs: list[np.ndarray]) -> list[bytes] | None:
-    """The same of our own kernels; None where pyquant does not run the model."""
-    try:
-        found = pq.compile(model)(*inputs)
-    except (UnsupportedOp, GraphError, ShapeError):
-        return None
-    return [array.tobytes() for array in ([found] if isinstance(found, np.ndarray) else found)]
-
-
-def made_for_targets(model: Model) -> list[tuple[str, Model]]:
-    """What compat makes for each target, as far as it gets; one for targets that it makes the same file for."""
-    made = {graph.dump(compat(model, name, strict=False)): name for name in NAMES}
-    made.pop(graph.dump(model), None)
-    return [(name, graph.load(data)) for data, name in made.items()]
-
-
-def test_outputs_stay_bit_for_bit(data_folder: Path, oracle_of: Callable[[str], Oracle]) -> None:
-    """Every file for every target. Optimized kernels differ between operators, so lowered files run the reference's."""
-    oracle = oracle_of("ai-edge-litert")
-    compared = 0
-    for path in sorted(data_folder.rglob("*.tflite")):
-        model = graph.open(path)
-        inputs = feeds(model)
-        for name, made in made_for_targets(model):
-            lowered = [len(s.nodes) for s in made.subgraphs] != [len(s.nodes) for s in model.subgraphs]
-            resolver = "reference" if lowered else "optimized"
-            before = results(oracle, model, inputs, resolver)
-            if before is not None and before == results(oracle, model, inputs, resolver):  # neither refused nor random
-                assert results(oracle, made, inputs, resolver) == before, (path, name)
-                compared += 1
-            if path.stat().st_size < SMALL and (mine := ours(model, inputs)) is not None:
-                assert ours(made, inputs) == mine, (path, name)
-    assert compared > 50
-
 
 # Files and inputs; why tflite-runtime 2.14 refuses the file as it is, "" where it does not.
 CONVERTED = {
@@ -144,8 +95,8 @@ def test_weights_of_several_scales_become_a_depthwise_convolution(
     assert [node.op for node in model.main.nodes] == ["FULLY_CONNECTED"]
     inputs = [np.random.default_rng(1).normal(size=model.main.inputs[0].shape).astype(np.float32)]
     new, old = oracle_of("ai-edge-litert"), oracle_of("tflite-runtime")
-    assert results(new, made, inputs, "reference") == results(new, model, inputs, "reference")
-    assert results(old, made, inputs, "reference") == ours(model, inputs) == ours(made, inputs)
+    assert theirs(new, made, inputs, "reference") == theirs(new, model, inputs, "reference")
+    assert theirs(old, made, inputs, "reference") == ours(model, inputs) == ours(made, inputs)
 
 
 NO_ATTRIBUTES = np.array([0, 0, 1, 0, 0, 36, 1], np.uint8)  # an empty FlexBuffers map
@@ -174,8 +125,8 @@ def test_composite_operators_become_what_defines_them(oracle_of: Callable[[str],
     assert len(made.subgraphs) == 1
     assert graph.dump(compat(model, "litert")) == graph.dump(model)
     inputs = [np.array([[-1, 0, 1, 2]], np.float32)]
-    before = results(oracle_of("ai-edge-litert"), model, inputs, "reference")
-    assert results(oracle_of("tflite-runtime"), made, inputs, "reference") == before
+    before = theirs(oracle_of("ai-edge-litert"), model, inputs, "reference")
+    assert theirs(oracle_of("tflite-runtime"), made, inputs, "reference") == before
 
 
 def test_int4_weights_become_int8(oracle_of: Callable[[str], Oracle]) -> None:
@@ -191,7 +142,7 @@ def test_int4_weights_become_int8(oracle_of: Callable[[str], Oracle]) -> None:
     (node,) = made.main.nodes
     assert (node.inputs[1].dtype.name, node.opcode.version) == ("int8", 4)
     inputs = [np.arange(-12, 12, dtype=np.int8).reshape(3, 8)]
-    assert results(oracle_of("tflite-runtime"), made, inputs, "reference") == ours(model, inputs)
+    assert theirs(oracle_of("tflite-runtime"), made, inputs, "reference") == ours(model, inputs)
     assert compat(model, "tflm").main.nodes[0].opcode.version == 10  # which it reads as it is
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from running import feeds, theirs
 
 from pyquant import graph
-from pyquant.errors import OracleError
-from pyquant.graph import Model
 from pyquant.graph.convert import from_record, to_record
 from pyquant.validate import Oracle
 from pyquant.wire import decode, file
@@ -56,30 +55,10 @@ def test_runtimes_see_no_difference(
     for path in paths:
         model = graph.open(path)
         inputs = feeds(model)
-        before = outputs(oracle, path, inputs)
-        if before is None or before != outputs(oracle, path, inputs):
+        before = theirs(oracle, path, inputs)
+        if before is None or before != theirs(oracle, path, inputs):
             continue  # refused, or random
         model.save(saved, overwrite=True)
-        assert outputs(oracle, saved, inputs) == before, path
+        assert theirs(oracle, saved, inputs) == before, path
         compared += 1
     assert compared > len(paths) // 2
-
-
-def feeds(model: Model) -> list[np.ndarray]:
-    """Random inputs; small where an integer may be an index. Nothing for a model without subgraph."""
-    rng = np.random.default_rng(0)
-    arrays = []
-    for tensor in model.subgraphs[0].inputs if model.subgraphs else ():
-        kind = tensor.dtype.numpy or np.dtype(np.uint8)
-        large = tensor.dtype.is_float or kind.itemsize < 4
-        arrays.append((rng.random(tensor.shape) * (100 if large else 2)).astype(kind))
-    return arrays
-
-
-def outputs(oracle: Oracle, path: Path, inputs: list[np.ndarray]) -> list[bytes] | None:
-    """The bytes of a model's outputs; None where the runtime refuses it."""
-    try:
-        oracle.load(path, resolver="optimized")
-        return [array.tobytes() for array in oracle.run(inputs).values()]
-    except OracleError:
-        return None
