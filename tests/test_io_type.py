@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_files import feeds
+from running import feeds
 from test_models import photographs
 
 import pyquant as pq

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_files import feeds
+from running import feeds
 
 import pyquant as pq
 from pyquant.dtypes import BOOL, FLOAT32
