@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from fuzz.pool import Report, run
+from fuzz.pool import Report, environment_of, run
 from fuzz.sanitize import build
 from fuzz.seeds import seeds
 from fuzz.worker import file
@@ -23,8 +24,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="the same seed and number make the same file")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--sanitize", action="store_true", help="build the C side with ASan and UBSan, in a copy")
+    parser.add_argument("--guided", type=int, metavar="SECONDS", help="search by coverage instead, with atheris")
     parser.add_argument("--keep", type=Path, default=Path("fuzz-failures"), help="folder for files that fail")
     given = parser.parse_args()
+    if given.guided:
+        command = [
+            sys.executable,
+            "-m",
+            "fuzz.guided",
+            f"-max_total_time={given.guided}",
+            f"-artifact_prefix={given.keep}/",
+        ]
+        given.keep.mkdir(parents=True, exist_ok=True)
+        return subprocess.run(command, env=environment_of({})).returncode
     start, said = time.monotonic(), 0.0
 
     def show(report: Report) -> None:

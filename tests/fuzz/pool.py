@@ -49,6 +49,12 @@ def run(seed: int, count: int, jobs: int, environment: Mapping[str, str], show: 
     return report
 
 
+def environment_of(more: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a worker, which finds the package where `more` says and our modules beside it."""
+    path = os.pathsep.join(filter(None, (more.get("PYTHONPATH"), str(TESTS), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, **more, "PYTHONPATH": path}
+
+
 def _share(
     seed: int,
     first: int,
@@ -64,12 +70,11 @@ def _share(
         while first < count:
             at.write_bytes(first.to_bytes(8, "little"))
             arguments = map(str, (seed, first, count, jobs, at))
-            path = os.pathsep.join(filter(None, (environment.get("PYTHONPATH"), str(TESTS))))
             with (
                 errors.open("w") as stream,
                 subprocess.Popen(
                     [sys.executable, "-m", "fuzz.worker", *arguments],
-                    env={**os.environ, **environment, "PYTHONPATH": path},
+                    env=environment_of(environment),
                     cwd=folder,
                     stdout=subprocess.PIPE,
                     stderr=stream,

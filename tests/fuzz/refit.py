@@ -9,7 +9,7 @@ import numpy as np
 from pyquant.errors import PyQuantError
 from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor, load
 from pyquant.graph.convert import to_record
-from pyquant.ops import Call, find
+from pyquant.run.resolve import resolve
 from pyquant.wire import encode
 from pyquant.wire.layout import fields
 
@@ -83,12 +83,11 @@ def _refill(tensor: Tensor, rng: Random) -> None:
 
 
 def _infer(node: Node) -> None:
-    operator = find(node.op)
-    if operator is None:
-        return
+    """Shapes of the outputs by the operator's rule; those of a node that is not sound stay."""
     try:
-        shapes = operator.shape(Call(operator, node), *(None if t is None else t.shape for t in node.inputs))
-    except (PyQuantError, TypeError, ValueError):  # a node that is not sound; to say so is for what is tested
+        call = resolve(node, "tflite")
+        shapes = call.operator.shape(call, *(None if t is None else t.shape for t in node.inputs))
+    except PyQuantError:
         return
     for tensor, shape in zip(node.outputs, shapes, strict=False):
         if max(shape, default=0) < 1 << 31:
