@@ -12,7 +12,7 @@ from running import feeds
 
 import pyquant as pq
 from pyquant.dtypes import BOOL, FLOAT32
-from pyquant.errors import GraphError, OptionError, ShapeError, UnsupportedOp
+from pyquant.errors import GraphError, OptionError, RangeError, ShapeError, UnsupportedOp
 from pyquant.graph import Builder, Model, Node, OpCode, Subgraph, Tensor
 from pyquant.ops.build import add
 from pyquant.ops.operator import Shape
@@ -218,6 +218,7 @@ def test_unknown_operators_of_unchanged_shapes_stay() -> None:
         (built("TANH", (1, 3)), {"x": (1, 4)}, OptionError, "no input is 'x'; the inputs are 'x0'"),
         (built("TANH", (1, 3)), {"x0": (4,)}, ShapeError, "found shape (4,), expected sizes in place of (1, 3)"),
         (built("TANH", (1, 3)), {"x0": (1, 0)}, ShapeError, "found shape (1, 0)"),
+        (built("TANH", (1, 3)), {"x0": (1, 2**31)}, RangeError, "tensor 'x0' has shape (1, 2147483648)"),
         (
             built("ADD", (1, 3), (1, 3)),
             {"x0": (1, 4)},

@@ -77,9 +77,10 @@ def _is_real(tensor: Tensor) -> bool:
 
 
 def _is_code(tensor: Tensor) -> bool:
-    """True for an integer type of ours with one scale."""
+    """True for an integer type of ours with one scale, a positive number."""
     q = tensor.quantization
-    return tensor.dtype in TYPES.values() and q is not None and q.scale.size == q.zero_point.size == 1
+    one = tensor.dtype in TYPES.values() and q is not None and q.scale.size == q.zero_point.size == 1
+    return one and bool(0 < tensor.scale < np.inf)
 
 
 def _input(model: Model, tensor: Tensor, to: DType) -> list[Node]:
@@ -101,7 +102,7 @@ def _output(model: Model, tensor: Tensor, to: DType) -> None:
 def _behind(graph: Subgraph, tensor: Tensor) -> Tensor:
     """The codes that operators compute with: an input itself, or what casts make of it, which are taken out then."""
     nodes = readers(graph).get(tensor, [])
-    obstacle = next((n for n in nodes if not _recodes(n, tensor, n.outputs[0]) or n.outputs[0] in graph.outputs), None)
+    obstacle = next((node for node in nodes if not _leads_inside(graph, node, tensor)), None)
     codes = [node.outputs[0] for node in nodes] if obstacle is None else []
     other = next((t for t in codes if (t.dtype, t.quantization) != (codes[0].dtype, codes[0].quantization)), None)
     if codes and other is None:
@@ -129,6 +130,11 @@ def _before(graph: Subgraph, tensor: Tensor) -> Tensor:
         return tensor
     found = "no operator makes it" if node is None else f"{node.label} makes it in float32"
     raise GraphError(f"output {tensor.name!r}: {found}, expected DEQUANTIZE of what is no input, output or constant")
+
+
+def _leads_inside(graph: Subgraph, node: Node, tensor: Tensor) -> bool:
+    """True for a cast of an input to codes that are no output."""
+    return bool(node.outputs) and node.outputs[0] not in graph.outputs and _recodes(node, tensor, node.outputs[0])
 
 
 def _recodes(node: Node, outer: Tensor, inner: Tensor) -> bool:

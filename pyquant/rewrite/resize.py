@@ -14,7 +14,7 @@ from pyquant.ops import Operator
 from pyquant.ops.operator import Restated, Shape
 from pyquant.rewrite.links import operator_of
 from pyquant.run.feeds import input_names
-from pyquant.run.resolve import resolve
+from pyquant.run.resolve import check_size, resolve
 
 # control flow: options table -> which of its subgraphs give the node's outputs; all take the last inputs of the node
 BODIES = {
@@ -158,9 +158,10 @@ def _has_more(before: Shape, now: Shape, samples: Fraction) -> bool:
 
 
 def _set_shape(tensor: Tensor, shape: Shape) -> None:
-    known, tensor.shape = tensor.shape_signature, tuple(shape)
-    if known:
-        rank_stays = len(known) == len(shape)
-        tensor.shape_signature = (
-            tuple(s if s < 0 else n for s, n in zip(known, shape, strict=True)) if rank_stays else None
-        )
+    """Raises RangeError for more elements than a tensor can have."""
+    signature, tensor.shape = tensor.shape_signature, tuple(shape)
+    check_size(tensor)
+    if signature and len(signature) == len(shape):
+        tensor.shape_signature = tuple(s if s < 0 else n for s, n in zip(signature, shape, strict=True))
+    elif signature:
+        tensor.shape_signature = None
