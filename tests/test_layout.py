@@ -105,7 +105,9 @@ def test_a_missing_file_is_a_warning_until_its_data_is_needed(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["../other/model.weights", "/etc/hostname", "a/../../x", "..\\x", "link/model.weights"]
+    "name",
+    ["../other/model.weights", "/etc/hostname", "a/../../x", "..\\x", "link/model.weights", "a\0b", "a" * 5000],
+    ids=lambda name: ascii(name[:20]),
 )
 def test_no_path_leads_out_of_the_folder(name: str, tmp_path: Path) -> None:
     model = external(tmp_path / "other")

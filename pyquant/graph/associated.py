@@ -14,6 +14,7 @@ from pyquant.graph.check import check
 from pyquant.graph.model import Model
 
 _EXPANSION, _FLOOR = 64, 1 << 20  # what unpacked files may be, in sizes of the archive, and bytes in any case
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # so that equal files make equal archives
 
 
@@ -24,9 +25,11 @@ def associated_files(model: Model) -> dict[str, bytes]:
         return {}
     try:
         with zipfile.ZipFile(io.BytesIO(data.tobytes())) as archive:
+            if any(entry.compress_type not in _METHODS for entry in archive.infolist()):
+                raise ValueError("entries are neither stored nor deflated")
             size = sum(entry.file_size for entry in archive.infolist())
             if size > _FLOOR + _EXPANSION * data.size:
-                raise FormatError(f"associated files: {data.size} bytes would unpack to {size}")
+                raise ValueError(f"{data.size} bytes would unpack to {size}")
             return {entry.filename: archive.read(entry) for entry in archive.infolist() if not entry.is_dir()}
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise FormatError(f"associated files: not a sound ZIP: {error}") from error

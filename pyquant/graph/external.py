@@ -111,11 +111,20 @@ def _name(model: Model, record: Record) -> str:
     return str(groups[record.group].name)
 
 
+def _is_inside(name: str, folder: Path) -> bool:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+        return False
+    try:
+        (folder / name).is_file()
+        return (folder / name).resolve().is_relative_to(folder.resolve())
+    except OSError:  # a name that no file can have
+        return False
+
+
 def _read(model: Model, record: Record, folder: Path, maps: dict[str, np.ndarray | None]) -> Buffer | None:
     name = _name(model, record)
-    path = PurePosixPath(name)
-    inside = (folder / name).resolve().is_relative_to(folder.resolve())
-    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or not inside:
+    if not _is_inside(name, folder):
         raise FormatError(f"external buffer {record.id}: its file {name!r} is not inside the model's folder")
     if (record.packing or "") not in PLAIN:
         return None
