@@ -32,9 +32,10 @@ from pyquant.graph import (
     strip,
     with_associated_files,
 )
+from pyquant.lint import Finding, lint, repair
 from pyquant.quantize import SCHEMES, Assignments, Recipe, apply, assign, dequantize, quantize, retype
 from pyquant.rewrite import batch, compat, fold, fuse, io_type, resize
-from pyquant.run import Plan, compile, interpret
+from pyquant.run import Limits, Plan, compile, interpret
 from pyquant.see import Diff, describe, diff
 from pyquant.validate import accuracy, validate
 
@@ -47,9 +48,11 @@ __all__ = [
     "Diff",
     "FileError",
     "FileExists",
+    "Finding",
     "FormatError",
     "GraphError",
     "Images",
+    "Limits",
     "Model",
     "Node",
     "OracleError",
@@ -81,11 +84,13 @@ __all__ = [
     "fuse",
     "interpret",
     "io_type",
+    "lint",
     "merge",
     "open",
     "quantize",
     "rename",
     "reorder",
+    "repair",
     "resize",
     "retype",
     "samples",
