@@ -15,6 +15,7 @@ from pyquant.cli import (
     diff,
     inspect,
     layout,
+    lint,
     names,
     quantize,
     retype,
@@ -58,6 +59,7 @@ for module in (
     strip,
     rewrite,
     layout,
+    lint,
 ):
     for command in getattr(module, "commands", None) or (module.command,):
         main.add_command(command)
