@@ -1,11 +1,11 @@
-"""Adds a registered operator to a Builder: options by field name, output shapes by the operator's shape rule."""
+"""Makes nodes of registered operators: options by field name, output shapes by the operator's shape rule."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from pyquant.dtypes import DType, dtype
+from pyquant.dtypes import FLOAT32, DType, dtype
 from pyquant.graph import Builder, Node, OpCode, Quantization, Tensor
 from pyquant.ops.operator import Call
 from pyquant.ops.registry import get
@@ -37,3 +37,12 @@ def add(
     made = builder.tensor(name, tuple(int(n) for n in shape), out.dtype, quantization)
     builder.node(op, list(inputs), [made], record, version=lowest_version(call.node) or 1)
     return made
+
+
+def cast(source: Tensor, target: Tensor) -> Node:
+    """A node that brings a value into the form of another tensor: DEQUANTIZE to float32, QUANTIZE to anything else."""
+    operator = get("DEQUANTIZE" if target.dtype is FLOAT32 else "QUANTIZE")
+    options = None if operator.options is None else Record(operator.options)
+    node = Node(OpCode(operator.name), [source], [target], options)
+    node.opcode.version = lowest_version(node) or 1
+    return node

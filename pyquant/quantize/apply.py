@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyquant.dtypes import FLOAT16, FLOAT32
+from pyquant.dtypes import FLOAT16
 from pyquant.graph import Model, Node, OpCode, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
 from pyquant.graph.real import real_values
 from pyquant.ops import get, lowest_version
+from pyquant.ops.build import cast
 from pyquant.quantize import parameters
 from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, as_is
 from pyquant.wire import Record
@@ -120,9 +121,7 @@ class _Rewrite:
         return made
 
     def _cast(self, source: Tensor, target: Tensor) -> None:
-        name = "DEQUANTIZE" if target.dtype is FLOAT32 else "QUANTIZE"
-        operator = get(name)
-        node = Node(OpCode(name), [source], [target], None if operator.options is None else Record(operator.options))
+        node = cast(source, target)
         node.opcode = self._opcode(node)
         self.nodes.append(node)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from pyquant.dtypes import FLOAT32, INT8, INT16, UINT8, DType
 from pyquant.errors import GraphError, OptionError
 from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
-from pyquant.rewrite.links import call_of, cast, readers, returned, substitute, writers
+from pyquant.ops.build import cast
+from pyquant.rewrite.links import call_of, declare, readers, returned, substitute, writers
 
 TYPES = {t.name: t for t in (FLOAT32, INT8, UINT8, INT16)}
 Wanted = str | Mapping[str, str] | None
@@ -162,14 +164,16 @@ def _end(model: Model, tensor: Tensor, inner: Tensor, to: DType) -> Tensor:
 
 def _casts(model: Model, source: Tensor, target: Tensor) -> list[Node]:
     """From one form to another; between uint8 and int16 by way of int8, as runtimes have no other."""
-    if source is target:
-        return []
-    if {source.dtype, target.dtype} != {UINT8, INT16}:
-        return [cast(model, source, target)]
-    codes = source if source.dtype is UINT8 else target
-    between = replace(codes, name=f"{codes.name}_int8", dtype=INT8, quantization=_quantization(codes, INT8))
-    model.main.tensors.append(between)
-    return [cast(model, source, between), cast(model, between, target)]
+    forms = [source, target] if source is not target else []
+    if {t.dtype for t in forms} == {UINT8, INT16}:
+        codes = source if source.dtype is UINT8 else target
+        between = replace(codes, name=f"{codes.name}_int8", dtype=INT8, quantization=_quantization(codes, INT8))
+        model.main.tensors.append(between)
+        forms.insert(1, between)
+    nodes = [cast(before, after) for before, after in pairwise(forms)]
+    for node in nodes:
+        declare(model, node)
+    return nodes
 
 
 def _quantization(inner: Tensor, to: DType) -> Quantization | None:

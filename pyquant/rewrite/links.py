@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pyquant.dtypes import FLOAT32
 from pyquant.errors import GraphError, UnsupportedOp
 from pyquant.graph import Model, Node, OpCode, Subgraph, Tensor
-from pyquant.ops import Call, Operator, find, get, lowest_version
+from pyquant.ops import Call, Operator, find, lowest_version
 from pyquant.run.resolve import resolve
-from pyquant.wire import Record
 
 
 def operator_of(node: Node) -> Operator | None:
@@ -75,17 +73,8 @@ def drop_unread(subgraph: Subgraph) -> None:
     subgraph.nodes = left[::-1]
 
 
-def cast(model: Model, source: Tensor, target: Tensor) -> Node:
-    """A node that brings a value into the form of another tensor: DEQUANTIZE to float32, QUANTIZE to anything else."""
-    operator = get("DEQUANTIZE" if target.dtype is FLOAT32 else "QUANTIZE")
-    options = None if operator.options is None else Record(operator.options)
-    node = Node(OpCode(operator.name), [source], [target], options)
-    declare(model, node)
-    return node
-
-
 def declare(model: Model, node: Node) -> None:
-    """Raise a node's op version to the lowest that it needs."""
+    """Give a node the lowest op version that it needs, or the higher one that it has, in the model's table of them."""
     old = node.opcode
     version = max(old.version, lowest_version(node) or 1)
     if version > old.version or old not in model.opcodes:

@@ -95,7 +95,8 @@ class _Change:
         """Give a node's outputs the shapes that follow from its inputs'."""
         variable = next((t for t in (*node.inputs, *node.outputs) if t is not None and t.is_variable), None)
         if variable is not None:
-            raise GraphError(f"{node.label}: it keeps {variable.name!r} of shape {variable.shape} from run to run")
+            kept = f"it keeps {variable.name!r} of shape {variable.shape} from run to run"
+            raise GraphError(f"{node.label}: {kept}, and so {changed.name!r} cannot change its shape")
         operator = operator_of(node)
         if operator is not None:
             shapes = self._by_rule(node, operator)
