@@ -118,19 +118,15 @@ def fixed_output(model: Model) -> Iterator[Finding]:
     for node, _, slot, tensor, kind in _slots(model):
         if not isinstance(slot.scale, Fixed) or kind not in SIGNED or tensor.dtype.name != kind:
             continue
-        wanted = slot.scale.values.get(tensor.dtype.name)
-        q = tensor.quantization
-        if (
-            wanted
-            and q is not None
-            and q.scale.size
-            and q.zero_point.size
-            and (float(q.scale[0]), int(q.zero_point[0])) != wanted
-        ):
-            message = f"{_shown(tensor)}, expected {wanted[0]:.6g} zero point {wanted[1]}"
-            yield Finding(
-                "fixed_output", "error", message, node.label, tensor.name, "requantize it behind the operator"
+        wanted, q = slot.scale.values.get(kind), tensor.quantization
+        if wanted is None or q is None or not (q.scale.size and q.zero_point.size):
+            continue
+        if (float(q.scale[0]), int(q.zero_point[0])) != wanted:
+            message, remedy = (
+                f"{_shown(tensor)}, expected scale {wanted[0]:.6g} zero point {wanted[1]}",
+                "requantize it",
             )
+            yield Finding("fixed_output", "error", message, node.label, tensor.name, remedy)
 
 
 def degenerate_scale(model: Model) -> Iterator[Finding]:
