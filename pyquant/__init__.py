@@ -14,6 +14,7 @@ from pyquant.errors import (
     ShapeError,
     UnsupportedOp,
 )
+from pyquant.export import export_c
 from pyquant.graph import (
     Builder,
     Model,
@@ -79,6 +80,7 @@ __all__ = [
     "dequantize",
     "describe",
     "diff",
+    "export_c",
     "extract",
     "fold",
     "fuse",

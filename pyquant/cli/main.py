@@ -13,6 +13,7 @@ from pyquant.cli import (
     demo,
     dequantize,
     diff,
+    export_c,
     inspect,
     layout,
     lint,
@@ -60,6 +61,7 @@ for module in (
     rewrite,
     layout,
     lint,
+    export_c,
 ):
     for command in getattr(module, "commands", None) or (module.command,):
         main.add_command(command)
