@@ -160,8 +160,8 @@ def _check_calls(subgraphs: Sequence[Subgraph]) -> None:
 def _check_signature(signature: Signature, path: str) -> None:
     graph = signature.subgraph
     for side, pairs, ends in (
-        ("inputs", signature.inputs, graph.inputs),
-        ("outputs", signature.outputs, graph.outputs),
+        ("inputs", signature.inputs, set(graph.inputs)),
+        ("outputs", signature.outputs, set(graph.outputs)),
     ):
         _check_different([name for name, _ in pairs], f"{path}.{side}: names")
         known = set(ends)
