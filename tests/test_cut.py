@@ -71,11 +71,11 @@ def test_signatures_follow_the_ends() -> None:
         ("run", ["a_only", "right"], ["y"]),
     ]
     merged = pq.merge(first, second)
-    assert shown(merged) == [("run", ["a", "b"], ["sum"])]
-    renamed = pq.rename(merged, {"sum": "total"}, {"a": "x"}, {"run": "serve"})
+    assert shown(merged) == [("run", ["left", "right"], ["y"])]
+    renamed = pq.rename(merged, {"sum": "total"}, {"left": "x"}, {"run": "serve"})
     (signature,) = renamed.signatures
     assert (signature.key, signature.inputs[0][0], renamed.main.outputs[0].name) == ("serve", "x", "total")
-    assert [name for name, _ in pq.reorder(renamed, ["b", "a"]).signatures[0].inputs] == ["b", "x"]
+    assert [name for name, _ in pq.reorder(renamed, ["b", "a"]).signatures[0].inputs] == ["right", "x"]
 
 
 def shown(model: Model) -> list[tuple[str, list[str], list[str]]]:

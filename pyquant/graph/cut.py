@@ -7,9 +7,12 @@ from dataclasses import replace
 
 from pyquant.errors import GraphError
 from pyquant.graph.check import check
-from pyquant.graph.edit import called_by, drop_description_of_ends, remove_unused
+from pyquant.graph.edit import ADVICE, OF_ENDS, called_by, drop_metadata, remove_unused
 from pyquant.graph.find import Which, indices
-from pyquant.graph.model import Model, Node, Signature, Subgraph, Tensor
+from pyquant.graph.model import Model, Node, Tensor
+from pyquant.graph.signatures import arguments
+
+_HANDLES = ("resource", "variant")  # types that no caller can give or take
 
 
 def extract(
@@ -19,7 +22,8 @@ def extract(
 
     None stands for the model's own; an own input that the outputs do not need goes. Where the part touches resources
     (variables, hash tables), all that reads or writes resources comes along. Subgraphs that no kept operator calls go,
-    and so does metadata that describes inputs and outputs. Raises GraphError that names every input that is missing.
+    and so does metadata that describes nodes or tensors by index, or inputs and outputs that are others now.
+    Raises GraphError that names every input that is missing, and an operator that shares a variable but is left out.
 
     >>> extract(pq.open("model.tflite"), outputs="features").save("backbone.tflite")  # doctest: +SKIP
     """
@@ -27,19 +31,22 @@ def extract(
     graph = made.main
     starts = graph.inputs if inputs is None else [graph.tensors[i] for i in indices(model, model.main, inputs)]
     ends = graph.outputs if outputs is None else [graph.tensors[i] for i in indices(model, model.main, outputs)]
-    for tensor in starts:
-        if tensor.is_constant:
-            raise GraphError(f"tensor {tensor.name!r} is a constant and cannot be an input")
-    nodes, missing = _needed(graph.nodes, starts, ends)
+    _check_ends(graph.inputs, starts, ends)
+    nodes = _needed(graph.nodes, starts, ends)
+    missing = _missing(nodes, starts, ends)
     if missing:
         raise GraphError(f"to compute {_names(ends)} from {_names(starts)}, inputs have to be {_names(missing)} too")
     used = {tensor for node in nodes for tensor in node.inputs} | set(ends)
-    kept = [tensor for tensor in starts if inputs is not None or tensor in used]
-    _set_ends(made, kept, ends)
+    unused = [tensor for tensor in starts if tensor not in used]
+    if unused and inputs is not None:
+        raise GraphError(f"{_names(unused)} does not lead to {_names(ends)}")
+    _check_variables(graph.nodes, nodes)
+    _set_ends(made, [tensor for tensor in dict.fromkeys(starts) if tensor in used], ends)
     graph.nodes = nodes
     called = called_by(nodes)
     made.subgraphs = [graph, *(s for s in made.subgraphs[1:] if s in called)]
     made.signatures = [s for s in made.signatures if s.subgraph in made.subgraphs]
+    drop_metadata(made, ADVICE)
     remove_unused(made)
     return check(made)
 
@@ -48,7 +55,8 @@ def split(model: Model, at: Which | Iterable[Which]) -> tuple[Model, Model]:
     """The model cut in two at one or several tensors: the first part computes them, the second goes on from them.
 
     Outputs that do not need what is after the cut are the first part's. The second part may take inputs of the model
-    as well. Raises GraphError that names every other tensor that crosses the cut.
+    as well. What depends on constants alone may stand in both. Raises GraphError that names every other tensor that
+    crosses the cut, and an operator that writes a state that both parts use.
     """
     graph = model.main
     cut = [graph.tensors[i] for i in indices(model, graph, at)]
@@ -57,25 +65,31 @@ def split(model: Model, at: Which | Iterable[Which]) -> tuple[Model, Model]:
     if not late:
         raise GraphError(f"no output of the model is computed from {_names(cut)}")
     early = [tensor for tensor in graph.outputs if tensor not in after]
-    first, _ = _needed(graph.nodes, graph.inputs, [*cut, *early])
-    second, missing = _needed(graph.nodes, cut, late)
-    written = {tensor for node in first for tensor in node.outputs}
-    read = {t: None for node in second if node not in first for t in node.inputs if t is not None}
-    crossing = [tensor for tensor in read if tensor in written and tensor not in cut]
-    if crossing:
-        raise GraphError(f"{_names(cut)} is not all that crosses the cut: also {_names(crossing)}")
-    return extract(model, outputs=dict.fromkeys([*cut, *early])), extract(model, [*cut, *missing], late)
+    first = dict.fromkeys(_needed(graph.nodes, graph.inputs, [*cut, *early]))
+    second = _needed(graph.nodes, [*cut, *graph.inputs], late)
+    _check_crossing(graph.nodes, graph.inputs, cut, first, second)
+    read = {tensor for node in second for tensor in node.inputs}
+    own = [tensor for tensor in graph.inputs if tensor in read and tensor not in cut]
+    return extract(model, outputs=dict.fromkeys([*cut, *early])), extract(model, [*cut, *own], late)
 
 
-def _needed(nodes: Sequence[Node], starts: Iterable[Tensor], ends: Iterable[Tensor]) -> tuple[list[Node], list[Tensor]]:
-    """The nodes that compute `ends` from `starts`, in order; and the tensors without which they cannot."""
-    given, ends = set(starts), list(ends)
+def _check_ends(own: Collection[Tensor], starts: Iterable[Tensor], ends: Iterable[Tensor]) -> None:
+    for tensor in starts:
+        if (tensor.is_constant or tensor.is_variable) and tensor not in own:
+            kind = "constant" if tensor.is_constant else "variable"
+            raise GraphError(f"tensor {tensor.name!r} is a {kind} and cannot be an input")
+    for tensor in (*starts, *ends):
+        if tensor.dtype.name in _HANDLES:
+            raise GraphError(f"tensor {tensor.name!r} is a {tensor.dtype} and cannot be an input or output")
+
+
+def _needed(nodes: Sequence[Node], starts: Iterable[Tensor], ends: Iterable[Tensor]) -> list[Node]:
+    """The nodes that compute `ends` from `starts`, in order, and those that share resources with them."""
+    given = set(starts)
     kept = _backwards(nodes, given, ends)
     if any(map(_touches_state, kept)):
-        kept = _backwards(nodes, given, ends, [n for n in nodes if _touches_state(n) or not n.outputs])
-    written = {tensor for node in kept for tensor in node.outputs}
-    read = dict.fromkeys([t for node in kept for t in node.inputs if t is not None] + ends)
-    return kept, [t for t in read if t not in written and t not in given and not _has_value(t)]
+        kept = _backwards(nodes, given, ends, {n for n in nodes if _touches_state(n) or not n.outputs})
+    return kept
 
 
 def _backwards(
@@ -91,13 +105,62 @@ def _backwards(
     return kept[::-1]
 
 
+def _missing(kept: Sequence[Node], starts: Collection[Tensor], ends: Iterable[Tensor]) -> list[Tensor]:
+    """The tensors without which `starts` do not suffice: where other ways join theirs, or else where those begin."""
+    written = {tensor for node in kept for tensor in node.outputs}
+    read = dict.fromkeys([t for node in kept for t in node.inputs if t is not None] + [*ends])
+    origins = [t for t in read if t not in written and t not in starts and not _has_value(t)]
+    after, elsewhere = _computed_from(kept, starts), _computed_from(kept, origins) | set(origins)
+    if any(tensor in elsewhere and tensor not in after for tensor in ends):
+        return origins
+    beside = elsewhere - after - set(starts)
+    joining = [t for node in kept if not after.isdisjoint(node.outputs) for t in node.inputs if t in beside]
+    return list(dict.fromkeys(t for t in joining if t is not None)) or origins
+
+
 def _has_value(tensor: Tensor) -> bool:
     return tensor.is_constant or tensor.is_variable or tensor.size == 0 or "external_buffer" in tensor.extra
 
 
 def _touches_state(node: Node) -> bool:
-    """True for what works on a resource: a variable or a table that lives from one run to the next."""
-    return any(t is not None and t.dtype.name == "resource" for t in (*node.inputs, *node.outputs))
+    """True for what works on a variable or table that lives from one run to the next, or calls what does."""
+    reached = [node, *(inner for subgraph in called_by([node]) for inner in subgraph.nodes)]
+    return any(t is not None and t.dtype.name == "resource" for n in reached for t in (*n.inputs, *n.outputs))
+
+
+def _check_variables(nodes: Iterable[Node], kept: Iterable[Node]) -> None:
+    """A variable tensor belongs to what is kept, or to what is left out."""
+    inside = set(kept)
+    owners = {t: node for node in inside for t in node.inputs if t is not None and t.is_variable}
+    for node in nodes:
+        for tensor in node.inputs if node not in inside else ():
+            if tensor in owners:
+                raise GraphError(f"{node.label} is left out, and shares {tensor.name!r} with {owners[tensor].label}")
+
+
+def _check_crossing(
+    nodes: Sequence[Node],
+    inputs: Iterable[Tensor],
+    cut: Collection[Tensor],
+    first: Collection[Node],
+    second: Iterable[Node],
+) -> None:
+    """What both sides of a cut hold is computed from constants alone, and changes no state."""
+    by_input = _computed_from(nodes, inputs)
+    written = {tensor for node in first for tensor in node.outputs} & by_input
+    read = dict.fromkeys(t for node in second if node not in first for t in node.inputs if t is not None)
+    crossing = [tensor for tensor in read if tensor in written and tensor not in cut]
+    if crossing:
+        raise GraphError(f"{_names(cut)} is not all that crosses the cut: also {_names(crossing)}")
+    for node in second:
+        if node in first and _changes_state(node):
+            raise GraphError(f"{node.label}: changes a state that both sides of the cut at {_names(cut)} use")
+
+
+def _changes_state(node: Node) -> bool:
+    """True for what writes a resource with more than constants, in itself or in subgraphs."""
+    given = [t for t in node.inputs if t is not None and t.dtype.name != "resource" and not t.is_constant]
+    return _touches_state(node) and bool(given) and (not node.outputs or bool(node.subgraphs))
 
 
 def _computed_from(nodes: Sequence[Node], starts: Iterable[Tensor]) -> set[Tensor]:
@@ -114,9 +177,9 @@ def _set_ends(model: Model, inputs: list[Tensor], outputs: list[Tensor]) -> None
     graph = model.main
     if inputs == graph.inputs and outputs == graph.outputs:
         return
-    drop_description_of_ends(model)
+    drop_metadata(model, OF_ENDS)
     model.signatures = [
-        replace(s, inputs=_arguments(s.inputs, inputs), outputs=_arguments(s.outputs, outputs))
+        replace(s, inputs=arguments(s.inputs, inputs), outputs=arguments(s.outputs, outputs))
         if s.subgraph is graph
         else s
         for s in model.signatures
@@ -124,25 +187,5 @@ def _set_ends(model: Model, inputs: list[Tensor], outputs: list[Tensor]) -> None
     graph.inputs, graph.outputs = inputs, outputs
 
 
-def _arguments(known: Sequence[tuple[str, Tensor]], tensors: Sequence[Tensor]) -> list[tuple[str, Tensor]]:
-    """A name for each tensor: the one that it has, or its own, each once."""
-    names = {tensor: name for name, tensor in reversed(known)}
-    named: dict[str, Tensor] = {}
-    for tensor in dict.fromkeys(tensors):
-        named[unused_name(names.get(tensor, tensor.name), named)] = tensor
-    return list(named.items())
-
-
-def unused_name(name: str, taken: Collection[str]) -> str:
-    """The name, with a number after it where it is taken."""
-    candidates = (f"{name}_{i}" for i in range(1, len(taken) + 2))
-    return next(n for n in (name, *candidates) if n not in taken)
-
-
 def _names(tensors: Iterable[Tensor]) -> str:
     return ", ".join(repr(tensor.name) for tensor in tensors) or "nothing"
-
-
-def signature_of(subgraph: Subgraph, key: str = "serving_default") -> Signature:
-    """A signature that takes and returns what a subgraph does, by the tensors' names."""
-    return Signature(key, subgraph, _arguments((), subgraph.inputs), _arguments((), subgraph.outputs))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from pyquant.graph.convert import from_record, to_record
 from pyquant.graph.model import Model, Node, Subgraph, Tensor
 
-# TFLite Metadata speaks of inputs and outputs by their place; its associated files follow the flatbuffer as a ZIP.
-ENDS_METADATA = "TFLITE_METADATA"
+# Metadata that speaks of a model's parts by their place, and so is not true of a model that has others.
+OF_ENDS = ("TFLITE_METADATA",)  # inputs and outputs; its associated files follow the flatbuffer as a ZIP
+COMPRESSION, MEMORY_PLAN = "COMPRESSION_METADATA", "OfflineMemoryAllocation"  # TFLM: values and offsets of tensors
+ADVICE = ("model_control_dependencies", MEMORY_PLAN)  # runtimes do without: LiteRT's pairs of nodes, and that plan
 
 
 def copy(model: Model) -> Model:
@@ -25,8 +27,12 @@ def copy(model: Model) -> Model:
 
 
 def remove_unused(model: Model) -> None:
-    """Drop, in place, tensors, operator codes and buffers that nothing refers to. Buffer 0 stays: it means none."""
-    for subgraph in model.subgraphs:
+    """Drop, in place, tensors, operator codes and buffers that nothing refers to. Buffer 0 stays: it means none.
+
+    Tensors stay where metadata speaks of them by their index.
+    """
+    indexed = any(name in (COMPRESSION, MEMORY_PLAN) for name, _ in model.metadata)
+    for subgraph in () if indexed else model.subgraphs:
         used = set(_used_tensors(model, subgraph))
         subgraph.tensors = [tensor for tensor in subgraph.tensors if tensor in used]
     opcodes = {node.opcode for subgraph in model.subgraphs for node in subgraph.nodes}
@@ -39,18 +45,20 @@ def remove_unused(model: Model) -> None:
 def called_by(nodes: Iterable[Node]) -> set[Subgraph]:
     """The subgraphs that nodes call, and those that these call."""
     found: set[Subgraph] = set()
-    for node in nodes:
-        for subgraph in node.subgraphs.values():
+    waiting = list(nodes)
+    while waiting:
+        for subgraph in waiting.pop().subgraphs.values():
             if subgraph not in found:
-                found |= {subgraph} | called_by(subgraph.nodes)
+                found.add(subgraph)
+                waiting += subgraph.nodes
     return found
 
 
-def drop_description_of_ends(model: Model) -> None:
-    """Drop, in place, the metadata that describes inputs and outputs, which are no longer the same."""
-    if any(name == ENDS_METADATA for name, _ in model.metadata):
-        model.metadata = [(name, buffer) for name, buffer in model.metadata if name != ENDS_METADATA]
+def drop_metadata(model: Model, names: Collection[str]) -> None:
+    """Drop, in place, metadata of these names, and the associated files with what describes them."""
+    if any(name in OF_ENDS and name in names for name, _ in model.metadata):
         model.extra.pop("trailing", None)
+    model.metadata = [(name, buffer) for name, buffer in model.metadata if name not in names]
 
 
 def _used_tensors(model: Model, subgraph: Subgraph) -> Iterator[Tensor]:

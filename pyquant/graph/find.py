@@ -35,6 +35,8 @@ def _index(model: Model, subgraph: Subgraph, which: Which) -> int:
     else:
         found = [i for i, tensor in enumerate(tensors) if tensor.name == which]
         found = found or _in_signatures(model, subgraph, which)
+        if not found and which.isdecimal():  # an index, as a command line gives it
+            return _index(model, subgraph, int(which))
     if len(found) == 1:
         return found[0]
     name = which.name if isinstance(which, Tensor) else which

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pyquant.errors import GraphError
 from pyquant.graph.check import check
-from pyquant.graph.edit import drop_description_of_ends
+from pyquant.graph.edit import OF_ENDS, drop_metadata
 from pyquant.graph.find import Which, find, indices
 from pyquant.graph.model import Model, Signature, Tensor
+from pyquant.graph.signatures import DEFAULT_KEY, signature_of
 
 
 def rename(
@@ -40,9 +42,25 @@ def rename(
     return check(made)
 
 
-def reorder(model: Model, inputs: Iterable[Which] | None = None, outputs: Iterable[Which] | None = None) -> Model:
-    """The main subgraph's inputs and outputs in another order, each of them named once; signatures follow.
+def add_signature(model: Model, key: str = DEFAULT_KEY) -> Model:
+    """A signature for the main subgraph, whose arguments and results have the names of its inputs and outputs.
 
+    Raises GraphError where the model has that signature already.
+    """
+    made = model.copy()
+    made.signatures.append(signature_of(made.main, key))
+    return check(made)
+
+
+def reorder(
+    model: Model,
+    inputs: Iterable[Which] | None = None,
+    outputs: Iterable[Which] | None = None,
+    signatures: Iterable[str] | None = None,
+) -> Model:
+    """The main subgraph's inputs and outputs, and the signatures, in another order, each of them named once.
+
+    Arguments and results of signatures follow; metadata that describes inputs and outputs by place goes.
     Raises GraphError where one is missing, or is not an input or output.
     """
     made = model.copy()
@@ -51,10 +69,14 @@ def reorder(model: Model, inputs: Iterable[Which] | None = None, outputs: Iterab
     graph.inputs = _ordered(model, made, inputs, graph.inputs, "inputs")
     graph.outputs = _ordered(model, made, outputs, graph.outputs, "outputs")
     if (graph.inputs, graph.outputs) != before:
-        drop_description_of_ends(made)
+        drop_metadata(made, OF_ENDS)
     for signature in made.signatures:
         if signature.subgraph is graph:
             _sort(signature, graph.inputs, graph.outputs)
+    if signatures is not None:
+        order, present = list(signatures), [s.key for s in made.signatures]
+        _check_permutation("signatures", order, present)
+        made.signatures.sort(key=lambda s: order.index(s.key))
     return check(made)
 
 
@@ -74,10 +96,14 @@ def _ordered(
     if wanted is None:
         return present
     order = [made.main.tensors[model.main.tensors.index(tensor)] for tensor in find(model, model.main, wanted)]
-    if len(order) != len(present) or set(order) != set(present):
-        names = [[tensor.name for tensor in tensors] for tensors in (present, order)]
-        raise GraphError(f"{side}: expected each of {names[0]} once, found {names[1]}")
+    _check_permutation(side, order, present)
     return order
+
+
+def _check_permutation(what: str, order: Sequence[Any], present: Sequence[Any]) -> None:
+    if Counter(order) != Counter(present):
+        expected, found = ([getattr(item, "name", item) for item in items] for items in (present, order))
+        raise GraphError(f"{what}: expected each of {expected} once, found {found}")
 
 
 def _sort(signature: Signature, inputs: list[Tensor], outputs: list[Tensor]) -> None:

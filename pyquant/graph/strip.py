@@ -9,11 +9,11 @@ from typing import TypeVar
 import numpy as np
 
 from pyquant.graph.check import check
-from pyquant.graph.edit import remove_unused
+from pyquant.graph.edit import ADVICE, COMPRESSION, remove_unused
 from pyquant.graph.model import Buffer, Model, OpCode, Subgraph
 
-# Metadata that tflite-micro's compression reads; it names tensors by index, so that none can go.
-COMPRESSION = "COMPRESSION_METADATA"
+# Metadata that a runtime reads: TFLM, LiteRT's builder, its delegates, its dispatch to accelerators.
+READ_BY_RUNTIMES = {COMPRESSION, *ADVICE, "reduced_precision_support", "LiteRtStamp", "NPU_BYTE_CODE"}
 _NEVER_READ = ("min", "max")  # of quantization: a note of the converter
 
 T = TypeVar("T")
@@ -25,14 +25,15 @@ def strip(
     """A model without what no run reads; tensors, buffers and operator codes that nothing uses go always.
 
     names: of tensors that are no input or output, and of subgraphs. metadata: the description, metadata but for what
-    compressed tensors need, and associated files. ranges: min and max beside scales. signatures: all of them.
+    runtimes read, and associated files. ranges: min and max beside scales. signatures: all of them. Tensors stay where
+    metadata that is kept names them by index.
     """
     made = model.copy()
-    compressed = [pair for pair in made.metadata if pair[0] == COMPRESSION]
     if signatures:
         made.signatures = []
     if metadata:
-        made.description, made.metadata = None, compressed
+        made.description = None
+        made.metadata = [(name, buffer) for name, buffer in made.metadata if name in READ_BY_RUNTIMES]
         for field in ("metadata_buffer", "trailing"):
             made.extra.pop(field, None)
     for subgraph in made.subgraphs:
@@ -40,8 +41,7 @@ def strip(
             _drop_names(subgraph)
         if ranges:
             _drop_ranges(subgraph)
-    if not compressed:
-        remove_unused(made)
+    remove_unused(made)
     return check(made)
 
 
