@@ -26,7 +26,9 @@ WRITTEN = [
     (["io-type", "--input", "uint8", "--output", "int8"], "int8", "uint8", "int8"),
     (["io-type", "--input", "image=int16"], "int8", "int16", "int8"),
     (["extract", "--to", "logits"], "float32", "float32", "float32"),
+    (["extract", "--to", "3"], "float32", "float32", "float32"),
     (["rename", "--tensor", "image=pixels"], "int8", "float32", "int8"),
+    (["rename", "--add-signature", "classify"], "int8", "float32", "int8"),
     (["reorder", "--inputs", "image"], "int8", "float32", "int8"),
     (["strip"], "int8", "float32", "int8"),
     (["dedupe"], "int8", "float32", "int8"),
@@ -50,6 +52,7 @@ REFUSED = [
     (["rename", "--tensor", "image"], "float32", 2, "expected two names with ="),
     (["rename", "--signature", "a=b"], "float32", 1, "no signature is called 'a'"),
     (["reorder", "--outputs", "image"], "float32", 1, "outputs: expected each of"),
+    (["reorder", "--signatures", "a"], "float32", 1, "signatures: expected each of [] once, found ['a']"),
     (["layout", "--to", "outside"], "float32", 2, "'outside' is not one of"),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import pyquant as pq
 from pyquant import graph
@@ -23,12 +24,15 @@ def test_strip_drops_what_it_is_told() -> None:
     assert len(model.main.tensors) == 6
 
 
-def test_compressed_models_keep_their_tensors() -> None:
+@pytest.mark.parametrize(
+    ("name", "tensors"), [("COMPRESSION_METADATA", 6), ("OfflineMemoryAllocation", 6), ("NPU_BYTE_CODE", 5)]
+)
+def test_metadata_that_runtimes_read_stays_and_so_do_tensors_that_it_counts(name: str, tensors: int) -> None:
     model = noted()
-    model.metadata.append(("COMPRESSION_METADATA", Buffer(np.zeros(4, np.uint8))))
+    model.metadata.append((name, Buffer(np.zeros(4, np.uint8))))
     stripped = pq.strip(model)
-    assert [name for name, _ in stripped.metadata] == ["COMPRESSION_METADATA"]
-    assert len(stripped.main.tensors) == 6
+    assert [name for name, _ in stripped.metadata] == [name]
+    assert len(stripped.main.tensors) == tensors
 
 
 def test_dedupe_keeps_one_of_equal_buffers() -> None:

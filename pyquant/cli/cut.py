@@ -19,7 +19,7 @@ PATH = click.Path(path_type=Path)
 @output_option
 @force_option
 def extract(model: Path, inputs: tuple[str, ...], outputs: tuple[str, ...], output: Path, force: bool) -> None:
-    """Write the part of a model between tensors, by name. --from and --to may be repeated."""
+    """Write the part of a model between tensors, by name or index. --from and --to may be repeated."""
     refuse_existing(output, force)
     opened = pq.open(model)
     save_edited(opened, pq.extract(opened, inputs or None, outputs or None), output, force)
@@ -31,7 +31,7 @@ def extract(model: Path, inputs: tuple[str, ...], outputs: tuple[str, ...], outp
 @click.option("-o", "--output", "paths", nargs=2, type=PATH, required=True, help="The two new files.")
 @force_option
 def split(model: Path, at: tuple[str, ...], paths: tuple[Path, Path], force: bool) -> None:
-    """Cut a model in two at one or several tensors, by name."""
+    """Cut a model in two at one or several tensors, by name or index."""
     for path in paths:
         refuse_existing(path, force)
     opened = pq.open(model)

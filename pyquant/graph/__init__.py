@@ -7,7 +7,7 @@ from pyquant.graph.cut import extract, split
 from pyquant.graph.file import dump, load, open, save
 from pyquant.graph.merge import merge
 from pyquant.graph.model import Buffer, Model, Node, OpCode, Quantization, Signature, Subgraph, Tensor
-from pyquant.graph.names import rename, reorder
+from pyquant.graph.names import add_signature, rename, reorder
 from pyquant.graph.strip import dedupe, strip
 from pyquant.graph.warnings import FileWarning
 
@@ -22,6 +22,7 @@ __all__ = [
     "Signature",
     "Subgraph",
     "Tensor",
+    "add_signature",
     "associated_files",
     "check",
     "dedupe",
