@@ -87,9 +87,10 @@ def _power_of_two_shifts(call: Call) -> tuple[int, int] | None:
     if np.any(np.abs(logs - whole) >= 1e-3):
         return None
     first, second = int(whole[0] - whole[2]), int(whole[1] - whole[2])
-    if max(first, second) != 0:
+    if max(first, second) != 0 or min(first, second) < -31:
         raise RangeError(
-            f"{call.label}: scales {a.scale} and {b.scale}: one must be that of the output, {y.scale}, none above"
+            f"{call.label}: scales {a.scale} and {b.scale}: one must be that of the output, {y.scale}, none above, and "
+            "none below by more than 31 bits"
         )
     return first, second
 

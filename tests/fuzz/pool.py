@@ -64,12 +64,14 @@ def _share(
     report: Report,
     show: Callable[[Report], None],
 ) -> None:
-    """The files first, first + jobs, ... by one worker after the other."""
+    """The files first, first + jobs, ... below count, by one worker after the other."""
+    left = [(first, count)]
     with tempfile.TemporaryDirectory() as folder:
         at, errors = Path(folder) / "at", Path(folder) / "errors"
-        while first < count:
-            at.write_bytes(first.to_bytes(8, "little"))
-            arguments = map(str, (seed, first, count, jobs, at))
+        while left:
+            begin, end = left.pop()
+            at.write_bytes(begin.to_bytes(8, "little"))
+            arguments = map(str, (seed, begin, end, jobs, at))
             with (
                 errors.open("w") as stream,
                 subprocess.Popen(
@@ -86,13 +88,13 @@ def _share(
                 for line in worker.stdout:
                     said = json.loads(line)
                     report.take(said)
-                    first = said.get("next", first)
+                    begin = said.get("next", begin)
                     show(report)
-            if worker.returncode == 0:
-                return
-            died_of = int.from_bytes(at.read_bytes(), "little")
-            report.failures[died_of] = f"the process ended with {worker.returncode}: {errors.read_text()[-4000:]}"
-            first = died_of + jobs
+            if worker.returncode != 0:
+                died_of = int.from_bytes(at.read_bytes(), "little")
+                report.failures[died_of] = f"the process ended with {worker.returncode}: {errors.read_text()[-4000:]}"
+                # what it had done and not told is done again
+                left += [part for part in ((died_of + jobs, end), (begin, died_of)) if part[0] < part[1]]
 
 
 def _watch(worker: subprocess.Popen[str], at: Path) -> None:
