@@ -142,7 +142,8 @@ def test_float_parts_and_unknown_operators_stay() -> None:
     assert [n.op for n in made.main.nodes] == [n.op for n in small.main.nodes] == ops
     assert [n.outputs[0].dtype.name for n in made.main.nodes if n.op == "CONV_2D"] == ["int16", "float32", "int16"]
     ours, theirs = pq.compile(made), pq.compile(small)
-    assert np.abs(ours(*feeds) - theirs(*feeds)).max() < 0.1  # a few steps of int8
+    step = small.main.nodes[-1].inputs[0].quantization.scale[0]
+    assert np.abs(ours(*feeds) - theirs(*feeds)).max() < 5 * step
 
 
 def test_unknown_operators_keep_their_types() -> None:
