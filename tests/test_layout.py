@@ -165,7 +165,8 @@ def test_a_model_of_3_gib(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     b.node("FULLY_CONNECTED", [x, w, None], [y])
     b.model([y]).save(path)
     del content, w, b
-    found = subprocess.run([sys.executable, "-c", OPEN, path], stdout=subprocess.PIPE, text=True, check=True).stdout
+    command = [sys.executable, "-c", OPEN, path]  # not from here, where pyquant is without its extension
+    found = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True).stdout
     took, peak, size = map(float, found.split())
     assert size == SIZE
     assert peak < 100e6
