@@ -72,10 +72,16 @@ class Builder:
         custom_code: str | None = None,
     ) -> Node:
         """Append an operator. op is a builtin's name, or CUSTOM with a custom_code."""
-        opcode = self._opcodes.setdefault((op, custom_code, version), OpCode(op, version, custom_code))
-        made = Node(opcode, inputs, outputs, options, custom_options)
+        made = Node(self._opcode(op, version, custom_code), inputs, outputs, options, custom_options)
         self._subgraph.nodes.append(made)
         return made
+
+    def set_version(self, node: Node, version: int) -> None:
+        """Give a node of this builder another operator version."""
+        node.opcode = self._opcode(node.opcode.name, version, node.opcode.custom_code)
+
+    def _opcode(self, op: str, version: int, custom_code: str | None) -> OpCode:
+        return self._opcodes.setdefault((op, custom_code, version), OpCode(op, version, custom_code))
 
     def model(self, outputs: list[Tensor], description: str | None = None) -> Model:
         """The finished model. outputs: the tensors that a run returns."""

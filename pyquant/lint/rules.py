@@ -103,7 +103,7 @@ def bias(model: Model) -> Iterator[Finding]:
 def shared_scale(model: Model) -> Iterator[Finding]:
     """Operators that only move values have one scale and zero point on both sides."""
     for node, operator, slot, tensor, kind in _slots(model):
-        if not isinstance(slot.scale, SameAs) or kind not in SIGNED or slot.role == "data":
+        if not isinstance(slot.scale, SameAs) or kind not in SIGNED or not slot.quantizable:
             continue
         other = _named(node, operator).get(slot.scale.slot)
         if other is None or not (tensor.is_quantized and other.is_quantized) or tensor.dtype is not other.dtype:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from pyquant.dtypes import FLOAT32, DType, dtype
+from pyquant.dtypes import FLOAT32, DType
 from pyquant.graph import Builder, Node, OpCode, Quantization, Tensor
 from pyquant.ops.operator import Call
 from pyquant.ops.registry import get
 from pyquant.ops.versions import lowest_version
 from pyquant.wire import Record
+
+
+@dataclass(frozen=True)
+class Made:
+    """An output to be: dtype defaults to the node's first input that is no index or shape."""
+
+    name: str
+    dtype: DType | str | None = None
+    quantization: Quantization | None = None
 
 
 def add(
@@ -26,16 +36,30 @@ def add(
 
     Enum options take their names: `add(b, "CONV_2D", [x, w, bias], "y", padding="VALID", stride_h=1, stride_w=1)`.
     """
+    (out,) = add_all(builder, op, inputs, [Made(name, dtype_, quantization)], **options)
+    return out
+
+
+def add_all(
+    builder: Builder, op: str, inputs: Sequence[Tensor | None], outputs: Sequence[Made], **options: Any
+) -> list[Tensor]:
+    """Append operator `op` with any number of outputs and return them; a dimension that only a run knows is 1 in them.
+
+    A custom operator takes its options as they stand in the file: `custom_options=`, uint8.
+    """
     operator = get(op)
+    custom = {"custom_code": op, "custom_options": options.pop("custom_options", None)} if operator.custom else {}
     record = None if operator.options is None else Record(operator.options, **options)
-    first = next(
-        t for slot, t in zip(operator.slots(inputs), inputs, strict=True) if t is not None and slot.role != "data"
-    )
-    out = Tensor(name, (), dtype(dtype_ or first.dtype), quantization=quantization)
-    call = Call(operator, Node(OpCode(op), list(inputs), [out], record))
-    (shape,) = operator.shape(call, *(None if t is None else t.shape for t in inputs))
-    made = builder.tensor(name, tuple(int(n) for n in shape), out.dtype, quantization)
-    builder.node(op, list(inputs), [made], record, version=lowest_version(call.node) or 1)
+    given = [(slot.role, t) for slot, t in zip(operator.slots(inputs), inputs, strict=True) if t is not None]
+    first = next((t for role, t in given if role != "data"), given[0][1] if given else None)
+    default = FLOAT32 if first is None else first.dtype
+    made = [builder.tensor(out.name, (), out.dtype or default, out.quantization) for out in outputs]
+    node = builder.node("CUSTOM" if operator.custom else op, list(inputs), made, record, **custom)
+    shapes = operator.shape(Call(operator, node), *(None if t is None else t.shape for t in inputs))
+    for tensor, shape in zip(made, shapes, strict=True):
+        tensor.shape = tuple(1 if n < 0 else int(n) for n in shape)
+        tensor.shape_signature = tuple(map(int, shape)) if min(shape, default=0) < 0 else None
+    builder.set_version(node, lowest_version(node) or 1)
     return made
 
 

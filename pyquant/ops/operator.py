@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pyquant.dtypes import FLOAT32
 from pyquant.errors import GraphError
 from pyquant.graph import Node, Tensor
 from pyquant.wire import Record
@@ -55,7 +56,8 @@ class Slot:
     """One input or output of an operator, and what quantization must respect there.
 
     role: activation (quantized with the data), weight (symmetric, per `axis`), bias (scale by Product),
-    data (indices, shapes, axes: never quantized). A variadic slot stands for all remaining inputs or outputs.
+    data (indices, shapes, axes, truth values: whole numbers, never quantized), any (values of any type, taken as they
+    are: never quantized). A variadic slot stands for all remaining inputs or outputs.
     scale None means free. newer_axis: a weight axis that runtimes after tflite-runtime 2.14 take, but not
     microcontroller runtimes and accelerators.
     """
@@ -68,6 +70,10 @@ class Slot:
     floors: tuple[Floor, ...] = ()
     optional: bool = False
     variadic: bool = False
+
+    @property
+    def quantizable(self) -> bool:
+        return self.role not in ("data", "any")
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,10 @@ class Call:
                 if s.name == slot:
                     return tensors[i] if i < len(tensors) else None
         raise KeyError(f"{self.operator.name} has no slot {slot!r}")
+
+    def constant(self, slot: str) -> np.ndarray | None:
+        """The value of a tensor that the file or an earlier step of the compiler holds; None for one of a run."""
+        return self[slot].data
 
     @property
     def options(self) -> Record:
@@ -138,7 +148,8 @@ class Kernel:
 
 # reference(call, *input arrays; None for an absent one) -> the output array, or a tuple of them
 Reference = Callable[..., "np.ndarray | tuple[np.ndarray, ...]"]
-# shape(call, *input shapes; constant inputs through call) -> one shape per output
+# shape(call, *input shapes; constant inputs through call) -> one shape per output; -1 for a dimension that follows from
+# values which are not constant
 ShapeRule = Callable[..., Sequence[Shape]]
 # macs(call) -> multiply-accumulates of one run
 MacRule = Callable[[Call], int]
@@ -190,6 +201,8 @@ class Operator:
     without_zeros: WithoutZeros | None = None
     view: bool = False  # the output is the input's bytes under another shape
     cast: bool = False  # the output is the input's real values, stored in another type or scale
+    custom: bool = False  # a custom operator, known by its custom code
+    pure: bool = True  # what it makes follows from its inputs alone, so that constants may stand for it
 
     def slots(self, tensors: Sequence[Any], outputs: bool = False) -> list[Slot]:
         """The slot of each input (or output) tensor, variadic ones repeated."""
@@ -197,13 +210,13 @@ class Operator:
         return [declared[min(i, len(declared) - 1)] for i in range(len(tensors))]
 
     def kind(self, node: Node) -> str:
-        """The type family of a node: its first activation's type, or "hybrid" for float with integer weights."""
-        first = ""
-        for slot, tensor in zip(self.slots(node.inputs), node.inputs, strict=True):
-            if tensor is None:
-                continue
-            if slot.role == "activation" and not first:
-                first = tensor.dtype.name
-            if slot.role == "weight" and first == "float32" and not tensor.dtype.is_float:
-                return "hybrid"
-        return first
+        """The type family of a node: its first activation's type, or "hybrid" for float with integer weights.
+
+        Without activations the type of its first input; "" where it has none.
+        """
+        given = [(s.role, t.dtype) for s, t in zip(self.slots(node.inputs), node.inputs, strict=True) if t is not None]
+        of_role = dict(reversed(given))
+        first = of_role.get("activation", given[0][1] if given else None)
+        if first is FLOAT32 and any(role == "weight" and not dtype.is_float for role, dtype in given):
+            return "hybrid"
+        return "" if first is None else first.name

@@ -64,7 +64,7 @@ def is_integer_computation(made: Assignments, node: Node) -> bool:
     if operator is None or operator.cast or "float32" not in operator.reference:
         return False
     read = any(_wanted(made, node, i) != FLOAT for i, _, tensor in _values(node) if _is_real(tensor))
-    return read or any(is_small(tensor) for slot, tensor in outputs_of(node, operator) if slot.role != "data")
+    return read or any(is_small(tensor) for slot, tensor in outputs_of(node, operator) if slot.quantizable)
 
 
 def restore(made: Assignments, node: Node) -> None:
@@ -75,7 +75,7 @@ def restore(made: Assignments, node: Node) -> None:
         if _is_real(tensor) or (role == "bias" and tensor.is_quantized):
             made.consumed[node, i] = FLOAT
     for slot, tensor in outputs_of(node, operator):
-        if slot.role != "data" and is_small(tensor):
+        if slot.quantizable and is_small(tensor):
             made.produced[tensor] = FLOAT
 
 
@@ -179,7 +179,7 @@ def _largest(tensor: Tensor) -> float:
 def _values(node: Node) -> Iterator[tuple[int, str, Tensor]]:
     """Index, role and tensor of the inputs that are no indices or shapes."""
     for i, slot, tensor in inputs_of(node, get(node.op)):
-        if slot.role != "data":
+        if slot.quantizable:
             yield i, slot.role, tensor
 
 

@@ -74,7 +74,7 @@ def _convert_constants(made: Assignments) -> None:
                     made.kept_float.append((node.label, "unknown operator"))
                 continue
             for i, slot, tensor in inputs_of(node, operator):
-                if not _is_float_constant(tensor, recipe.min_weight_elements) or slot.role == "data":
+                if not _is_float_constant(tensor, recipe.min_weight_elements) or not slot.quantizable:
                     continue
                 if not hybrid:
                     made.consumed[node, i] = Encoding(dtype("float16"))
@@ -164,10 +164,10 @@ class _Static:
         for _, slot, tensor in inputs_of(node, operator):
             if slot.role in ("weight", "bias") and not tensor.is_constant:
                 return f"its {slot.role} is not constant"
-            if slot.role != "data" and not self._is_real(tensor):
+            if slot.quantizable and not self._is_real(tensor):
                 return f"its input {tensor.name!r} is {tensor.dtype}, not float32"
         for slot, tensor in outputs_of(node, operator):
-            if slot.role != "data" and not self._is_real(tensor):
+            if slot.quantizable and not self._is_real(tensor):
                 return f"its output {tensor.name!r} is {tensor.dtype}, not float32"
         return None
 

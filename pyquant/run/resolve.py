@@ -50,8 +50,8 @@ def check_shape(node: Node, tensor: Tensor, shape: tuple[int, ...]) -> None:
 
 def resolve(node: Node, numerics: str) -> Call:
     """The node as a Call. Raises UnsupportedOp for an unknown operator, GraphError for a node that is not sound."""
-    operator = None if node.opcode.name == "CUSTOM" else find(node.op)
-    if operator is None:
+    operator = find(node.op)
+    if operator is None or operator.custom != (node.opcode.name == "CUSTOM"):
         raise unsupported(node, "the operator is not known")
     _check_slots(node, "input", node.inputs, operator.inputs)
     _check_slots(node, "output", node.outputs, operator.outputs)

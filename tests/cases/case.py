@@ -10,7 +10,7 @@ import numpy as np
 
 from pyquant.dtypes import dtype
 from pyquant.graph import Builder, Model, Quantization, Tensor
-from pyquant.ops.build import add
+from pyquant.ops.build import Made, add_all
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Case:
     options: Mapping[str, Any] = field(default_factory=dict)
     tolerance: float = 0.0
     oracles: tuple[str, ...] = ("tflite-runtime", "ai-edge-litert")
+    more_outputs: tuple[Value, ...] = ()
 
     def model(self, seed: int = 0) -> Model:
         """A model of this one operator; constants are random, by seed."""
@@ -72,8 +73,9 @@ class Case:
                     else np.asarray(value.constant, dtype(value.dtype).numpy)
                 )
                 tensors.append(b.constant(f"c{i}", array, value.dtype, value.quantization))
-        out = add(b, self.op, tensors, "y", self.output.dtype, self.output.quantization, **self.options)
-        return b.model([out], description=self.id)
+        outputs = (self.output, *self.more_outputs)
+        made = [Made(f"y{i}", value.dtype, value.quantization) for i, value in enumerate(outputs)]
+        return b.model(add_all(b, self.op, tensors, made, **self.options), description=self.id)
 
     def feeds(self, seed: int = 1) -> list[np.ndarray]:
         """Random arrays for the model's inputs, in their order."""
