@@ -4,6 +4,7 @@ from pyquant.ops import activation as activation
 from pyquant.ops import binary as binary
 from pyquant.ops import concatenation as concatenation
 from pyquant.ops import conv as conv
+from pyquant.ops import flow as flow
 from pyquant.ops import fully_connected as fully_connected
 from pyquant.ops import pad as pad
 from pyquant.ops import pool as pool

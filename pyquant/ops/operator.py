@@ -203,6 +203,8 @@ class Operator:
     cast: bool = False  # the output is the input's real values, stored in another type or scale
     custom: bool = False  # a custom operator, known by its custom code
     pure: bool = True  # what it makes follows from its inputs alone, so that constants may stand for it
+    by_shape: bool = False  # what it makes follows from the shapes of its inputs alone
+    flow: str = ""  # what a compiler does with it instead of computing: handle, once, branch, loop or inline
 
     def slots(self, tensors: Sequence[Any], outputs: bool = False) -> list[Slot]:
         """The slot of each input (or output) tensor, variadic ones repeated."""

@@ -1,4 +1,4 @@
-/* Copy: y = x, byte for byte. One unit is a block of bytes, the last one what is left. */
+/* copy: y = x, byte for byte. assign: the first input, a variable, becomes the second. One unit is a block of bytes, the last one what is left. */
 #ifndef PQ_COPY_H
 #define PQ_COPY_H
 #include <stdint.h>
