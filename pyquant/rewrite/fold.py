@@ -14,8 +14,8 @@ from pyquant.graph.edit import remove_unused
 from pyquant.ops import Call
 from pyquant.rewrite.links import call_of, drop_unread, stored_alike, substitute, writers
 from pyquant.run.choose import Chooser
-from pyquant.run.interpret import constant_value
 from pyquant.run.limits import Limits, unpacked_bytes
+from pyquant.run.resolve import constant_value
 
 GROWTH = 1 << 16  # bytes that a folded constant may need beyond those it is made of
 Choice = Callable[[Call], bool]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +16,16 @@ from pyquant.graph import Node, Tensor
 from pyquant.ops import Call, Kernel, Launch
 from pyquant.run.limits import SMALLEST, Limits, Meter, arena_share, operations, temporaries, unpacked_bytes
 from pyquant.run.plan import OBSERVATION, CWork, Step
-from pyquant.run.resolve import MOST_ELEMENTS, arithmetic, check_shape, checked, evaluate, reference
+from pyquant.run.resolve import (
+    MOST_ELEMENTS,
+    arithmetic,
+    check_shape,
+    checked,
+    evaluate,
+    reference,
+    resolve,
+    shapes_of,
+)
 
 COPY_BLOCK = 1 << 16  # bytes that one unit of copy_u8 moves
 WORTH_SHARING = 50_000  # scalar operations; below, waking a second thread costs more than it saves
@@ -24,15 +34,21 @@ CHUNKS_PER_THREAD = 4  # so that a thread that comes late finds less to do
 
 @dataclass(frozen=True)
 class Chooser:
-    """The choice's circumstances. isas: the instruction sets allowed, best first; meter: counts what steps take."""
+    """The choice's circumstances. isas: the instruction sets allowed, best first; meter: counts what steps take.
+
+    references: no kernel is chosen.
+    """
 
     isas: tuple[str, ...]
     numerics: str
     threads: int
     meter: Meter
+    references: bool = False
 
     @staticmethod
-    def of(isa: str | None, numerics: str, threads: int, limits: Limits = SMALLEST) -> Chooser:
+    def of(
+        isa: str | None, numerics: str, threads: int, limits: Limits = SMALLEST, references: bool = False
+    ) -> Chooser:
         """isa: the best instruction set to use, None for PYQUANT_ISA or else all. Raises OptionError for bad values."""
         isa = isa or os.environ.get("PYQUANT_ISA") or native.isas()[0]
         if isa not in native.isas():
@@ -41,7 +57,42 @@ class Chooser:
             raise OptionError(f"numerics: found {numerics!r}, expected 'tflite' or 'litert'")
         if not 1 <= threads <= 1024:
             raise OptionError(f"threads: found {threads}, expected 1 to 1024")
-        return Chooser(native.isas()[native.isas().index(isa) :], numerics, threads, Meter(limits))
+        return Chooser(native.isas()[native.isas().index(isa) :], numerics, threads, Meter(limits), references)
+
+    def afresh(self) -> Chooser:
+        """The same for another plan, which has the limits for itself."""
+        return replace(self, meter=Meter(self.meter.limits))
+
+    def shapes(self, node: Node) -> list[tuple[int, ...]] | None:
+        """Of the outputs; None where they follow from values that are not constant. Raises as `step` does."""
+        shapes = shapes_of(resolve(node, self.numerics))
+        return None if min((n for shape in shapes for n in shape), default=0) < 0 else shapes
+
+    def known(self, node: Node) -> None:
+        """Raises UnsupportedOp where nothing runs the node in any shape; GraphError where it is not sound."""
+        call = resolve(node, self.numerics)
+        if not call.operator.flow:
+            reference(call)
+
+    def dynamic(self, node: Node) -> Callable[[object, Sequence[np.ndarray | None]], Sequence[np.ndarray]]:
+        """What computes outputs whose shapes follow from values. Raises UnsupportedOp without a reference."""
+        reference(resolve(node, self.numerics))
+
+        def evaluate_(_session: object, arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
+            chooser, seen = (
+                self.afresh(),
+                replace(node, inputs=[_valued(t, a) for t, a in zip(node.inputs, arrays, strict=True)]),
+            )
+            call = resolve(seen, self.numerics)
+            shapes = shapes_of(call)
+            sizes = [
+                math.prod(max(n, 0) for n in shape) * t.dtype.bits // 8
+                for t, shape in zip(node.outputs, shapes, strict=True)
+            ]
+            chooser.meter.hold(sum(sizes), node.label)
+            return evaluate(call, reference(call), arrays)
+
+        return evaluate_
 
     def step(self, node: Node) -> Step:
         """What runs the node. Raises UnsupportedOp where nothing does, and what `checked` raises.
@@ -52,6 +103,8 @@ class Chooser:
         self.meter.borrow(arena_share(node), node.label)
         if all(t.size == 0 for t in node.outputs):
             return Step(node.op, "nothing", (), tuple(node.outputs), node)
+        if self.references:
+            return self._numpy(call)
         if call.operator.view and node.inputs[0] is not None and _same_bytes(node.inputs[0], node.outputs[0]):
             return self._view(node, node.inputs[0], node.outputs[0])
         return self._kernel(call) or self._numpy(call)
@@ -144,6 +197,15 @@ class Chooser:
         if self.threads == 1 or launch.units * launch.cost < WORTH_SHARING:
             return max(launch.units, 1)
         return max(-(-launch.units // (CHUNKS_PER_THREAD * self.threads)), 1)
+
+
+def _valued(tensor: Tensor | None, value: np.ndarray | None) -> Tensor | None:
+    """A constant tensor with that value, for rules that ask for it."""
+    if tensor is None or value is None:
+        return tensor
+    made = replace(tensor, shape=value.shape, shape_signature=None)
+    made.data = value
+    return made
 
 
 def _same_bytes(x: Tensor, y: Tensor) -> bool:

@@ -32,8 +32,16 @@ def input_names(model: Model, subgraph: Subgraph) -> Names:
     return names
 
 
-def bind(inputs: Sequence[Tensor], names: Names, given: Sequence[Any], by_name: Mapping[str, Any]) -> Feeds:
+def bind(
+    inputs: Sequence[Tensor],
+    names: Names,
+    given: Sequence[Any],
+    by_name: Mapping[str, Any],
+    shown: Mapping[Tensor, Tensor],
+) -> Feeds:
     """Pair arrays with the input tensors: in input order, by name, or as one mapping by name or tensor.
+
+    shown: tensors that stand in for inputs, in other shapes.
 
     Raises DataError for a wrong count, name or element type, ShapeError for a wrong shape.
     """
@@ -54,7 +62,7 @@ def bind(inputs: Sequence[Tensor], names: Names, given: Sequence[Any], by_name: 
     for tensor in inputs:
         if tensor not in feeds:
             raise DataError(f"input {tensor.name!r} is missing")
-    return {tensor: _checked(tensor, value) for tensor, value in feeds.items()}
+    return {tensor: _checked(shown.get(tensor, tensor), value) for tensor, value in feeds.items()}
 
 
 def _checked(tensor: Tensor, value: Any) -> np.ndarray:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pyquant.errors import PyQuantError
 from pyquant.graph import Subgraph, Tensor
 from pyquant.run.choose import Chooser
-from pyquant.run.interpret import constant_value
 from pyquant.run.limits import Limits
+from pyquant.run.resolve import constant_value
 
 
 def listing(graph: Subgraph, isa: str | None = None, numerics: str = "tflite") -> Iterator[tuple[str, str]]:

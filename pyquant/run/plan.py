@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,15 @@ from pyquant.run.limits import Limits
 OBSERVATION = np.dtype(
     [("low", "f4"), ("high", "f4"), ("count", "i8"), ("nan", "i8"), ("infinite", "i8")]
 )  # pq_observation in csrc/kernels/observe/observe.h
+SUBGRAPHS, BY_VALUES = "subgraphs", "by values"  # kernels of steps that run other plans
+MOST_CHILDREN = 64  # sessions of other plans that one keeps
 _NOTHING_SEEN = np.array((np.inf, -np.inf, 0, 0, 0), OBSERVATION)
 
 NumpyWork = Callable[[Sequence["np.ndarray | None"]], Sequence[np.ndarray]]
+
+
+# Runs other plans, in the session that it gets -> its results; or, as the last step, all that is left to give.
+SessionWork = Callable[["Session", Sequence["np.ndarray | None"]], "Sequence[np.ndarray] | Mapping[Tensor, np.ndarray]"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,8 @@ class Step:
     """One line of a plan's listing: what runs a node.
 
     kernel: a C kernel by its full name (conv2d_s8_x86_avx2); "numpy" for the reference; "view" where the output is the
-    input's memory; "constant" for what was computed while compiling; "nothing" where the outputs are empty.
+    input's memory; "constant" for what was computed while compiling; "nothing" where the outputs are empty;
+    "subgraphs" for control flow; "by values" for a node whose outputs' shapes follow from values, with all after it.
     """
 
     op: str
@@ -52,7 +60,7 @@ class Step:
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
     node: Node | None = None  # None for an observer
-    work: CWork | NumpyWork | None = None
+    work: CWork | NumpyWork | SessionWork | None = None
 
     def __str__(self) -> str:
         return f"{self.op:<24} {self.kernel:<32} {', '.join(t.name for t in self.outputs)}"
@@ -80,8 +88,9 @@ class Layout:
     arena_bytes: int
     offsets: Mapping[Tensor, int]
     constants: Mapping[Tensor, np.ndarray]
-    variables: tuple[tuple[Tensor, int], ...]  # with the code that every element starts from
+    variables: tuple[tuple[Tensor, int | np.ndarray], ...]  # with what they start from, one code or an array
     observers: Mapping[Tensor, Tensor]  # observed tensor -> the OBSERVATION record's
+    shown: Mapping[Tensor, Tensor]  # tensor of the model -> what stands in for it, where it is not itself
 
 
 class Plan:
@@ -110,6 +119,13 @@ class Plan:
         self._idle: list[Session] = []
 
     @property
+    def output_shapes(self) -> list[tuple[int, ...]] | None:
+        """Of the outputs, in their order; None where some follow from values that only a run knows."""
+        if self.steps and self.steps[-1].kernel == BY_VALUES:
+            return None
+        return [self._layout.shown.get(t, t).shape for t in self.outputs]
+
+    @property
     def arena_bytes(self) -> int:
         return self._layout.arena_bytes
 
@@ -132,7 +148,8 @@ class Plan:
 
     def profile(self, /, *inputs: Any, runs: int = 10, **inputs_by_name: Any) -> list[tuple[Step, float]]:
         """The median seconds of each step over `runs` runs; inputs default to zeros."""
-        zeros = [] if inputs or inputs_by_name else [np.zeros(t.shape, t.dtype.numpy) for t in self.inputs]
+        shown = [self._layout.shown.get(t, t) for t in self.inputs]
+        zeros = [] if inputs or inputs_by_name else [np.zeros(t.shape, t.dtype.numpy) for t in shown]
         return self.session().profile(self._bind(inputs or zeros, inputs_by_name), runs)
 
     def __str__(self) -> str:
@@ -141,7 +158,7 @@ class Plan:
         return "\n".join([*map(str, self.steps), f"{len(self.steps)} steps{note}; arena {self.arena_bytes} bytes"])
 
     def _bind(self, inputs: Sequence[Any], by_name: Mapping[str, Any]) -> dict[Tensor, np.ndarray]:
-        return bind(self.inputs, self._names, inputs, by_name)
+        return bind(self.inputs, self._names, inputs, by_name, self._layout.shown)
 
     @contextmanager
     def _borrowed_session(self) -> Iterator[Session]:
@@ -169,6 +186,9 @@ class Session:
         except MemoryError:
             raise RangeError(f"there is no memory for an arena of {plan.arena_bytes} bytes") from None
         self._views: dict[Tensor, np.ndarray] = {}
+        self._late: dict[Tensor, np.ndarray] = {}  # what the last run computed beyond this plan
+        self._children: dict[Plan, Session] = {}
+        self._variables = {t: self._view(t) for t, _ in plan._layout.variables}  # those of children, too
         self._work = [w if isinstance(w, range) else self._bound(w) for w in plan._work]
         self._lock = threading.Lock()
         self.reset()
@@ -182,21 +202,54 @@ class Session:
     def run(self, /, *inputs: Any, **inputs_by_name: Any) -> dict[Tensor, np.ndarray]:
         """As Plan's, but variables go on from where the last run left them."""
         kept = self._plan._keep
-        return dict(zip(kept, self._run(kept, inputs, inputs_by_name), strict=True))
+        found = dict(zip(kept, self._run(kept, inputs, inputs_by_name), strict=True))
+        return {**found, **self._late}
 
     def reset(self) -> None:
         """Set every variable to its initial state."""
+        self._variables = {t: self._view(t) for t, _ in self._plan._layout.variables}
         for tensor, value in self._plan._layout.variables:
             self._view(tensor)[...] = value
 
+    def variables(self) -> dict[Tensor, np.ndarray]:
+        """What the variables hold now."""
+        return {t: value.copy() for t, value in self._variables.items()}
+
     def observations(self) -> dict[Tensor, Observation]:
         """What the observed tensors held since the session began, or since `forget`."""
-        return {t: _observation(self._view(record)) for t, record in self._plan._layout.observers.items()}
+        return {t: _observation(record) for t, record in self._records().items()}
 
     def forget(self) -> None:
         """Begin the observations anew."""
         for record in self._plan._layout.observers.values():
             self._view(record).view(OBSERVATION)[0] = _NOTHING_SEEN
+        for child in self._children.values():
+            child.forget()
+
+    def _records(self) -> dict[Tensor, np.ndarray]:
+        """The OBSERVATION of each observed tensor, over this session and its children."""
+        found = {t: self._view(r).view(OBSERVATION)[0] for t, r in self._plan._layout.observers.items()}
+        for child in self._children.values():
+            for tensor, record in child._records().items():
+                found[tensor] = _merged(found[tensor], record) if tensor in found else record
+        return found
+
+    def child(self, plan: Plan) -> Session:
+        """The session in which this one runs another plan."""
+        if plan not in self._children:
+            if len(self._children) >= MOST_CHILDREN:
+                del self._children[next(iter(self._children))]
+            self._children[plan] = Session(plan)
+        return self._children[plan]
+
+    def run_within(self, parent: Session, arrays: Sequence[np.ndarray]) -> dict[Tensor, np.ndarray]:
+        """As `run`, for a plan's inputs in their order, with the variables of another session."""
+        for tensor, own in self._variables.items():
+            own[...] = parent._variables.setdefault(tensor, own.copy())
+        found = self.run(*arrays)
+        for tensor, own in self._variables.items():
+            parent._variables[tensor][...] = own
+        return found
 
     def profile(self, feeds: Mapping[Tensor, np.ndarray], runs: int) -> list[tuple[Step, float]]:
         """The median seconds of each timed step over `runs` runs."""
@@ -220,7 +273,7 @@ class Session:
             self._feed(feeds)
             for work in self._work:
                 self._do(work)
-            return tuple(self._view(t).copy() for t in wanted)
+            return tuple(self._late[t] if t in self._late else self._view(t).copy() for t in wanted)
 
     def _feed(self, feeds: Mapping[Tensor, np.ndarray]) -> None:
         for tensor, array in feeds.items():
@@ -233,22 +286,27 @@ class Session:
             work()
 
     def _bound(self, step: Step) -> Callable[[], None]:
-        """A step of NumPy, tied to this session's memory."""
-        function, outputs = step.work, [self._view(t) for t in step.outputs]
-        assert callable(function)
+        """A step of NumPy or of other plans, tied to this session's memory."""
+        outputs = [self._view(t) for t in step.outputs]
+        assert callable(step.work)
+        function: Any = partial(step.work, self) if step.kernel in (SUBGRAPHS, BY_VALUES) else step.work  # type: ignore[arg-type]
         inputs = [None if t is None else self._view(t).view() for t in step.inputs]
         for tensor, array in zip(step.inputs, inputs, strict=True):
             if tensor is not None and array is not None and not tensor.is_variable:
                 array.flags.writeable = False  # a reference writes only what it makes
 
+        def run_rest() -> None:
+            self._late = function(inputs)
+
         def run() -> None:
             for output, result in zip(outputs, function(inputs), strict=True):
                 output[...] = result
 
-        return run
+        return run_rest if step.kernel == BY_VALUES else run
 
     def _view(self, tensor: Tensor) -> np.ndarray:
         """The memory of a tensor. -> its shape and type"""
+        tensor = self._plan._layout.shown.get(tensor, tensor)
         if tensor not in self._views:
             self._views[tensor] = self._made_view(tensor)
         return self._views[tensor]
@@ -275,6 +333,14 @@ def _single_steps(work: range | Callable[[], None]) -> list[range | Callable[[],
     return [range(i, i + 1) for i in work] if isinstance(work, range) else [work]
 
 
+def _merged(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    merged = a.copy()
+    merged["low"], merged["high"] = min(a["low"], b["low"]), max(a["high"], b["high"])
+    for name in ("count", "nan", "infinite"):
+        merged[name] += b[name]
+    return merged
+
+
 def _observation(record: np.ndarray) -> Observation:
-    low, high, count, nan, infinite = record.view(OBSERVATION)[0].item()
+    low, high, count, nan, infinite = record.item()
     return Observation(low, high, count, nan, infinite) if low <= high else Observation(0.0, 0.0, count, nan, infinite)

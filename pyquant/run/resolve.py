@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,12 +28,33 @@ def checked(node: Node, numerics: str) -> Call:
         if tensor is not None:
             check_size(tensor)
     call = resolve(node, numerics)
-    shapes = call.operator.shape(call, *(None if t is None else t.shape for t in node.inputs))
-    if len(shapes) != len(node.outputs):
-        raise GraphError(f"{node.label}: found {len(node.outputs)} outputs, expected {len(shapes)}")
-    for tensor, shape in zip(node.outputs, shapes, strict=True):
-        check_shape(node, tensor, tuple(shape))
+    for tensor, shape in zip(node.outputs, shapes_of(call), strict=True):
+        check_shape(node, tensor, shape)
     return call
+
+
+def shapes_of(call: Call) -> list[tuple[int, ...]]:
+    """Of the outputs by the shape rule, -1 for what follows from values. Raises as the rule, or for their number."""
+    shapes = call.operator.shape(call, *(None if t is None else t.shape for t in call.node.inputs))
+    if len(shapes) != len(call.node.outputs):
+        raise GraphError(f"{call.label}: found {len(call.node.outputs)} outputs, expected {len(shapes)}")
+    return [tuple(map(int, shape)) for shape in shapes]
+
+
+def stand_ins(node: Node, seen: Node, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    """The outputs in the shapes that they have in a plan; themselves where the file leaves nothing open.
+
+    seen: the node with the inputs that it has in the plan. A file leaves shapes open by a -1 in the shape signature, or
+    by declaring none; they follow inputs that are not as declared.
+    """
+    other = any(
+        a is not None and b is not None and a.shape != b.shape for a, b in zip(node.inputs, seen.inputs, strict=True)
+    )
+    made = []
+    for tensor, shape in zip(node.outputs, shapes, strict=True):
+        free = other or not tensor.shape or -1 in (tensor.shape_signature or ())
+        made.append(replace(tensor, shape=shape, shape_signature=None) if free and tensor.shape != shape else tensor)
+    return made
 
 
 def check_size(tensor: Tensor) -> None:
@@ -108,6 +130,18 @@ def arithmetic(call: Call) -> Iterator[None]:
 
 def unsupported(node: Node, why: str) -> UnsupportedOp:
     return UnsupportedOp(f"{node.label}: ({_types(node.inputs)}) -> ({_types(node.outputs)}): {why}")
+
+
+def constant_value(tensor: Tensor) -> np.ndarray | None:
+    """The value that the file holds. Of an empty tensor that is its empty array, for which files have no buffer."""
+    if tensor.size == 0 and tensor.dtype.numpy is not None:
+        return np.empty(tensor.shape, tensor.dtype.numpy)
+    return tensor.data
+
+
+def initial_code(tensor: Tensor) -> int:
+    """What every element of a variable starts from: the real value zero."""
+    return tensor.zero_point if tensor.is_quantized else 0
 
 
 def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: Sequence[Slot]) -> None:

@@ -13,8 +13,8 @@ from pyquant.graph.convert import to_record
 from pyquant.graph.external import REFERENCE, references
 from pyquant.graph.summary import type_text
 from pyquant.run.choose import Chooser
-from pyquant.run.interpret import constant_value
 from pyquant.run.limits import Limits
+from pyquant.run.resolve import constant_value
 from pyquant.see.cost import totals
 from pyquant.see.difference import Diff, Difference
 from pyquant.see.match import Pairs

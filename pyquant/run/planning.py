@@ -1,0 +1,354 @@
+"""Plans nodes: folds constants, lets every node choose what runs it, and gives every value its memory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from pyquant import native
+from pyquant.dtypes import FLOAT32
+from pyquant.errors import GraphError, OptionError, UnsupportedOp
+from pyquant.graph import Model, Node, Subgraph, Tensor
+from pyquant.ops import find
+from pyquant.run.arena import Block, place
+from pyquant.run.branches import FLOWS, Branch, Family, Loop, Rest
+from pyquant.run.choose import Chooser
+from pyquant.run.feeds import Names, input_names
+from pyquant.run.flatten import Flat, Handles, Variables, flatten
+from pyquant.run.limits import unpacked_bytes
+from pyquant.run.plan import CWork, Layout, Plan, Step
+from pyquant.run.resolve import check_size, constant_value, initial_code, stand_ins
+
+Constants = dict[Tensor, np.ndarray]
+
+
+def planned(
+    model: Model,
+    graph: Subgraph,
+    chooser: Chooser,
+    keep: Collection[Tensor] | str = (),
+    observers: Collection[Tensor] = (),
+    shapes: Mapping[str, Sequence[int]] = MappingProxyType({}),
+) -> Plan:
+    """As compile, with the choice's circumstances."""
+    context = Context(chooser, Variables(), (graph,))
+    flat = flatten(graph, context.variables)
+    _check_ends(flat)
+    names = input_names(model, graph)
+    given = {t: t for t in flat.inputs}
+    for name, shape in shapes.items():
+        if names.get(name) not in given:
+            raise OptionError(f"shapes: no input is {name!r}; the inputs are {', '.join(map(repr, names)) or 'none'}")
+        given[names[name]] = replace(names[name], shape=tuple(map(int, shape)), shape_signature=None)
+    for tensor in given.values():
+        check_size(tensor)
+    for once in flat.once:
+        context.initialize(once)
+    return context.plan(Task(flat, given, Wanted(flat.outputs, keep, tuple(observers)), names))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a plan is asked for."""
+
+    outputs: Sequence[Tensor]
+    keep: Collection[Tensor] | str = ()
+    observers: Sequence[Tensor] = ()
+
+    def beyond(self, made: Collection[Tensor]) -> Wanted:
+        """What is left to ask for once some tensors are made."""
+        keep = self.keep if isinstance(self.keep, str) else [t for t in self.keep if t not in made]
+        return Wanted([t for t in self.outputs if t not in made], keep, [t for t in self.observers if t not in made])
+
+
+@dataclass(frozen=True)
+class Task:
+    """Nodes to plan. given: the inputs, each with a stand-in of the shape that it has in this plan."""
+
+    flat: Flat
+    given: Mapping[Tensor, Tensor]
+    wanted: Wanted
+    names: Names = field(default_factory=dict)
+    constants: Constants = field(default_factory=dict)  # what earlier plans have computed already
+    shown: Mapping[Tensor, Tensor] = field(default_factory=dict)  # and what stands in for it
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the plans of one model share. within: the subgraphs that are being planned, the outermost first."""
+
+    chooser: Chooser
+    variables: Variables
+    within: tuple[Subgraph, ...]
+
+    def plan(self, task: Task) -> Plan:
+        chooser = self.chooser.afresh()
+        planning = Planning(replace(self, chooser=chooser), task)
+        steps = list(planning.steps())
+        records = {t: chooser.observer(planning.stand_in(t)) for t in planning.observable(task.wanted.observers, steps)}
+        steps = _with_observers(steps, {planning.stand_in(t): step for t, step in records.items()})
+        kept = planning.kept(steps)
+        layout = planning.layout(steps, kept, {t: step.outputs[0] for t, step in records.items()})
+        chooser.meter.hold(layout.arena_bytes, "the arena")
+        program, work = _program(steps, layout)
+        ends = (tuple(task.given), tuple(task.wanted.outputs), kept, task.names)
+        return Plan(steps, work, program, layout, *ends, chooser.threads, chooser.meter.needs)
+
+    def family(self, node: Node, graph: Subgraph, handles: Handles, inputs: Sequence[Tensor | None]) -> Family:
+        """The plans of a subgraph that a node runs, with these of the node's inputs."""
+        if any(graph is outer for outer in self.within):
+            raise GraphError(f"{node.label}: subgraph {graph.name!r} runs itself")
+        if len(graph.inputs) != len(inputs):
+            raise GraphError(
+                f"{node.label}: subgraph {graph.name!r} takes {len(graph.inputs)} inputs, not {len(inputs)}"
+            )
+        flat = flatten(graph, self.variables, [None if t is None else handles.get(t) for t in inputs])
+        for inner, outer in zip(graph.inputs, inputs, strict=True):
+            if outer is None or inner.dtype != outer.dtype:
+                raise GraphError(f"{node.label}: input {inner.name!r} of subgraph {graph.name!r} is not {inner.dtype}")
+        _check_ends(flat)
+        own = replace(self, within=(*self.within, graph))
+        for once in flat.once:
+            own.initialize(once)
+
+        def plan(shapes: Sequence[tuple[int, ...]]) -> Plan:
+            return own.plan(Task(flat, _of_shapes(flat.inputs, shapes), Wanted(flat.outputs)))
+
+        return Family(plan)
+
+    def initialize(self, graph: Subgraph) -> None:
+        """Run what a model runs once, before anything else: its variables begin with what it leaves."""
+        if graph in self.variables.initialized:
+            return
+        self.variables.initialized.add(graph)
+        flat = flatten(graph, self.variables)
+        if flat.inputs:
+            raise GraphError(f"subgraph {graph.name!r}, which is called once, takes inputs")
+        own = replace(self, within=(*self.within, graph))
+        session = own.plan(Task(flat, {}, Wanted(flat.outputs))).session()
+        session.run()
+        self.variables.initial.update(session.variables())
+
+
+class Planning:
+    """The making of one plan. constants: values known so far; shown: what stands in for a tensor, if not itself."""
+
+    def __init__(self, context: Context, task: Task) -> None:
+        self.context, self.task = context, task
+        self.chooser = context.chooser
+        self.nodes = task.flat.nodes
+        self.shown = {**task.shown, **{t: own for t, own in task.given.items() if t is not own}}
+        self.written = set(task.given)
+        self.constants = {**task.constants, **self._constants_of_file()}
+        self.rest: list[Node] = []
+
+    def stand_in(self, tensor: Tensor) -> Tensor:
+        return self.shown.get(tensor, tensor)
+
+    def steps(self) -> Iterator[Step]:
+        """A step for each node, in order. Nodes of constants alone are computed here; their outputs join the constants.
+
+        The last one may stand for all that is left.
+        """
+        for i, node in enumerate(self.nodes):
+            self._check_order(node)
+            seen = replace(node, inputs=[None if t is None else self.stand_in(t) for t in node.inputs])
+            operator = find(node.op)
+            known = [t is None or t in self.constants for t in node.inputs]
+            if operator is not None and operator.flow in FLOWS:
+                flow, shapes = self._flow(seen, operator.flow)
+            else:
+                flow, shapes = None, self.chooser.shapes(seen)
+            if shapes is None:
+                yield self._rest(i, seen, flow)
+                return
+            self.written.update(node.outputs)
+            made = stand_ins(node, seen, shapes)
+            self.shown.update((t, own) for t, own in zip(node.outputs, made, strict=True) if t is not own)
+            seen = replace(seen, outputs=made)
+            if flow is not None:
+                yield Step(node.op, "subgraphs", self._values(seen), tuple(made), node, flow)
+            elif operator is not None and (operator.by_shape or (node.inputs and all(known) and operator.pure)):
+                self._fold(node, seen)
+                yield Step(node.op, "constant", (), tuple(made), node)
+            else:
+                yield replace(self.chooser.step(seen), node=node)
+
+    def _fold(self, node: Node, seen: Node) -> None:
+        arrays = [None if t is None else self.constants.get(t) for t in node.inputs]
+        for tensor, constant in zip(node.outputs, self.chooser.fold(seen, arrays), strict=True):
+            value = constant_value(constant)
+            assert value is not None
+            self.shown[tensor] = constant
+            self.constants[tensor] = self.constants[constant] = np.require(value, requirements=["C", "ALIGNED"])
+
+    def _flow(self, node: Node, kind: str) -> tuple[Branch | Loop, list[tuple[int, ...]] | None]:
+        """What runs the subgraphs of a node, and the shapes of its outputs where they are known."""
+        handles, (first, second) = self.task.flat.handles, _two(node)
+        flow: Branch | Loop
+        if kind == "branch":
+            families = [self.context.family(node, graph, handles, node.inputs[1:]) for graph in (first, second)]
+            flow = Branch(node.label, *families)
+        else:
+            families = [self.context.family(node, graph, handles, node.inputs) for graph in (first, second)]
+            flow = Loop(node.label, self.chooser.meter.limits, *families)
+        for graph in (first, second) if kind == "branch" else (second,):
+            if [t.dtype for t in graph.outputs] != [t.dtype for t in node.outputs]:
+                raise GraphError(
+                    f"{node.label}: the outputs of subgraph {graph.name!r} have other types or another number"
+                )
+        shapes = flow.shapes([t.shape for t in self._values(node) if t is not None])
+        return flow, None if shapes is None else list(shapes)
+
+    def _values(self, node: Node) -> tuple[Tensor | None, ...]:
+        """The inputs of a node that are no handles."""
+        return tuple(t for t in node.inputs if t not in self.task.flat.handles)
+
+    def _rest(self, i: int, seen: Node, flow: Branch | Loop | None) -> Step:
+        """The node with outputs of unknown shapes, and what is left after it."""
+        node, self.rest = self.nodes[i], self.nodes[i:]
+        later = self.nodes[i + 1 :]
+        wanted = self.task.wanted.beyond({*self.written, *self.constants})
+        read = {t for n in later for t in n.inputs if t is not None}
+        before = [t for t in self.written if t in read and t not in self.constants and not t.is_variable]
+        flat = replace(self.task.flat, nodes=later, outputs=list(wanted.outputs))
+        inputs, constants, shown = [*before, *node.outputs], dict(self.constants), dict(self.shown)
+        context = self.context
+        for n in later:
+            self.chooser.known(n)
+
+        def plan(shapes: Sequence[tuple[int, ...]]) -> Plan:
+            return context.plan(Task(flat, _of_shapes(inputs, shapes), wanted, {}, constants, shown))
+
+        values = self._values(seen)
+        rest = Rest(node, flow or self.chooser.dynamic(seen), len(values), Family(plan))
+        return Step(node.op, "by values", (*values, *map(self.stand_in, before)), (), node, rest)
+
+    def _constants_of_file(self) -> Constants:
+        """The values that the file holds for what the nodes and the caller read."""
+        read = [t for node in self.nodes for t in node.inputs if t is not None] + list(self.task.wanted.outputs)
+        written = {*self.task.given, *(t for node in self.nodes for t in node.outputs), *self.task.flat.handles}
+        constants: Constants = {}
+        for tensor in read:
+            known = tensor in written or tensor in constants or tensor in self.task.constants
+            if known or tensor.is_variable:
+                continue
+            check_size(tensor)
+            if tensor.dtype.bits < 8:
+                self.chooser.meter.hold(unpacked_bytes(tensor), f"tensor {tensor.name!r}")
+            value = constant_value(tensor)
+            if value is None:
+                raise GraphError(f"tensor {tensor.name!r} is read, but nothing writes it")
+            constants[tensor] = np.require(value, requirements=["C", "ALIGNED"])
+        return constants
+
+    def _check_order(self, node: Node) -> None:
+        for tensor in node.inputs:
+            known = tensor is None or tensor in self.written or tensor in self.constants or tensor.is_variable
+            if tensor is not None and not known and tensor not in self.task.flat.handles:
+                raise GraphError(f"{node.label}: input {tensor.name!r} is read before it is written")
+        for tensor in node.outputs:
+            if tensor in self.written or tensor.is_constant:
+                raise GraphError(f"{node.label}: output {tensor.name!r} already has a value")
+
+    def observable(self, observers: Sequence[Tensor], steps: Sequence[Step]) -> list[Tensor]:
+        """Those of the observers that have a value in this plan."""
+        for tensor in observers:
+            if tensor.dtype is not FLOAT32:
+                raise OptionError(f"observers: tensor {tensor.name!r} is {tensor.dtype}, expected float32")
+        return [t for t in observers if t in self.written or t in self.constants]
+
+    def kept(self, steps: Sequence[Step]) -> tuple[Tensor, ...]:
+        """The outputs and the tensors to keep that have a value in this plan."""
+        wanted, later = self.task.wanted, {t for node in self.rest for t in node.outputs}
+        computed = dict.fromkeys(
+            [*self.task.given, *(t for s in steps if s.node for t in s.node.outputs if t in self.written)]
+        )
+        kept = dict.fromkeys([*wanted.outputs, *(computed if isinstance(wanted.keep, str) else wanted.keep)])
+        for tensor in kept:
+            if not (tensor in computed or tensor in self.constants or tensor in later):
+                raise OptionError(f"keep: tensor {tensor.name!r} never has a value")
+        return tuple(t for t in kept if t not in later)
+
+    def layout(self, steps: Sequence[Step], kept: Sequence[Tensor], observers: Mapping[Tensor, Tensor]) -> Layout:
+        """Arena offsets from lifetimes. A view has the memory of the tensor that it shows, which then lives as long."""
+        constants = {self.stand_in(t): value for t, value in self.constants.items()}
+        owner: dict[Tensor, Tensor] = {}
+        first: dict[Tensor, int] = dict.fromkeys(self.task.given.values(), -1)
+        last: dict[Tensor, int] = {}
+        for i, step in enumerate(steps):
+            if step.kernel == "view":
+                assert step.inputs[0] is not None
+                owner[step.outputs[0]] = owner.get(step.inputs[0], step.inputs[0])
+            for tensor in (*step.inputs, *step.outputs):
+                if tensor is not None and tensor not in constants:
+                    home = owner.get(tensor, tensor)
+                    first.setdefault(home, i)
+                    last[home] = i
+        initial = self.context.variables.initial
+        variables = tuple((t, initial.get(t, initial_code(t))) for t in first if t.is_variable)
+        for tensor in (*(t for t, _ in variables), *observers.values()):
+            first[tensor], last[tensor] = -1, len(steps)
+        for tensor in map(self.stand_in, kept):
+            if tensor not in constants:
+                last[owner.get(tensor, tensor)] = len(steps)
+        blocks = [Block(unpacked_bytes(t), start, last.get(t, -1)) for t, start in first.items()]
+        offsets, arena_bytes = place(blocks)
+        by_owner = dict(zip(first, offsets, strict=True))
+        offsets_of = by_owner | {t: by_owner[home] for t, home in owner.items()}
+        return Layout(arena_bytes, offsets_of, constants, variables, observers, self.shown)
+
+
+def _check_ends(flat: Flat) -> None:
+    for tensor in (*flat.inputs, *flat.outputs):
+        if tensor.dtype.numpy is None:
+            raise UnsupportedOp(f"input or output {tensor.name!r} holds {tensor.dtype}, which cannot be run")
+        check_size(tensor)
+
+
+def _of_shapes(tensors: Sequence[Tensor], shapes: Sequence[tuple[int, ...]]) -> dict[Tensor, Tensor]:
+    """Each tensor with itself, or a stand-in of another shape."""
+    pairs = zip(tensors, shapes, strict=True)
+    return {
+        t: t if t.shape == s and not t.is_constant else replace(t, shape=s, shape_signature=None, buffer=None)
+        for t, s in pairs
+    }
+
+
+def _two(node: Node) -> list[Subgraph]:
+    if len(node.subgraphs) != 2:
+        raise GraphError(f"{node.label}: found {len(node.subgraphs)} subgraphs, expected 2")
+    return list(node.subgraphs.values())
+
+
+def _with_observers(steps: Sequence[Step], records: Mapping[Tensor, Step]) -> list[Step]:
+    """Each observer right after the step that makes its tensor; first of all for what no step makes."""
+    made = {t for step in steps for t in step.outputs}
+    result = [observer for t, observer in records.items() if t not in made]
+    for step in steps:
+        result += [step, *(records[t] for t in step.outputs if t in records)]
+    return result
+
+
+def _program(steps: Sequence[Step], layout: Layout) -> tuple[native.Plan, list[range | Step]]:
+    """The C steps as one program, and what a session does in turn: ranges of it, and steps of NumPy."""
+    index: dict[Tensor, int] = {}
+    planned: list[native.PlannedStep] = []
+    work: list[range | Step] = []
+    for step in steps:
+        if isinstance(step.work, CWork):
+            c = step.work
+            inputs = tuple(None if t is None else index.setdefault(t, len(index)) for t in step.inputs)
+            outputs = tuple(index.setdefault(t, len(index)) for t in step.outputs)
+            planned.append(native.PlannedStep(c.row.index, c.params, inputs, outputs, c.units, c.chunk))
+            before = work.pop() if work and isinstance(work[-1], range) else range(len(planned) - 1, len(planned))
+            assert isinstance(before, range)
+            work.append(range(before.start, len(planned)))
+        elif step.work is not None:
+            work.append(step)
+    constants, offsets = layout.constants, layout.offsets
+    tensors = [constants[t] if t in constants else native.Piece(offsets[t], unpacked_bytes(t)) for t in index]
+    return native.Plan(tensors, planned, layout.arena_bytes), work
