@@ -1,17 +1,21 @@
 """What operators mean: one file per family, each operator one value."""
 
 from pyquant.ops import activation as activation
+from pyquant.ops import arrange as arrange
 from pyquant.ops import binary as binary
 from pyquant.ops import concatenation as concatenation
 from pyquant.ops import conv as conv
+from pyquant.ops import create as create
 from pyquant.ops import flow as flow
 from pyquant.ops import fully_connected as fully_connected
+from pyquant.ops import gather as gather
 from pyquant.ops import pad as pad
 from pyquant.ops import pool as pool
 from pyquant.ops import quantize as quantize
 from pyquant.ops import reduce as reduce
 from pyquant.ops import resize as resize
 from pyquant.ops import shape as shape
+from pyquant.ops import slices as slices
 from pyquant.ops import softmax as softmax
 from pyquant.ops.operator import Call, Fixed, Kernel, Launch, Operator, Product, SameAs, Slot
 from pyquant.ops.registry import OPERATORS, find, get, register

@@ -91,7 +91,5 @@ IF = register(
 WHILE = register(Operator("WHILE", ANYTHING, RESULTS, declared, {}, options="WhileOptions", flow="loop"))
 
 STABLEHLO_COMPOSITE = register(
-    Operator(
-        "STABLEHLO_COMPOSITE", ANYTHING, RESULTS, declared, {}, options="StableHLOCompositeOptions", flow="inline"
-    )
+    Operator("STABLEHLO_COMPOSITE", ANYTHING, RESULTS, declared, {}, options="StableHLOCompositeOptions", flow="inline")
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -83,13 +82,13 @@ class Chooser:
                 self.afresh(),
                 replace(node, inputs=[_valued(t, a) for t, a in zip(node.inputs, arrays, strict=True)]),
             )
-            call = resolve(seen, self.numerics)
-            shapes = shapes_of(call)
-            sizes = [
-                math.prod(max(n, 0) for n in shape) * t.dtype.bits // 8
+            shapes = shapes_of(resolve(seen, self.numerics))
+            seen.outputs = [
+                t if min(shape, default=0) < 0 else replace(t, shape=shape, shape_signature=None)
                 for t, shape in zip(node.outputs, shapes, strict=True)
             ]
-            chooser.meter.hold(sum(sizes), node.label)
+            chooser.meter.hold(sum(map(unpacked_bytes, seen.outputs)), node.label)
+            call = resolve(seen, self.numerics)
             return evaluate(call, reference(call), arrays)
 
         return evaluate_

@@ -159,6 +159,8 @@ def _check_products(call: Call) -> None:
     """Integers meet weights and biases of integers; floats meet any weights, and biases of floats."""
     slots = list(zip(call.operator.slots(call.node.inputs), call.node.inputs, strict=True))
     real = any(t is not None and slot.role == "activation" and t.dtype.is_float for slot, t in slots)
+    if not any(slot.role == "activation" for slot, _ in slots):
+        return
     for slot, tensor in slots:
         if tensor is not None and slot.role in ("weight", "bias"):
             whole = tensor.dtype.lo is not None

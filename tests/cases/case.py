@@ -33,6 +33,8 @@ class Value:
     def random(self, rng: np.random.Generator) -> np.ndarray:
         kind = dtype(self.dtype)
         assert kind.numpy is not None
+        if kind.name == "bool":
+            return rng.random(self.shape) < 0.5
         if kind.is_float:
             low, high = (-4.0 if self.low is None else self.low), (4.0 if self.high is None else self.high)
             return rng.uniform(low, high, self.shape).astype(kind.numpy)
