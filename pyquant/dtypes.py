@@ -29,6 +29,13 @@ class DType:
         """True for the integer types that carry activations or weights with a scale."""
         return self.name in ("int8", "uint8", "int16", "int4", "int2", "uint4")
 
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The least and the greatest integer. Raises GraphError for a type that holds none."""
+        if self.lo is None or self.hi is None:
+            raise GraphError(f"{self} holds no integers")
+        return self.lo, self.hi
+
     def __repr__(self) -> str:
         return self.name
 

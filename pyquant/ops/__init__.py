@@ -9,6 +9,8 @@ from pyquant.ops import create as create
 from pyquant.ops import flow as flow
 from pyquant.ops import fully_connected as fully_connected
 from pyquant.ops import gather as gather
+from pyquant.ops import leaky as leaky
+from pyquant.ops import normalize as normalize
 from pyquant.ops import pad as pad
 from pyquant.ops import pool as pool
 from pyquant.ops import quantize as quantize
@@ -17,6 +19,7 @@ from pyquant.ops import resize as resize
 from pyquant.ops import shape as shape
 from pyquant.ops import slices as slices
 from pyquant.ops import softmax as softmax
+from pyquant.ops import unary as unary
 from pyquant.ops.operator import Call, Fixed, Kernel, Launch, Operator, Product, SameAs, Slot
 from pyquant.ops.registry import OPERATORS, find, get, register
 from pyquant.ops.versions import lowest_version

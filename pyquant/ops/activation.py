@@ -44,10 +44,15 @@ def relu_codes(lo: float, hi: float, call: Call, x: np.ndarray) -> np.ndarray:
 
 
 def through_float(function: Callable[[np.ndarray], np.ndarray], call: Call, x: np.ndarray) -> np.ndarray:
-    """8-bit codes by way of the real function, in float32. TFLite multiplies by the reciprocal of the output scale."""
+    """8-bit codes by way of the real function, in float32. TFLite multiplies by the reciprocal of the output scale.
+
+    What int32 does not hold is its least number in TFLite; LiteRT saturates.
+    """
     source, y = call["x"], call["y"]
     real = function(source.scale * (x.astype(np.float32) - np.float32(source.zero_point)))
-    return saturate(round_half_away(real * (np.float32(1) / y.scale)) + np.float32(y.zero_point), y)
+    codes = round_half_away(real * (np.float32(1) / y.scale)) + np.float32(y.zero_point)
+    held = (np.abs(codes) < 2.0**31) | (call.numerics == "litert")
+    return saturate(np.where(held, codes, -(2.0**31)), y)
 
 
 def logistic(x: np.ndarray) -> np.ndarray:

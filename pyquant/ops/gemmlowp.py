@@ -15,6 +15,13 @@ EXP_FACTORS = {j: round(2**31 * float(np.exp(-(2.0**j)))) for j in range(-2, 5)}
 EXP_EIGHTH = round(2**31 * float(np.exp(-1 / 8)))
 ONE_THIRD = round(2**31 / 3)
 
+# Q0 of the coefficients of log
+FOURTH_ROOT = 2.0**0.25
+SQRT_HALF, ROOT, LN_2 = (round(2**31 * c) for c in (2**-0.5, 1 / FOURTH_ROOT, float(np.log(2))))
+LOG_N, LOG_D, LOG_I, LOG_F = (
+    round(2**31 * c) for c in (11 / 240 * FOURTH_ROOT, FOURTH_ROOT / 20, 2 / FOURTH_ROOT - FOURTH_ROOT, FOURTH_ROOT / 4)
+)
+
 
 def exp_negative(a: Integers, k: int) -> Integers:
     """exp(a) in Q0 for a <= 0 in Qk, k <= 5: a polynomial on the last quarter, a factor for each bit above it."""
@@ -55,11 +62,52 @@ def reciprocal(v: Integers, digits: int) -> tuple[Integers, Integers]:
     return one_over_one_plus((v << zeros) - (1 << 31)), digits - zeros
 
 
+def inverse_square_root(v: Integers) -> tuple[Integers, Integers]:
+    """1 / sqrt(v) for v >= 0 -> (m, e) as of fixed.multiply: five steps of Newton's method in Q3; (1, 0) up to 1."""
+    mul = saturating_doubling_high_mul
+    shift = np.full(v.shape, 11, np.int64)
+    value = np.maximum(v, 1)
+    while np.any(large := value >= 1 << 29):
+        value, shift = np.where(large, value >> 2, value), shift + large
+    spare = (leading_zeros(value) - 1) // 2 - 1
+    shift = shift - spare
+    half_of = rounding_shift_right((value << (2 * spare)) >> 1, 1)
+    x = np.full(v.shape, 1 << 28, np.int64)
+    for _ in range(5):
+        cube = _shift_left(mul(mul(x, x), x), 6)
+        x = _shift_left(mul(3 << 27, x) - mul(half_of, cube), 3)
+    x = mul(x, 1518500250)  # sqrt(1/2)
+    x, shift = np.where(shift < 0, x << np.maximum(-shift, 0), x), np.maximum(shift, 0)
+    return np.where(v <= 1, INT32_MAX, x), np.where(v <= 1, 0, -shift)
+
+
+def log_positive(v: Integers, i: int, o: int) -> Integers:
+    """log(v) in Qo for v >= 1 in Qi: the power of two, and a quotient of polynomials for the rest, around 2**(-1/4)."""
+    mul = saturating_doubling_high_mul
+    bits = o + 1  # of the sum, which has room for a doubling
+    quarter = rounding_shift_right(1 << 29, bits)
+    zeros = leading_zeros(v)
+    rest_a = _shift_left(mul(v << (zeros - 1), SQRT_HALF), 1)
+    power_a = _shift_left(i - zeros, 31 - bits) + quarter
+    room = leading_zeros(np.maximum(mul(v, SQRT_HALF), 1)) - 1
+    rest_b = _shift_left(v, room)
+    power_b = _shift_left(i - room, 31 - bits) - quarter
+    rest, power = np.minimum(rest_a, rest_b), np.maximum(power_a, power_b)
+    total = rest + ROOT
+    mean = np.where(total >= 0, total + 1, -((1 - total) // 2 * 2)) // 2
+    q = 2 * (rest - ROOT)
+    square = mul(q, q)
+    numerator = mul(q, rest) + mul(mul(q, square), LOG_N)
+    denominator = mul(mean, LOG_I + q + mul(LOG_D, square)) + mul(LOG_F, q)
+    fraction = mul(rounding_shift_right(numerator, bits), one_over_one_plus(denominator))
+    return _shift_left(mul(power, LN_2) + fraction, 1)
+
+
 def leading_zeros(v: Integers) -> Integers:
     """Of v > 0 in 32 bits."""
     return 32 - np.frexp(v.astype(np.float64))[1].astype(np.int64)
 
 
-def _shift_left(x: Integers, n: int) -> Integers:
+def _shift_left(x: Integers, n: Integers | int) -> Integers:
     shifted: Integers = np.clip(x << n, INT32_MIN, INT32_MAX)
     return shifted

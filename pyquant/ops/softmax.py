@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -11,7 +10,6 @@ from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.fixed import (
     multiply,
     quantize_multiplier,
-    round_half_away,
     rounding_shift_right,
     saturating_doubling_high_mul,
 )
@@ -19,6 +17,7 @@ from pyquant.native import libm
 from pyquant.ops.clamp import saturate
 from pyquant.ops.gemmlowp import exp_negative, leading_zeros, reciprocal
 from pyquant.ops.kinds import typed_kernels
+from pyquant.ops.lut import int16_table, lookup
 from pyquant.ops.operator import Call, Fixed, Floor, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
@@ -83,28 +82,8 @@ def int16_multiplier(call: Call) -> tuple[int, int]:
     return int(m), int(e)
 
 
-def int16_table(function: Callable[[np.ndarray], np.ndarray], lo: float, hi: float) -> np.ndarray:
-    """513 nodes of a function on lo..hi, in units of 2**-15, less half of the bend up to the next. -> (513,) int16"""
-    step, steps = (hi - lo) / 512, 2.0**15
-    at = lo + np.arange(512) * step
-    node, following, middle = (function(t) * steps for t in (at, lo + np.arange(1, 513) * step, at + step / 2))
-    chord = round_half_away((following + round_half_away(node)) / 2)
-    bend = round_half_away((chord - round_half_away(middle)) / 2)
-    last = round_half_away(function(np.array([hi])) * steps)
-    table: np.ndarray = np.clip(np.append(round_half_away(node) - bend, last), -32768, 32767).astype(np.int16)
-    return table
-
-
-def lookup(table: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Linear interpolation between the nodes of an int16 table. x: int16 values in int64 -> int64"""
-    i, fraction = 256 + (x >> 7), x & 127
-    slope = (table[i + 1] - table[i]).astype(np.int64)
-    y: np.ndarray = table[i].astype(np.int64) + ((slope * fraction + 64) >> 7)
-    return y
-
-
-EXP = int16_table(lambda x: libm("exp", x), -10.0, 0.0)
-RECIPROCAL = int16_table(lambda x: 1 / (1 + x), 0.0, 1.0)
+EXP = int16_table(lambda x: libm("exp", x), -10.0, 0.0, 2.0**15)
+RECIPROCAL = int16_table(lambda x: 1 / (1 + x), 0.0, 1.0, 2.0**15)
 
 
 def softmax_params(call: Call) -> Launch | None:

@@ -44,7 +44,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Case:
-    """One operator application. Integer outputs must be equal; `tolerance` is for floats, relative to the output range.
+    """One operator application. Integer outputs must be equal; `tolerance` is for floats, relative to the greatest.
 
     oracles: the runtimes that can run it, with their reference kernels.
     """

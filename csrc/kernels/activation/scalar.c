@@ -24,3 +24,25 @@ void tanh_f32_scalar(const pq_step *step, int32_t begin, int32_t end) {
     float *restrict y = step->out[0];
     for (int32_t i = begin; i < end; i++) y[i] = tanhf(x[i]);
 }
+
+#define KERNEL(NAME, VALUE) \
+    void NAME##_f32_scalar(const pq_step *step, int32_t begin, int32_t end) { \
+        const pq_activation p = *(const pq_activation *)step->params; \
+        const float *restrict in = step->in[0]; \
+        float *restrict y = step->out[0]; \
+        (void)p; \
+        for (int32_t i = begin; i < end; i++) { \
+            const float x = in[i]; \
+            y[i] = VALUE; \
+        } \
+    }
+
+KERNEL(leaky_relu, x > 0 ? x : x * p.lo)
+KERNEL(hard_swish, x * pq_clampf(x + 3, 0, 6) / 6)
+KERNEL(gelu, 0.5f * x * (p.lo > 0 ? 1 + tanhf(0.7978845608f * (x + 0.044715f * x * x * x)) : erfcf(x * -0.70710678118654752440f)))
+KERNEL(abs, fabsf(x))
+KERNEL(square, x * x)
+KERNEL(sqrt, sqrtf(x))
+KERNEL(rsqrt, 1 / sqrtf(x))
+KERNEL(exp, expf(x))
+KERNEL(log, logf(x))
