@@ -1,8 +1,10 @@
 """What operators mean: one file per family, each operator one value."""
 
 from pyquant.ops import activation as activation
+from pyquant.ops import arithmetic as arithmetic
 from pyquant.ops import arrange as arrange
 from pyquant.ops import binary as binary
+from pyquant.ops import compare as compare
 from pyquant.ops import concatenation as concatenation
 from pyquant.ops import conv as conv
 from pyquant.ops import create as create
@@ -14,7 +16,9 @@ from pyquant.ops import normalize as normalize
 from pyquant.ops import pad as pad
 from pyquant.ops import pool as pool
 from pyquant.ops import quantize as quantize
+from pyquant.ops import rank as rank
 from pyquant.ops import reduce as reduce
+from pyquant.ops import reductions as reductions
 from pyquant.ops import resize as resize
 from pyquant.ops import shape as shape
 from pyquant.ops import slices as slices

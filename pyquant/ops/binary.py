@@ -128,17 +128,17 @@ def sum_params(call: Call) -> Launch | None:
     scaling = {"sign": SIGNS[call.operator.name]} if call["y"].dtype.is_float else None
     if scaling is None and call["y"].is_quantized:
         scaling = sum_scaling(call)
-    return _launch(call, scaling)
+    return binary_launch(call, scaling)
 
 
 def product_params(call: Call) -> Launch | None:
     scaling: dict[str, int] | None = {} if call["y"].dtype.is_float else None
     if scaling is None and call["y"].is_quantized:
         scaling = product_scaling(call)
-    return _launch(call, scaling)
+    return binary_launch(call, scaling)
 
 
-def _launch(call: Call, scaling: dict[str, int] | None) -> Launch | None:
+def binary_launch(call: Call, scaling: dict[str, int] | None) -> Launch | None:
     a, b, y = call["a"], call["b"], call["y"]
     loops = broadcast_loops(a.shape, b.shape)
     if scaling is None or loops is None or not a.dtype == b.dtype == y.dtype:

@@ -3,50 +3,68 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from pyquant.errors import ShapeError
 from pyquant.fixed import multiply, quantize_multiplier, wrap32
+from pyquant.ops.axes import axis_of
 from pyquant.ops.clamp import saturate
 from pyquant.ops.kinds import QUANTIZED, typed_kernels
-from pyquant.ops.operator import Call, Floor, Launch, Operator, Shape, Slot
+from pyquant.ops.operator import Call, Floor, Launch, Operator, Reference, Shape, Slot
 from pyquant.ops.registry import register
 
+# of the terms of each result, in row-major order, (terms, results) -> the results
+Reduced = Callable[[Call, np.ndarray], np.ndarray]
 
-def reduced_axes(call: Call, rank: int) -> tuple[int, ...]:
-    """The axes that the constant input "axes" names, each once, counted from the front."""
-    named = call["axes"].data
+
+def reduced_axes(call: Call, rank: int, named: np.ndarray | None = None) -> tuple[int, ...]:
+    """The axes that the input "axes" names, each once, counted from the front. named: its value in a run."""
+    named = call.constant("axes") if named is None else named
     if named is None:
         raise ShapeError(f"{call.label}: axes must be constant")
-    if any(not -rank <= axis < rank for axis in named.flat):
-        raise ShapeError(f"{call.label}: axes {named.ravel().tolist()} of an input of rank {rank}")
-    return tuple(sorted({int(axis) % rank for axis in named.flat}))
+    return tuple(sorted({axis_of(call, axis, rank) for axis in named.flat}))
 
 
-def reduced_shape(call: Call, x: Shape, axes: Shape | None = None) -> list[Shape]:
-    reduced, keep = reduced_axes(call, len(x)), call.options.keep_dims
-    if not call["x"].dtype.is_float and any(x[i] == 0 for i in reduced):
-        raise ShapeError(f"{call.label}: integers have no mean of no elements, input is {x}")
+def reduced_any_shape(call: Call, x: Shape, axes: Shape | None = None) -> list[Shape]:
+    keep = call.options.keep_dims
+    if call.constant("axes") is None:
+        return [(-1,) * (len(x) if keep else max(len(x) - call["axes"].size, 0))]
+    reduced = reduced_axes(call, len(x))
     return [tuple(1 if i in reduced else n for i, n in enumerate(x) if keep or i not in reduced)]
 
 
-def mean_float(call: Call, x: np.ndarray, axes: np.ndarray) -> np.ndarray:
+def reduced_shape(call: Call, x: Shape, axes: Shape | None = None) -> list[Shape]:
+    if not call["x"].dtype.is_float and 0 in x and any(x[i] == 0 for i in reduced_axes(call, len(x))):
+        raise ShapeError(f"{call.label}: integers have no mean of no elements, input is {x}")
+    return reduced_any_shape(call, x, axes)
+
+
+def reduction(function: Reduced) -> Reference:
+    def reduce(call: Call, x: np.ndarray, axes: np.ndarray) -> np.ndarray:
+        reduced, keep = reduced_axes(call, x.ndim, axes), call.options.keep_dims
+        terms = math.prod(x.shape[i] for i in reduced)
+        shape = tuple(1 if i in reduced else n for i, n in enumerate(x.shape) if keep or i not in reduced)
+        first = np.moveaxis(x, reduced, range(len(reduced))).reshape(terms, math.prod(shape))
+        return function(call, first).reshape(shape)
+
+    return reduce
+
+
+def mean_float(call: Call, terms: np.ndarray) -> np.ndarray:
     """Sums grow term by term, in float32; the mean of nothing is NaN."""
-    terms = _terms_first(call, x)
-    total = np.cumsum(terms, axis=0)[-1] if len(terms) else np.zeros(terms.shape[1], x.dtype)
+    total = np.cumsum(terms, axis=0)[-1] if len(terms) else np.zeros(terms.shape[1], terms.dtype)
     means: np.ndarray = total / np.float32(len(terms))
-    return means.reshape(reduced_shape(call, x.shape)[0])
+    return means
 
 
-def mean_quantized(call: Call, x: np.ndarray, axes: np.ndarray) -> np.ndarray:
-    terms = _terms_first(call, x)
+def mean_quantized(call: Call, terms: np.ndarray) -> np.ndarray:
     p = mean_scaling(call, len(terms))
     total = wrap32(terms.sum(axis=0, dtype=np.int64) + p["offset"])
     means = multiply(total, p["multiplier"], p["exponent"]) + p["zero_point"]
-    return saturate(means, call["y"]).reshape(reduced_shape(call, x.shape)[0])
+    return saturate(means, call["y"])
 
 
 def mean_scaling(call: Call, terms: int) -> dict[str, Any]:
@@ -89,14 +107,6 @@ def _positions(shape: Shape, axes: Sequence[int]) -> np.ndarray:
     return positions
 
 
-def _terms_first(call: Call, x: np.ndarray) -> np.ndarray:
-    """(terms of one mean in row-major order, means)"""
-    reduced = reduced_axes(call, x.ndim)
-    terms = math.prod(x.shape[i] for i in reduced)
-    means = math.prod(n for i, n in enumerate(x.shape) if i not in reduced)
-    return np.moveaxis(x, reduced, range(len(reduced))).reshape(terms, means)
-
-
 MEAN = register(
     Operator(
         "MEAN",
@@ -104,7 +114,7 @@ MEAN = register(
         inputs=(Slot("x"), Slot("axes", role="data")),
         outputs=(Slot("y", floors=(Floor(("x",), {"int8": 2.0**-20, "int16": 2.0**-12}),)),),
         shape=reduced_shape,
-        reference={"float32": mean_float, **dict.fromkeys(QUANTIZED, mean_quantized)},
+        reference={"float32": reduction(mean_float), **dict.fromkeys(QUANTIZED, reduction(mean_quantized))},
         kernels=typed_kernels("mean", "pq_mean", mean_params),
     )
 )

@@ -27,7 +27,24 @@ INLINE CODE NAME(sum)(const pq_binary *p, CODE a, CODE b) {
 }
 
 INLINE CODE NAME(product)(const pq_binary *p, CODE a, CODE b) { return pq_clampf(a * b, (float)p->lo, (float)p->hi); }
+
+INLINE CODE NAME(quotient)(const pq_binary *p, CODE a, CODE b) { return pq_clampf(a / b, (float)p->lo, (float)p->hi); }
+
+INLINE CODE NAME(squared)(const pq_binary *p, CODE a, CODE b) {
+    (void)p;
+    return (a - b) * (a - b);
+}
 #endif
+
+INLINE CODE NAME(greater)(const pq_binary *p, CODE a, CODE b) {
+    (void)p;
+    return a < b ? b : a;
+}
+
+INLINE CODE NAME(less)(const pq_binary *p, CODE a, CODE b) {
+    (void)p;
+    return b < a ? b : a;
+}
 
 typedef CODE NAME(function)(const pq_binary *, CODE, CODE);
 
@@ -60,6 +77,18 @@ INLINE void NAME(runs)(NAME(function) *f, const pq_step *step, int32_t begin, in
 void FULL_NAME(add)(const pq_step *step, int32_t begin, int32_t end) { NAME(runs)(NAME(sum), step, begin, end); }
 
 void FULL_NAME(multiply)(const pq_step *step, int32_t begin, int32_t end) { NAME(runs)(NAME(product), step, begin, end); }
+
+void FULL_NAME(maximum)(const pq_step *step, int32_t begin, int32_t end) { NAME(runs)(NAME(greater), step, begin, end); }
+
+void FULL_NAME(minimum)(const pq_step *step, int32_t begin, int32_t end) { NAME(runs)(NAME(less), step, begin, end); }
+
+#if !INTEGER
+void FULL_NAME(divide)(const pq_step *step, int32_t begin, int32_t end) { NAME(runs)(NAME(quotient), step, begin, end); }
+
+void FULL_NAME(squared_difference)(const pq_step *step, int32_t begin, int32_t end) {
+    NAME(runs)(NAME(squared), step, begin, end);
+}
+#endif
 
 #undef INLINE
 #undef TYPE

@@ -1,0 +1,216 @@
+"""Functions of two numbers beyond sums and products: DIV, MAXIMUM, SQUARED_DIFFERENCE, POW and their like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from pyquant.errors import RangeError, ShapeError
+from pyquant.fixed import multiply, quantize_multiplier, rounding_shift_right, saturating_doubling_high_mul
+from pyquant.ops.binary import binary_launch, broadcast_shape, restate
+from pyquant.ops.clamp import clamp, saturate
+from pyquant.ops.gemmlowp import leading_zeros, reciprocal
+from pyquant.ops.kinds import QUANTIZED, RELUS, typed_kernels
+from pyquant.ops.operator import Call, Floor, Kernel, Launch, Operator, Reference, SameAs, Shape, Slot
+from pyquant.ops.registry import register
+
+Pair = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def of_arrays(function: Pair) -> Reference:
+    return lambda call, a, b: np.asarray(function(a, b))
+
+
+def divide_float(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return clamp(call, a / b)
+
+
+def divide_int(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Toward zero, as in C."""
+    _refuse_zero(call, b)
+    quotient = np.abs(a.astype(np.int64)) // np.abs(b.astype(np.int64))
+    return clamp(call, np.where((a < 0) != (b < 0), -quotient, quotient))
+
+
+def _refuse_zero(call: Call, b: np.ndarray) -> None:
+    if np.any(b == 0):
+        raise RangeError(f"{call.label}: division by zero")
+
+
+def divide_codes(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """By the reciprocal in fixed point. Right shifts of 32 and more are what x86 makes of them."""
+    x, d, y = call["a"], call["b"], call["y"]
+    top, below = np.broadcast_arrays(a.astype(np.int64) - x.zero_point, b.astype(np.int64) - d.zero_point)
+    _refuse_zero(call, below)
+    top, below = np.where(below < 0, -top, top), np.abs(below)
+    m, e = quantize_multiplier(float(x.scale / (d.scale * y.scale)))
+    inverse, over = reciprocal(below, 31)
+    size = np.where(top < 0, -2 * top - 1, np.maximum(top, 1))  # its leading zeros tell how far it can go left
+    room = np.where(top == 0, 31, leading_zeros(size) - (top > 0))
+    quotient = saturating_doubling_high_mul(saturating_doubling_high_mul(top << room, inverse), m)
+    shift = -(e - over - room)
+    near = rounding_shift_right(quotient, np.clip(shift, 0, 31))
+    far = (quotient >> np.clip(shift - 32, 0, 31)) + (quotient >= 0)
+    return clamp(
+        call, np.where(shift >= 32, far, np.where(shift < 0, quotient << np.maximum(-shift, 0), near)) + y.zero_point
+    )
+
+
+def squared_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.asarray(np.square(a - b))
+
+
+def squared_difference_codes(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Both at twice the larger scale with 7 more bits, as in a sum; the square from there to the output."""
+    x, w, y = call["a"], call["b"], call["y"]
+    twice = float(np.float32(2) * max(x.scale, w.scale))
+    out = twice * twice / float(np.float32(1 << 14) * y.scale)
+    if out >= 1:
+        raise RangeError(f"{call.label}: output scale {y.scale} must be above {twice * twice / (1 << 14)}")
+    first, second = (
+        multiply((codes.astype(np.int64) - t.zero_point) << 7, *quantize_multiplier(float(t.scale) / twice))
+        for codes, t in ((a, x), (b, w))
+    )
+    difference = first - second
+    return saturate(multiply(difference * difference, *quantize_multiplier(out)) + y.zero_point, y)
+
+
+def power_int(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Wraps. Raises RangeError for a negative exponent."""
+    if np.any(b < 0):
+        raise RangeError(f"{call.label}: a negative power of an integer")
+    base, exponent = (v.copy() for v in np.broadcast_arrays(a, b))
+    result = np.ones_like(base)
+    while np.any(exponent):
+        result = np.where(exponent & 1, result * base, result)
+        base, exponent = base * base, exponent >> 1
+    return result
+
+
+def power(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.asarray(np.power(a, b))
+
+
+def floor_divide(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    _refuse_zero(call, b)
+    return np.asarray(np.floor(a / b) if a.dtype.kind == "f" else a // b)
+
+
+def floor_modulo(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """With the sign of the divisor."""
+    _refuse_zero(call, b)
+    rest = np.fmod(a, b)
+    return np.asarray(np.where((rest != 0) & ((b < 0) != (rest < 0)), rest + b, rest).astype(a.dtype))
+
+
+def shift_right(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Arithmetic; shifts outside the width of the type are those of its ends."""
+    return np.asarray(a >> np.clip(b, 0, a.dtype.itemsize * 8 - 1).astype(b.dtype))
+
+
+def added_shape(call: Call, *shapes: Shape) -> list[Shape]:
+    if any(s != shapes[0] for s in shapes):
+        raise ShapeError(f"{call.label}: shapes {', '.join(map(str, shapes))}, expected one")
+    return [shapes[0]]
+
+
+def add_all(call: Call, *arrays: np.ndarray) -> np.ndarray:
+    total = arrays[0].copy()
+    for a in arrays[1:]:
+        total = total + a
+    return total
+
+
+def plain(call: Call) -> Launch | None:
+    return binary_launch(call, {})
+
+
+INPUTS, OUTPUT = (Slot("a"), Slot("b")), Slot("y")
+WHOLE = ("int32", "int64")
+
+
+def _pairwise(
+    name: str,
+    reference: Mapping[str, Reference],
+    options: str | None = None,
+    kernel: str = "",
+    kinds: tuple[str, ...] = ("float32",),
+    y: Slot = OUTPUT,
+    inputs: tuple[Slot, ...] = INPUTS,
+    fuses: tuple[int, ...] = (),
+) -> Operator:
+    kernels: dict[str, Kernel] = typed_kernels(kernel, "pq_binary", plain, kinds) if kernel else {}
+    made = Operator(name, inputs, (y,), broadcast_shape, reference, options, kernels, restate=restate, fuses=fuses)
+    return register(made)
+
+
+DIV = _pairwise(
+    "DIV",
+    {"float32": divide_float, "int32": divide_int, **dict.fromkeys(QUANTIZED, divide_codes)},
+    "DivOptions",
+    "divide",
+    fuses=RELUS,
+)
+SQUARED_DIFFERENCE = _pairwise(
+    "SQUARED_DIFFERENCE",
+    {
+        "float32": of_arrays(squared_difference),
+        "int32": of_arrays(squared_difference),
+        "int8": squared_difference_codes,
+    },
+    "SquaredDifferenceOptions",
+    "squared_difference",
+    y=Slot("y", floors=tuple(Floor((name, name), {"int8": 2.0**-11}) for name in ("a", "b"))),
+)
+SHARED = (Slot("a"), Slot("b", scale=SameAs("a")))
+MAXIMUM, MINIMUM = (
+    _pairwise(
+        name,
+        dict.fromkeys(("float32", *QUANTIZED, *WHOLE), of_arrays(function)),
+        "MaximumMinimumOptions",
+        name.lower(),
+        ("float32", *QUANTIZED),
+        Slot("y", scale=SameAs("a")),
+        SHARED,
+    )
+    for name, function in (("MAXIMUM", np.maximum), ("MINIMUM", np.minimum))
+)
+POW = _pairwise("POW", {"float32": power, "int32": power_int}, "PowOptions")
+FLOOR_DIV = _pairwise(
+    "FLOOR_DIV", dict.fromkeys(("float32", "int32", "int8", "int16"), floor_divide), "FloorDivOptions"
+)
+FLOOR_MOD = _pairwise("FLOOR_MOD", dict.fromkeys(("float32", *WHOLE, "int8", "int16"), floor_modulo), "FloorModOptions")
+ATAN2 = register(
+    Operator(
+        "ATAN2",
+        options="ATan2Options",
+        inputs=INPUTS,
+        outputs=(Slot("y"),),
+        shape=added_shape,
+        reference={"float32": of_arrays(np.arctan2)},
+    )
+)
+BITS = ("int8", "uint8", "int16", "uint16", "int32", "uint32")
+RAW = (Slot("a", role="data"), Slot("b", role="data"))
+BITWISE_XOR = _pairwise(
+    "BITWISE_XOR",
+    dict.fromkeys(BITS, of_arrays(np.bitwise_xor)),
+    "BitwiseXorOptions",
+    inputs=RAW,
+    y=Slot("y", role="data"),
+)
+RIGHT_SHIFT = _pairwise(
+    "RIGHT_SHIFT", dict.fromkeys(BITS, shift_right), "RightShiftOptions", inputs=RAW, y=Slot("y", role="data")
+)
+
+ADD_N = register(
+    Operator(
+        "ADD_N",
+        options="AddNOptions",
+        inputs=(Slot("x", role="any", variadic=True),),
+        outputs=(Slot("y", role="any"),),
+        shape=added_shape,
+        reference=dict.fromkeys(("float32", "int32"), add_all),
+    )
+)
