@@ -121,7 +121,7 @@ class Tensor:
         """Give the tensor a buffer of its own with this value, of its shape and type (packed where the type is)."""
         from pyquant.graph.storage import store
 
-        self.buffer = store(self, value)
+        self.buffer, self.sparsity = store(self, value), None
         self.extra.pop("external_buffer", None)
 
 

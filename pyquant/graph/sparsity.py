@@ -38,6 +38,31 @@ def stored_values(tensor: Tensor) -> int:
     return values
 
 
+def positions(tensor: Tensor) -> np.ndarray:
+    """Where in the dense tensor, flat, the stored values of a sound sparse tensor are. -> (values,) int64"""
+    sparsity = tensor.sparsity
+    assert sparsity is not None
+    order, blocks, levels = _list(sparsity.traversal_order), _list(sparsity.block_map), sparsity.dim_metadata or ()
+    by_dimension = dict(zip(order, levels, strict=True))
+    sizes = _level_sizes(tensor.shape, blocks, by_dimension)
+    places = [np.zeros(1, np.int64) for _ in order]  # of the nodes so far, along each dimension
+    for dimension, level in zip(order, levels, strict=True):
+        if level.format == DENSE:
+            nodes = len(places[0])
+            places = [np.repeat(p, sizes[dimension]) for p in places]
+            places[dimension] = np.tile(np.arange(sizes[dimension]), nodes)
+        else:
+            segments, indices = level.array_segments.values, level.array_indices.values
+            places = [np.repeat(p, np.diff(segments.astype(np.int64))) for p in places]
+            places[dimension] = indices.astype(np.int64)
+    flat = np.zeros(len(places[0]), np.int64)
+    for d, n in enumerate(tensor.shape):
+        inner = len(tensor.shape) + blocks.index(d) if d in blocks else None
+        along = places[d] if inner is None else places[d] * sizes[inner] + places[inner]
+        flat = flat * n + along
+    return flat
+
+
 def _list(numbers: np.ndarray | None) -> list[int]:
     return [] if numbers is None else numbers.tolist()
 

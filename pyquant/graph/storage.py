@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pyquant.errors import GraphError, RangeError, ShapeError
+from pyquant.graph.sparsity import positions, stored_values
 
 if TYPE_CHECKING:
     from pyquant.graph.model import Buffer, Tensor
@@ -24,9 +25,9 @@ def load(tensor: Tensor) -> np.ndarray | None:
         raise GraphError(f"{where}: its data lies in another file, which is not there: see the model's warnings")
     if tensor.buffer is None or tensor.buffer.data is None or not tensor.buffer.data.size:
         return None
-    if tensor.sparsity is not None:
-        raise GraphError(f"{where}: its data is sparse-encoded and has no dense array")
     raw = tensor.buffer.data
+    if tensor.sparsity is not None:
+        return _frozen(_dense(tensor, raw, where))
     if tensor.dtype.name == "string":
         return _frozen(_split_strings(raw, tensor.size, where).reshape(tensor.shape))
     if tensor.dtype.numpy is None:
@@ -40,6 +41,23 @@ def load(tensor: Tensor) -> np.ndarray | None:
         raw = (raw != 0).view(np.uint8)  # NumPy's own bool holds 0 and 1 only
     array = raw.view(tensor.dtype.numpy).reshape(tensor.shape)
     return _frozen(array if array.flags.aligned else array.copy())
+
+
+def _dense(tensor: Tensor, raw: np.ndarray, where: str) -> np.ndarray:
+    """The array of a sparse-encoded tensor, zero where nothing is stored."""
+    try:
+        count = stored_values(tensor)
+    except ValueError as error:
+        raise GraphError(f"{where}: sparsity: {error}") from error
+    kind, bits = tensor.dtype.numpy, tensor.dtype.bits
+    if kind is None or raw.size != (count * bits + 7) // 8:
+        raise GraphError(
+            f"{where}: {count} sparse values of {tensor.dtype} are not what its buffer of {raw.size} holds"
+        )
+    values = _unpack(raw, bits, kind)[:count] if bits < 8 else np.frombuffer(raw.tobytes(), kind)
+    dense = np.zeros(tensor.size, kind)
+    dense[positions(tensor)] = values
+    return dense.reshape(tensor.shape)
 
 
 def store(tensor: Tensor, value: np.ndarray | None) -> Buffer | None:

@@ -12,6 +12,7 @@ from pyquant.ops import flow as flow
 from pyquant.ops import fully_connected as fully_connected
 from pyquant.ops import gather as gather
 from pyquant.ops import leaky as leaky
+from pyquant.ops import matmul as matmul
 from pyquant.ops import normalize as normalize
 from pyquant.ops import pad as pad
 from pyquant.ops import pool as pool
@@ -23,7 +24,9 @@ from pyquant.ops import resize as resize
 from pyquant.ops import shape as shape
 from pyquant.ops import slices as slices
 from pyquant.ops import softmax as softmax
+from pyquant.ops import transpose_conv as transpose_conv
 from pyquant.ops import unary as unary
+from pyquant.ops import volume as volume
 from pyquant.ops.operator import Call, Fixed, Kernel, Launch, Operator, Product, SameAs, Slot
 from pyquant.ops.registry import OPERATORS, find, get, register
 from pyquant.ops.versions import lowest_version

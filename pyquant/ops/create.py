@@ -108,6 +108,11 @@ def _saturated(x: np.ndarray, kind: np.dtype[Any]) -> np.ndarray:
     return np.where(inside, whole_.astype(kind), beyond).astype(kind)
 
 
+def dense(call: Call, x: np.ndarray) -> np.ndarray:
+    """What a sparse-encoded constant stands for, which it is as soon as it is read."""
+    return x.copy()
+
+
 def reinterpreted(call: Call, x: Shape) -> list[Shape]:
     """A last dimension of what one element is made of comes or goes."""
     source, target = call["x"].dtype.bits, call["y"].dtype.bits
@@ -192,6 +197,17 @@ CAST = register(
         outputs=(SAME,),
         shape=same_shape,
         reference=dict.fromkeys(EVERY_TYPE, cast),
+    )
+)
+
+DENSIFY = register(
+    Operator(
+        "DENSIFY",
+        options="DensifyOptions",
+        inputs=(ANY,),
+        outputs=(SAME,),
+        shape=same_shape,
+        reference=dict.fromkeys(EVERY_TYPE, dense),
     )
 )
 

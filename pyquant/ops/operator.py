@@ -219,6 +219,7 @@ class Operator:
         given = [(s.role, t.dtype) for s, t in zip(self.slots(node.inputs), node.inputs, strict=True) if t is not None]
         of_role = dict(reversed(given))
         first = of_role.get("activation", given[0][1] if given else None)
-        if first is FLOAT32 and any(role == "weight" and not dtype.is_float for role, dtype in given):
+        factors = [dtype for role, dtype in given if role in ("weight", "activation")]
+        if first is FLOAT32 and any(dtype.is_quantized_integer for dtype in factors):
             return "hybrid"
         return "" if first is None else first.name

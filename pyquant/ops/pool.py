@@ -60,6 +60,17 @@ def average_pool(call: Call, x: np.ndarray) -> np.ndarray:
     return clamp(call, np.sign(total) * ((np.abs(total) + count // 2) // count))
 
 
+def l2_pool(call: Call, x: np.ndarray) -> np.ndarray:
+    """The root of the mean of squares. x: (N, H, W, C)"""
+    rows, columns = _axes(call, x.shape)
+    total = np.zeros((x.shape[0], rows.out, columns.out, x.shape[3]), np.float32)
+    count = np.zeros((1, rows.out, columns.out, 1), np.float32)
+    for _, _, outputs, inputs in taps(rows, columns):
+        total[outputs] += x[inputs] * x[inputs]
+        count[outputs] += 1
+    return clamp(call, np.sqrt(total / count))
+
+
 def max_pool(call: Call, x: np.ndarray) -> np.ndarray:
     """x: (N, H, W, C). A NaN never wins."""
     rows, columns = _axes(call, x.shape)
@@ -127,5 +138,18 @@ MAX_POOL_2D = register(
         without_zeros=max_without_zeros,
         reference=dict.fromkeys(KERNEL_TYPES, max_pool),
         kernels=typed_kernels("max_pool", "pq_pool", pool_params),
+    )
+)
+
+L2_POOL_2D = register(
+    Operator(
+        "L2_POOL_2D",
+        options="Pool2DOptions",
+        inputs=(Slot("x"),),
+        outputs=(Slot("y"),),
+        shape=pooled_shape,
+        operations=pool_operations,
+        fuses=RELUS,
+        reference={"float32": l2_pool},
     )
 )

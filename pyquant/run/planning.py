@@ -237,7 +237,7 @@ class Planning:
             if known or tensor.is_variable:
                 continue
             check_size(tensor)
-            if tensor.dtype.bits < 8:
+            if tensor.dtype.bits < 8 or tensor.sparsity is not None:
                 self.chooser.meter.hold(unpacked_bytes(tensor), f"tensor {tensor.name!r}")
             value = constant_value(tensor)
             if value is None:

@@ -1,0 +1,109 @@
+"""TRANSPOSE_CONV: each pixel of the input (N, H, W, C) scatters a filter (O, kh, kw, C) over the output."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from pyquant.dtypes import UINT8
+from pyquant.errors import ShapeError, UnsupportedOp
+from pyquant.fixed import activation_bounds
+from pyquant.ops.axes import whole
+from pyquant.ops.conv import BIAS, OUTPUT
+from pyquant.ops.hybrid import dynamic
+from pyquant.ops.kinds import RELUS
+from pyquant.ops.operator import Call, Operator, Shape, Slot
+from pyquant.ops.registry import register
+from pyquant.ops.requantize import requantization, sum_bits, weight_zero_point
+from pyquant.ops.window import Axis, axis, taps
+
+
+def shape(call: Call, size: Shape, w: Shape, x: Shape, b: Shape | None = None) -> list[Shape]:
+    given = call.constant("size")
+    if given is None:
+        return [(-1,) * 4]
+    out = whole(call, given, "output shape")
+    if len(w) != 4 or len(x) != 4 or len(out) != 4 or (out[0], out[3], w[3]) != (x[0], w[0], x[3]):
+        raise ShapeError(f"{call.label}: output {out} of input {x} by a filter {w}")
+    if b is not None and b != (w[0],):
+        raise ShapeError(f"{call.label}: bias {b} needs {w[0]} elements")
+    _axes(call, out, w, x)
+    return [out]
+
+
+def _axes(call: Call, out: Shape, w: Shape, x: Shape) -> tuple[Axis, Axis]:
+    """As of the convolution that leads from the output to the input; LiteRT wants it to fit, TFLite 2.14 does not."""
+    options = call.options
+    found = (
+        axis(out[1], w[1], options.stride_h, 1, options.padding, call.label),
+        axis(out[2], w[2], options.stride_w, 1, options.padding, call.label),
+    )
+    if (found[0].out, found[1].out) != x[1:3] and call.numerics == "litert":
+        raise ShapeError(f"{call.label}: an output {out} comes from images of {found[0].out} x {found[1].out}, not {x}")
+    return replace(found[0], out=x[1]), replace(found[1], out=x[2])
+
+
+def float_(call: Call, size: np.ndarray, w: np.ndarray, x: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
+    """Each output in TFLite's order: by input pixel, so that its taps come last to first, then by channel."""
+    out = whole(call, size, "output shape")
+    sums = np.zeros(out, np.float32)
+    for ky, kx, pixels, places in reversed(list(taps(*_axes(call, out, w.shape, x.shape)))):
+        for c in range(x.shape[3]):
+            sums[places] += x[pixels][..., c, None] * w[:, ky, kx, c]
+    lo, hi = activation_bounds(call.options.fused_activation_function)
+    return np.clip(sums if b is None else sums + b, lo, hi)
+
+
+def _sums(call: Call, out: Shape, w: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Products of matrices in float64 are exact here: every sum stays below 2**53. -> int64"""
+    sums = np.zeros(out)
+    x, w = x.astype(np.float64), w.astype(np.float64)
+    for ky, kx, pixels, places in taps(*_axes(call, out, w.shape, x.shape)):
+        sums[places] += x[pixels] @ w[:, ky, kx].T
+    return sums.astype(np.int64)
+
+
+def quantized(call: Call, size: np.ndarray, w: np.ndarray, x: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
+    centered = x.astype(np.int64) - call["x"].zero_point
+    total = _sums(call, whole(call, size, "output shape"), w.astype(np.int64) - weight_zero_point(call["w"]), centered)
+    how = requantization(call, single=call["x"].dtype == UINT8, bits=sum_bits(call))
+    return how(total if b is None else total + b)
+
+
+def hybrid(call: Call, size: np.ndarray, w: np.ndarray, x: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
+    """Float images, each quantized at run time; LiteRT only."""
+    if call.numerics == "tflite":
+        raise UnsupportedOp(f"{call.label}: TFLite 2.14 takes no float images with integer filters")
+    how = dynamic(call, asymmetric=True)
+    terms, scale = how.terms(x.reshape(len(x), -1))
+    real = how.real(_sums(call, whole(call, size, "output shape"), w, terms.reshape(x.shape)), scale)
+    lo, hi = activation_bounds(call.options.fused_activation_function)
+    return np.asarray(np.clip(real if b is None else real + b, lo, hi))
+
+
+def macs(call: Call) -> int:
+    """One for each input and element of the filter of an output channel."""
+    return call["x"].size * math.prod(call["w"].shape[:3])
+
+
+TRANSPOSE_CONV = register(
+    Operator(
+        "TRANSPOSE_CONV",
+        options="TransposeConvOptions",
+        inputs=(Slot("size", role="data"), Slot("w", role="weight", axis=0), Slot("x"), BIAS),
+        outputs=(OUTPUT,),
+        shape=shape,
+        reference={
+            "float32": float_,
+            "int8": quantized,
+            "uint8": quantized,
+            "int16": quantized,
+            "hybrid": hybrid,
+        },
+        macs=macs,
+        fuses=RELUS,
+        settings={"int16": {"quantized_bias_type": "INT64"}},
+    )
+)

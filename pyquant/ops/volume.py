@@ -1,0 +1,62 @@
+"""CONV_3D: volumes (N, D, H, W, C) by filters (kd, kh, kw, C, O)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from pyquant.errors import ShapeError
+from pyquant.fixed import activation_bounds
+from pyquant.ops.kinds import RELUS
+from pyquant.ops.operator import Call, Operator, Shape, Slot
+from pyquant.ops.registry import register
+from pyquant.ops.window import Axis, axis
+
+
+def shape(call: Call, x: Shape, w: Shape, b: Shape | None = None) -> list[Shape]:
+    if len(x) != 5 or len(w) != 5 or x[4] != w[3] or (b is not None and b != (w[4],)):
+        raise ShapeError(f"{call.label}: input {x}, filter {w} and bias {b} do not go together")
+    return [(x[0], *(a.out for a in _axes(call, x, w)), w[4])]
+
+
+def _axes(call: Call, x: Shape, w: Shape) -> list[Axis]:
+    options = call.options
+    steps = (
+        (options.stride_d, options.dilation_d_factor),
+        (options.stride_h, options.dilation_h_factor),
+        (options.stride_w, options.dilation_w_factor),
+    )
+    return [
+        axis(size, taps, stride, dilation, options.padding, call.label)
+        for size, taps, (stride, dilation) in zip(x[1:4], w[:3], steps, strict=True)
+    ]
+
+
+def convolve(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
+    """float32 in TFLite's order: tap by tap, channel by channel, the bias last."""
+    slices, rows, columns = _axes(call, x.shape, w.shape)
+    sums = np.zeros(shape(call, x.shape, w.shape)[0], np.float32)
+    for kd in slices.reaching():
+        for ky in rows.reaching():
+            for kx in columns.reaching():
+                spans = [a.span(k) for a, k in ((slices, kd), (rows, ky), (columns, kx))]
+                out, inside = ((slice(None), *(s[i] for s in spans)) for i in (0, 1))
+                for c in range(x.shape[4]):
+                    sums[out] += x[inside][..., c, None] * w[kd, ky, kx, c]
+    lo, hi = activation_bounds(call.options.fused_activation_function)
+    return np.clip(sums if b is None else sums + b, lo, hi)
+
+
+CONV_3D = register(
+    Operator(
+        "CONV_3D",
+        options="Conv3DOptions",
+        inputs=(Slot("x"), Slot("w", role="weight"), Slot("b", role="bias", optional=True)),
+        outputs=(Slot("y"),),
+        shape=shape,
+        reference={"float32": convolve},
+        macs=lambda call: call["y"].size * math.prod(call["w"].shape[:4]),
+        fuses=RELUS,
+    )
+)
