@@ -12,6 +12,7 @@ from pyquant.ops import flow as flow
 from pyquant.ops import fully_connected as fully_connected
 from pyquant.ops import gather as gather
 from pyquant.ops import leaky as leaky
+from pyquant.ops import lstm as lstm
 from pyquant.ops import matmul as matmul
 from pyquant.ops import normalize as normalize
 from pyquant.ops import pad as pad
@@ -24,6 +25,7 @@ from pyquant.ops import resize as resize
 from pyquant.ops import shape as shape
 from pyquant.ops import slices as slices
 from pyquant.ops import softmax as softmax
+from pyquant.ops import svdf as svdf
 from pyquant.ops import transpose_conv as transpose_conv
 from pyquant.ops import unary as unary
 from pyquant.ops import volume as volume

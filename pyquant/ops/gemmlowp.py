@@ -45,6 +45,80 @@ def _exp_quarter(a: Integers) -> Integers:
     return EXP_EIGHTH + mul(EXP_EIGHTH, x + tail)
 
 
+# The same in 16 bits: Qk of an int16 x is x * 2**(k - 15), and constants are those of 32 bits, rounded to 16.
+
+
+def logistic16(a: Integers) -> Integers:
+    """1 / (1 + exp(-a)) for a in Q3.12, as int16 values -> Q0"""
+    size = np.abs(a)
+    above = _one_over_one_plus16(_exp_negative16(-size, 3))
+    y: Integers = np.where(a > 0, above, 32767 - above)
+    return np.where(a == 0, 16384, y)
+
+
+def tanh16(a: Integers, k: int) -> Integers:
+    """tanh(a) for a in Qk -> Q0"""
+    power = _exp_negative16(-np.abs(a), k + 1)  # of -2|a|
+    above = np.clip((_newton16(power) - (1 << 13)) << 2, -32768, 32767)
+    y: Integers = np.where(a > 0, above, -above)
+    return np.where(a == 0, 0, y)
+
+
+def _mul16(a: Integers | int, b: Integers | int) -> Integers:
+    high: Integers = np.clip((np.asarray(a, np.int64) * b + (1 << 14)) >> 15, -32768, 32767)
+    return high
+
+
+def _wrap16(a: Integers) -> Integers:
+    wrapped: Integers = (a + 32768) % 65536 - 32768
+    return wrapped
+
+
+def _c16(constant: int) -> int:
+    return int(rounding_shift_right(constant, 16))
+
+
+def _exp_negative16(a: Integers, k: int) -> Integers:
+    """exp(a) in Q0 for a <= 0 in Qk of 16 bits."""
+    shift = 15 - k - 2
+    quarter = 1 << shift if shift >= 0 else 0
+    last = (a & (quarter - 1)) - quarter
+    y, rest = _exp_quarter16(_wrap16(last << k)), last - a
+    for j, factor in EXP_FACTORS.items():
+        if j < k and 15 - k + j >= 0:
+            y = np.where(rest & (1 << (15 - k + j)), _mul16(y, _c16(factor)), y)
+    if k > 5:
+        y = np.where(a < -(32 << (15 - k)), 0, y)
+    return np.where(a == 0, 32767, y)
+
+
+def _exp_quarter16(a: Integers) -> Integers:
+    x = _wrap16(a + (1 << 12))
+    x2 = _mul16(x, x)
+    x3, x4 = _mul16(x2, x), _mul16(x2, x2)
+    tail = rounding_shift_right(_wrap16(_mul16(_wrap16(rounding_shift_right(x4, 2) + x3), _c16(ONE_THIRD)) + x2), 1)
+    eighth = _c16(EXP_EIGHTH)
+    y: Integers = np.clip(eighth + _mul16(eighth, _wrap16(x + tail)), -32768, 32767)
+    return y
+
+
+def _newton16(a: Integers) -> Integers:
+    """1 / (1 + a) in Q2... of half the denominator: as one_over_one_plus, before its last shift."""
+    total = a + 32767
+    half = np.where(total >= 0, total + 1, total - 1)
+    half = np.sign(half) * (np.abs(half) // 2)
+    x = _wrap16(_c16(1515870810) + _mul16(half, _c16(-1010580540)))
+    for _ in range(3):
+        rest = _wrap16((1 << 13) - _mul16(half, x))
+        x = _wrap16(x + np.clip(_mul16(x, rest) << 2, -32768, 32767))
+    return x
+
+
+def _one_over_one_plus16(a: Integers) -> Integers:
+    y: Integers = np.clip(_newton16(a) << 1, -32768, 32767)
+    return y
+
+
 def one_over_one_plus(a: Integers) -> Integers:
     """1 / (1 + a) in Q0 for 0 <= a <= 1 in Q0: from 48/17 - 32/17 (1 + a)/2 by three steps of Newton's method in Q2."""
     mul = saturating_doubling_high_mul

@@ -201,6 +201,7 @@ class Operator:
     without_zeros: WithoutZeros | None = None
     view: bool = False  # the output is the input's bytes under another shape
     cast: bool = False  # the output is the input's real values, stored in another type or scale
+    ranged: bool = True  # ranges of its inputs and outputs are all that its quantization needs to know
     custom: bool = False  # a custom operator, known by its custom code
     pure: bool = True  # what it makes follows from its inputs alone, so that constants may stand for it
     by_shape: bool = False  # what it makes follows from the shapes of its inputs alone

@@ -1,4 +1,4 @@
-"""RESIZE_BILINEAR of images (N, H, W, C)."""
+"""RESIZE_BILINEAR and RESIZE_NEAREST_NEIGHBOR of images (N, H, W, C)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyquant.errors import ShapeError
-from pyquant.ops.kinds import typed_kernels
+from pyquant.fixed import round_half_away
+from pyquant.ops.kinds import QUANTIZED, typed_kernels
 from pyquant.ops.operator import Call, Launch, Operator, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 
@@ -23,10 +24,11 @@ class Positions(NamedTuple):
 
 
 def resized(call: Call, image: Shape, _size: Shape | None = None) -> list[Shape]:
-    size = call["size"].data
-    if len(image) != 4 or size is None or size.shape != (2,) or min(*image[1:3], *size.tolist()) < 1:
-        raise ShapeError(f"{call.label}: expected an image (N, H, W, C) and a constant size, got {image} and {size}")
-    return [(image[0], int(size[0]), int(size[1]), image[3])]
+    size = call.constant("size")
+    if len(image) != 4 or call["size"].shape != (2,) or min(*image[1:3], *([] if size is None else size.tolist())) < 1:
+        raise ShapeError(f"{call.label}: expected an image (N, H, W, C) and a size, got {image} and {size}")
+    height, width = (-1, -1) if size is None else (int(size[0]), int(size[1]))
+    return [(image[0], height, width, image[3])]
 
 
 def float_positions(call: Call, n_in: int, n_out: int) -> Positions:
@@ -68,7 +70,7 @@ def _blend(x: np.ndarray, rows: Positions, columns: Positions, one: Any) -> np.n
 
 
 def _axes(call: Call, image: Shape, positions: Any) -> tuple[Positions, Positions]:
-    ((_, height, width, _),) = resized(call, image)
+    _, height, width, _ = call["y"].shape
     return positions(call, image[1], height), positions(call, image[2], width)
 
 
@@ -88,10 +90,26 @@ def resize_integer(call: Call, x: np.ndarray, _size: np.ndarray) -> np.ndarray:
     return rounded.astype(x.dtype)
 
 
+def nearest_places(call: Call, n_in: int, n_out: int) -> np.ndarray:
+    """Along one axis, the input that each output shows. -> (n_out,) int64"""
+    options, half = call.options, np.float32(0.5)
+    scale = np.float32(n_in) / np.float32(n_out)
+    if options.align_corners and n_out > 1:
+        scale = np.float32(n_in - 1) / np.float32(n_out - 1)
+    at = (np.arange(n_out, dtype=np.float32) + (half if options.half_pixel_centers else np.float32(0))) * scale
+    places: np.ndarray = round_half_away(at) if options.align_corners else np.floor(at)
+    return np.clip(places, 0, n_in - 1).astype(np.int64)
+
+
+def resize_nearest(call: Call, x: np.ndarray, _size: np.ndarray) -> np.ndarray:
+    _, height, width, _ = call["y"].shape
+    return x[:, nearest_places(call, x.shape[1], height)[:, None], nearest_places(call, x.shape[2], width)]
+
+
 def resize_params(call: Call) -> Launch | None:
     """One unit is one row of one output image."""
     x, y = call["x"], call["y"]
-    if x.dtype != y.dtype:
+    if x.dtype != y.dtype or call.constant("size") is None:
         return None
     rows, columns = _axes(call, x.shape, float_positions if x.dtype.is_float else integer_positions)
     params: dict[str, Any] = {"in_height": x.shape[1], "in_width": x.shape[2], "channels": x.shape[3]}
@@ -117,5 +135,16 @@ RESIZE_BILINEAR = register(
             "uint8": resize_uint8,
         },
         kernels=typed_kernels("resize_bilinear", "pq_resize", resize_params, ("float32", "int8", "int16")),
+    )
+)
+
+RESIZE_NEAREST_NEIGHBOR = register(
+    Operator(
+        "RESIZE_NEAREST_NEIGHBOR",
+        options="ResizeNearestNeighborOptions",
+        inputs=(Slot("x"), Slot("size", role="data")),
+        outputs=(Slot("y", scale=SameAs("x")),),
+        shape=resized,
+        reference=dict.fromkeys(("float32", *QUANTIZED, "int32"), resize_nearest),
     )
 )

@@ -61,7 +61,7 @@ def is_small(tensor: Tensor) -> bool:
 def is_integer_computation(made: Assignments, node: Node) -> bool:
     """True where a known operator, no cast, computes on or from quantized values, and could do so in float32."""
     operator = find(node.op)
-    if operator is None or operator.cast or "float32" not in operator.reference:
+    if operator is None or operator.cast or not operator.ranged or "float32" not in operator.reference:
         return False
     read = any(_wanted(made, node, i) != FLOAT for i, _, tensor in _values(node) if _is_real(tensor))
     return read or any(is_small(tensor) for slot, tensor in outputs_of(node, operator) if slot.quantizable)

@@ -153,6 +153,8 @@ class _Static:
         """Why a node must stay float; None where it need not."""
         if operator is None:
             return "unknown operator"
+        if not operator.ranged:
+            return f"{operator.name} has states, whose ranges are not known"
         if self.type.name not in operator.reference:
             return f"TFLite has no {self.type.name} kernel for {operator.name}"
         name = node.outputs[0].name if node.outputs else ""

@@ -1,4 +1,4 @@
-"""Rows of RESIZE_BILINEAR."""
+"""Rows of RESIZE_BILINEAR and RESIZE_NEAREST_NEIGHBOR."""
 
 from cases.case import Case, Value
 
@@ -15,15 +15,16 @@ SIZES = {
 MODES = {"plain": {}, "corners": {"align_corners": True}, "half_pixel": {"half_pixel_centers": True}}
 
 
-def row(dtype: str, name: str, mode: str) -> Case:
+def row(dtype: str, name: str, mode: str, op: str = "RESIZE_BILINEAR") -> Case:
     image, size = SIZES[name]
     return Case(
-        f"resize_bilinear-{dtype}-{name}-{mode}",
-        "RESIZE_BILINEAR",
+        f"{op.lower()}-{dtype}-{name}-{mode}",
+        op,
         (Value(image, dtype, *QUANTIZATION[dtype]), Value((2,), "int32", constant=size)),
         Value((), dtype, *QUANTIZATION[dtype]),
         MODES[mode],
     )
 
 
-CASES = [row(dtype, name, mode) for dtype in QUANTIZATION for name in SIZES for mode in MODES]
+OPS = ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
+CASES = [row(dtype, name, mode, op) for op in OPS for dtype in QUANTIZATION for name in SIZES for mode in MODES]
