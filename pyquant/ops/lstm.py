@@ -28,10 +28,11 @@ def _slot(name: str, role: str, optional: bool = True) -> Slot:
     return Slot(name, role=role, optional=optional)
 
 
+# Weights are no weight slots, as a quantizer may only change all of them together.
 INPUTS = (
     Slot("x"),
-    *(_slot(f"w_{g}", "weight", optional=g == "i") for g in GATES),
-    *(_slot(f"r_{g}", "weight", optional=g == "i") for g in GATES),
+    *(_slot(f"w_{g}", "any", optional=g == "i") for g in GATES),
+    *(_slot(f"r_{g}", "any", optional=g == "i") for g in GATES),
     *(_slot(f"p_{g}", "any") for g in "ifo"),  # peepholes
     *(_slot(f"b_{g}", "any", optional=g == "i") for g in GATES),
     _slot("projection", "any"),
@@ -185,7 +186,7 @@ def integer_of(call: Call) -> Integer:
 
 
 def _clip_code(clip: float, tensor: Tensor, most: int) -> int:
-    return int(min(max(F(clip) / tensor.scale, -most - 1), most)) if clip > 0 else 0
+    return int(min(float(F(clip) / tensor.scale), most)) if clip > 0 else 0
 
 
 def integer(call: Call, *arrays: np.ndarray | None) -> np.ndarray:
@@ -239,7 +240,7 @@ def _normalized16(x: np.ndarray, w: np.ndarray, b: np.ndarray, m: Integers, e: I
     mean = _toward_zero(x.sum(-1, keepdims=True) * 1024, n)
     variance = _toward_zero((x * x).sum(-1, keepdims=True) * ((1 << 20) // n) - mean * mean, 1 << 20)
     root, shift = inverse_square_root(np.where(variance < 1, guard, variance))
-    value = multiply(1024 * x - mean, root, shift) * w + b
+    value = wrap32(multiply(1024 * x - mean, root, shift) * w + b)
     value = _toward_zero(value + np.where(value > 0, 512, -512), 1024)
     return _saturate(multiply(value, m, e + 12))
 
@@ -249,9 +250,8 @@ def _toward_zero(x: np.ndarray, divisor: int) -> np.ndarray:
 
 
 def _macs(call: Call) -> int:
-    weights = sum(t.size for s in INPUTS if s.role == "weight" and (t := call.get(s.name)) is not None)
-    projection = call.get("projection")
-    return int(np.prod(call["x"].shape[:-1])) * (weights + (0 if projection is None else projection.size))
+    weights = [t for s in INPUTS if s.name[:2] in ("w_", "r_", "pr") and (t := call.get(s.name)) is not None]
+    return int(np.prod(call["x"].shape[:-1])) * sum(t.size for t in weights if len(t.shape) == 2)
 
 
 LSTM, UNIDIRECTIONAL_SEQUENCE_LSTM = (

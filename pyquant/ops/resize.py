@@ -98,12 +98,14 @@ def nearest_places(call: Call, n_in: int, n_out: int) -> np.ndarray:
         scale = np.float32(n_in - 1) / np.float32(n_out - 1)
     at = (np.arange(n_out, dtype=np.float32) + (half if options.half_pixel_centers else np.float32(0))) * scale
     places: np.ndarray = round_half_away(at) if options.align_corners else np.floor(at)
-    return np.clip(places, 0, n_in - 1).astype(np.int64)
+    return np.asarray(np.clip(places, 0, n_in - 1)).astype(np.int64)
 
 
 def resize_nearest(call: Call, x: np.ndarray, _size: np.ndarray) -> np.ndarray:
     _, height, width, _ = call["y"].shape
-    return x[:, nearest_places(call, x.shape[1], height)[:, None], nearest_places(call, x.shape[2], width)]
+    rows, columns = nearest_places(call, x.shape[1], height), nearest_places(call, x.shape[2], width)
+    shown: np.ndarray = x[:, rows[:, None], columns]
+    return shown
 
 
 def resize_params(call: Call) -> Launch | None:

@@ -27,7 +27,7 @@ def activate(call: Call, x: np.ndarray, activation: int) -> np.ndarray:
 def float_product(call: Call, x: np.ndarray, w: np.ndarray, slot: str, asymmetric: bool = False) -> np.ndarray:
     """Rows of x times w transposed, in float32; with integer weights as of a hybrid operator. x: (B, K), w: (N, K)"""
     if w.dtype == np.float32:
-        return x @ w.T
+        return np.asarray(x @ w.T)
     tensor = call[slot]
     if tensor.dtype.numpy != np.int8:
         raise UnsupportedOp(f"{call.label}: float activations go with int8 weights, found {tensor.dtype}")
@@ -60,7 +60,9 @@ def _pushed(state: np.ndarray, newest: np.ndarray) -> np.ndarray:
 def svdf_float(
     call: Call, x: np.ndarray, feature: np.ndarray, time: np.ndarray, b: np.ndarray | None, state: np.ndarray
 ) -> np.ndarray:
-    """float32, or int8 weights_feature with inputs that are quantized at run time."""
+    """float32, or int8 weights: then inputs are quantized at run time, and the weights of time become float again."""
+    if time.dtype != np.float32:
+        time = time.astype(np.float32) * call["time"].scale
     newest = float_product(call, x, feature, "feature", bool(call.options.asymmetric_quantize_inputs))
     sums = (_pushed(state, newest) * time).sum(-1, dtype=np.float32)
     y = sums.reshape(len(x), -1, int(call.options.rank)).sum(-1, dtype=np.float32)
@@ -119,6 +121,7 @@ def sequence(call: Call, x: np.ndarray, *rest: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(outputs if call.options.time_major else outputs.swapaxes(0, 1))
 
 
+# Weights are no weight slots, as a quantizer may only change all of them together.
 STATE = Slot("state", role="any")
 
 SVDF = register(
@@ -127,7 +130,7 @@ SVDF = register(
         options="SVDFOptions",
         inputs=(
             Slot("x"),
-            Slot("feature", role="weight"),
+            Slot("feature", role="any"),
             Slot("time", role="any"),
             Slot("b", role="any", optional=True),
             STATE,
@@ -143,8 +146,8 @@ SVDF = register(
 
 CELL = (
     Slot("x"),
-    Slot("w", role="weight"),
-    Slot("recurrent", role="weight"),
+    Slot("w", role="any"),
+    Slot("recurrent", role="any"),
     Slot("b", role="any"),
     STATE,
 )

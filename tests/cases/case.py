@@ -23,6 +23,7 @@ class Value:
     zero_point: Any = 0
     axis: int = 0
     constant: Any = False
+    variable: bool = False  # a state of the node, not an input of the model
     low: float | None = None  # range of random elements; default the whole integer range, or -4..4 for floats
     high: float | None = None
 
@@ -57,6 +58,7 @@ class Case:
     tolerance: float = 0.0
     oracles: tuple[str, ...] = ("tflite-runtime", "ai-edge-litert")
     more_outputs: tuple[Value, ...] = ()
+    intermediates: tuple[Value, ...] = ()  # tensors that only tell scales
 
     def model(self, seed: int = 0) -> Model:
         """A model of this one operator; constants are random, by seed."""
@@ -66,6 +68,8 @@ class Case:
         for i, value in enumerate(self.inputs):
             if value is None:
                 tensors.append(None)
+            elif value.variable:
+                tensors.append(b.tensor(f"s{i}", value.shape, value.dtype, value.quantization, is_variable=True))
             elif value.constant is False:
                 tensors.append(b.input(f"x{i}", value.shape, value.dtype, value.quantization))
             else:
@@ -77,9 +81,12 @@ class Case:
                 tensors.append(b.constant(f"c{i}", array, value.dtype, value.quantization))
         outputs = (self.output, *self.more_outputs)
         made = [Made(f"y{i}", value.dtype, value.quantization) for i, value in enumerate(outputs)]
-        return b.model(add_all(b, self.op, tensors, made, **self.options), description=self.id)
+        model = b.model(add_all(b, self.op, tensors, made, **self.options), description=self.id)
+        for i, value in enumerate(self.intermediates):
+            model.main.nodes[0].intermediates.append(b.tensor(f"i{i}", value.shape, value.dtype, value.quantization))
+        return model
 
     def feeds(self, seed: int = 1) -> list[np.ndarray]:
         """Random arrays for the model's inputs, in their order."""
         rng = np.random.default_rng(seed)
-        return [v.random(rng) for v in self.inputs if v is not None and v.constant is False]
+        return [v.random(rng) for v in self.inputs if v is not None and v.constant is False and not v.variable]

@@ -42,7 +42,11 @@ MIRRORED = {
 def valued(dtype: str, name: str) -> Case:
     shape, paddings = PADDINGS[name]
     x, y = Value(shape, dtype, *QUANTIZATION[dtype]), Value((), dtype, *QUANTIZATION[dtype])
-    given = (x, Value((len(shape), 2), "int32", constant=paddings), Value((), dtype, *QUANTIZATION[dtype], low=-3, high=90))
+    given = (
+        x,
+        Value((len(shape), 2), "int32", constant=paddings),
+        Value((), dtype, *QUANTIZATION[dtype], low=-3, high=90),
+    )
     if dtype in ("uint8", "float32"):
         given = (*given[:2], Value((), dtype, *QUANTIZATION[dtype], constant=7))
     return Case(f"padv2-{dtype}-{name}", "PADV2", given, y)
@@ -50,7 +54,10 @@ def valued(dtype: str, name: str) -> Case:
 
 def mirrored(dtype: str, name: str, mode: str) -> Case:
     shape, paddings = MIRRORED[name]
-    x, y = Value(shape, dtype, *QUANTIZATION.get(dtype, (None, 0))), Value((), dtype, *QUANTIZATION.get(dtype, (None, 0)))
+    x, y = (
+        Value(shape, dtype, *QUANTIZATION.get(dtype, (None, 0))),
+        Value((), dtype, *QUANTIZATION.get(dtype, (None, 0))),
+    )
     given = (x, Value((len(shape), 2), "int32", constant=paddings))
     oracles = ("ai-edge-litert",) if dtype == "bool" else Case.oracles
     return Case(f"mirror_pad-{dtype}-{name}-{mode}", "MIRROR_PAD", given, y, {"mode": mode}, oracles=oracles)
@@ -58,7 +65,12 @@ def mirrored(dtype: str, name: str, mode: str) -> Case:
 
 CASES = [
     *(valued(dtype, name) for dtype in QUANTIZATION for name in PADDINGS),
-    *(mirrored(dtype, name, mode) for dtype in (*QUANTIZATION, "bool") for name in MIRRORED for mode in ("REFLECT", "SYMMETRIC")),
+    *(
+        mirrored(dtype, name, mode)
+        for dtype in (*QUANTIZATION, "bool")
+        for name in MIRRORED
+        for mode in ("REFLECT", "SYMMETRIC")
+    ),
     *(row(dtype, name) for dtype in QUANTIZATION for name in PADDINGS),
     row("float32", "image", indices="int64"),
     row("int8", "image", indices="int64"),

@@ -1,0 +1,127 @@
+"""Rows of SVDF, LSTM, RNN and their sequences; tests/test_recurrent.py runs them over several steps."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from cases.case import Case, Value
+
+RNG = np.random.default_rng(8)
+ABOUT_FLOAT = 2e-6  # the order of sums is not told
+
+
+def scale(low: float, high: float) -> float:
+    return float(np.float32(10.0 ** RNG.uniform(low, high)))
+
+
+def weights(*shape: int, dtype: str = "float32", step: float | None = None, zero: int = 0) -> Value:
+    low, high = (-1, 1) if dtype == "float32" else (-127, 127)
+    return Value(shape, dtype, step, zero, constant=True, low=low, high=high)
+
+
+def svdfs() -> Iterator[Case]:
+    for kind in ("float32", "hybrid", "int8"):
+        for i in range(20):
+            batch, size, units, rank, memory = (int(n) for n in RNG.integers(1, 6, 5))
+            filters = units * rank
+            fused = "RELU" if kind == "int8" else ("NONE", "RELU")[i % 2]  # the integer kernel takes no other
+            options: dict[str, Any] = {"rank": rank, "fused_activation_function": fused}
+            if kind == "int8":
+                steps = [scale(-2.5, -1), scale(-2.5, -1), scale(-3, -2), scale(-4, -3), scale(-1.5, -0.5)]
+                inputs = (
+                    Value((batch, size), "int8", steps[0], int(RNG.integers(-128, 128))),
+                    weights(filters, size, dtype="int8", step=steps[1]),
+                    Value((filters, memory), "int16", steps[2] / 64, constant=True, low=-32767, high=32767),
+                    Value((units,), "int32", steps[3] * steps[2] / 64, constant=True, low=-9000, high=9000)
+                    if i % 3
+                    else None,
+                    Value((batch, filters * memory), "int16", steps[3], variable=True),
+                )
+                y = Value((), "int8", steps[4], int(RNG.integers(-128, 128)))
+                yield Case(f"svdf-int8-{i}", "SVDF", inputs, y, options)
+                continue
+            more = {} if kind == "float32" else {"dtype": "int8", "step": scale(-3, -1)}
+            feature, in_time = weights(filters, size, **more), weights(filters, memory, **more)
+            options |= {"asymmetric_quantize_inputs": bool(i % 4 > 1)} if kind == "hybrid" else {}
+            bias = weights(units) if i % 3 else None
+            state = Value((batch, filters * memory), variable=True)
+            yield Case(
+                f"svdf-{kind}-{i}",
+                "SVDF",
+                (Value((batch, size)), feature, in_time, bias, state),
+                Value(),
+                options,
+                ABOUT_FLOAT,
+            )
+
+
+def cells() -> Iterator[Case]:
+    for op in ("RNN", "UNIDIRECTIONAL_SEQUENCE_RNN"):
+        for kind in ("float32", "hybrid"):
+            for i in range(20):
+                batch, size, units, time = (int(n) for n in RNG.integers(1, 6, 4))
+                more = {} if kind == "float32" else {"dtype": "int8", "step": scale(-3, -2)}
+                x = Value((batch, size) if op == "RNN" else ((time, batch, size) if i % 2 else (batch, time, size)))
+                options: dict[str, Any] = {"fused_activation_function": ("NONE", "RELU", "TANH")[i % 3]}
+                options |= {} if op == "RNN" else {"time_major": bool(i % 2)}
+                options |= {"asymmetric_quantize_inputs": bool(i % 4 > 1)} if kind == "hybrid" else {}
+                inputs = (
+                    x,
+                    weights(units, size, **more),
+                    weights(units, units, **more),
+                    weights(units),
+                    Value((batch, units), variable=True),
+                )
+                yield Case(f"{op.lower()}-{kind}-{i}", op, inputs, Value(), options, ABOUT_FLOAT)
+
+
+def lstms() -> Iterator[Case]:
+    for op in ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"):
+        for kind in ("float32", "hybrid", "int8"):
+            for i in range(20):
+                yield lstm(op, kind, i)
+
+
+def lstm(op: str, kind: str, i: int) -> Case:
+    batch, size, units, time = (int(n) for n in RNG.integers(1, 6, 4))
+    coupled, peephole, projected = i % 5 == 1, i % 4 == 2 and kind == "float32", i % 3 == 2
+    outputs = int(RNG.integers(1, 5)) if projected else units
+    shape = (batch, size) if op == "LSTM" else (time, batch, size) if i % 2 else (batch, time, size)
+    small, kind_of = (kind == "int8"), "float32" if kind == "float32" else "int8"
+    sx, sh, s_hidden = scale(-2.3, -1.7), 1 / 128, 1 / 128
+    cell_scale = 2.0 ** -int(RNG.integers(9, 13))
+
+    def matrix(rows: int, columns: int) -> Value:
+        return weights(rows, columns, dtype=kind_of, step=None if kind == "float32" else scale(-3, -2))
+
+    def bias(n: int, step: float) -> Value:
+        return Value((n,), "int32", step, constant=True, low=-20000, high=20000) if small else weights(n)
+
+    w = [None if coupled and g == 0 else matrix(units, size) for g in range(4)]
+    r = [None if coupled and g == 0 else matrix(units, outputs) for g in range(4)]
+    p = [weights(units) if peephole and not (coupled and g == 0) else None for g in range(3)]
+    b = [None if coupled and g == 0 else bias(units, sx * (w[g].scale if small else 1)) for g in range(4)]  # type: ignore[union-attr]
+    projection = matrix(outputs, units) if projected else None
+    h_zero = int(RNG.integers(-20, 20)) if small else 0
+    h = Value((batch, outputs), "int8" if small else "float32", sh if small else None, h_zero, variable=True)
+    cell = Value((batch, units), "int16" if small else "float32", cell_scale if small else None, variable=True)
+    x = Value(shape, "int8", sx, int(RNG.integers(-128, 128))) if small else Value(shape)
+    projection_bias = (
+        bias(outputs, (projection.scale if projection and small else 1) * s_hidden) if projected and i % 2 else None
+    )
+    inputs = (x, *w, *r, *p, *b, projection, projection_bias, h, cell, None, None, None, None)
+    options: dict[str, Any] = {
+        "fused_activation_function": "TANH",
+        "cell_clip": (0.0, 1.5)[i % 2],
+        "proj_clip": (0.0, 0.4)[i % 6 == 5],
+    }
+    options |= {} if op == "LSTM" else {"time_major": bool(i % 2)}
+    options |= {"asymmetric_quantize_inputs": bool(i % 4 > 1)} if kind == "hybrid" else {}
+    y = Value((), "int8", sh, h_zero) if small else Value()
+    gates = Value((), "int16", 2.0**-12)
+    inner = (gates, gates, gates, gates, Value((), "int8", s_hidden, h_zero if not projected else 3)) if small else ()
+    return Case(f"{op.lower()}-{kind}-{i}", op, inputs, y, options, 0.0 if small else ABOUT_FLOAT, intermediates=inner)
+
+
+CASES = [*svdfs(), *cells(), *lstms()]

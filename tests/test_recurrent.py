@@ -1,0 +1,59 @@
+"""Recurrent operators over several steps, and real models over a hundred: states must go on as the runtimes' do."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cases.case import Case
+from cases.recurrent import CASES
+
+import pyquant as pq
+from pyquant.validate import RUNTIMES, Oracle
+
+SOME = [case for case in CASES if case.id.endswith(("-2", "-5", "-11"))]
+MODELS = (
+    "keras_lstm_mnist",
+    "trained_lstm",
+    "trained_lstm_int8",
+    "dtln_noise_suppression",
+    "micro_speech_lstm",
+    "keyword_scrambled",
+)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("case", SOME, ids=lambda case: case.id)
+def test_states_go_on(case: Case, runtime: str, oracle_of: Callable[[str], Oracle]) -> None:
+    oracle, model = oracle_of(runtime), case.model()
+    oracle.load(model)
+    session = pq.compile(model, numerics=RUNTIMES[runtime].numerics).session()
+    for step in range(6):
+        feeds = case.feeds(seed=step)
+        ours, (theirs,) = session(*feeds), oracle.run(feeds).values()
+        allowed = 10 * case.tolerance * np.abs(theirs).max() if ours.dtype.kind == "f" else 0
+        np.testing.assert_allclose(ours.astype(float), theirs.astype(float), rtol=0, atol=allowed)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_real_models_over_a_hundred_steps(name: str, data_folder: Path, oracle_of: Callable[[str], Oracle]) -> None:
+    (path, *_) = [p for p in data_folder.glob(f"models/**/{name}*.tflite") if p.stem in (name, f"{name}_ptq")]
+    model, oracle = pq.open(path), oracle_of("ai-edge-litert")
+    oracle.load(model)
+    session, rng = pq.compile(model, numerics="litert").session(), np.random.default_rng(0)
+    for _ in range(100):
+        feeds = [_random(t, rng) for t in model.main.inputs]
+        found = session(*feeds)
+        ours = [found] if isinstance(found, np.ndarray) else list(found)
+        for a, b in zip(ours, oracle.run(feeds).values(), strict=True):
+            allowed = 1e-5 * np.abs(b).max() if a.dtype.kind == "f" else 0
+            np.testing.assert_allclose(a.astype(float), b.astype(float), rtol=0, atol=allowed)
+
+
+def _random(tensor: pq.Tensor, rng: np.random.Generator) -> np.ndarray:
+    kind = tensor.dtype.numpy
+    assert kind is not None
+    if kind.kind == "f":
+        return rng.standard_normal(tensor.shape).astype(kind)
+    limits = np.iinfo(kind)
+    return rng.integers(limits.min, limits.max + 1, tensor.shape).astype(kind)
