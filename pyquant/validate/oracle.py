@@ -103,9 +103,12 @@ class Oracle:
             self._start()
         self._ask({"request": "load", "path": str(path), "resolver": resolver, "threads": threads})
 
-    def run(self, feeds: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
-        """Run one sample, variables reset: arrays in input order -> {index in the file: array} of the outputs."""
-        answer, arrays = self._ask({"request": "run"}, feeds)
+    def run(self, feeds: Sequence[np.ndarray], reset: bool = True) -> dict[int, np.ndarray]:
+        """Run one sample: arrays in input order -> {index in the file: array} of the outputs.
+
+        reset: variables begin anew; else they go on from the last run.
+        """
+        answer, arrays = self._ask({"request": "run", "reset": reset}, feeds)
         return dict(zip(answer["tensors"], arrays, strict=True))
 
     def time(self, feeds: Sequence[np.ndarray], runs: int = 10, warmup: int = 1) -> list[float]:

@@ -68,9 +68,10 @@ class Runner:
         self.interpreter.allocate_tensors()
         return {}, []
 
-    def run(self, *feeds: np.ndarray) -> tuple[dict[str, Any], list[np.ndarray]]:
+    def run(self, *feeds: np.ndarray, reset: bool) -> tuple[dict[str, Any], list[np.ndarray]]:
         """Answer with the outputs that are numbers, and their indices."""
-        self.interpreter.reset_all_variables()
+        if reset:
+            self.interpreter.reset_all_variables()
         self._feed(feeds)
         self.interpreter.invoke()
         indices = [int(detail["index"]) for detail in self.interpreter.get_output_details()]
