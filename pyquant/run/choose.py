@@ -100,7 +100,7 @@ class Chooser:
         """
         call = checked(node, self.numerics)
         self.meter.borrow(arena_share(node), node.label)
-        if all(t.size == 0 for t in node.outputs):
+        if node.outputs and all(t.size == 0 for t in node.outputs):
             return Step(node.op, "nothing", (), tuple(node.outputs), node)
         if self.references:
             return self._numpy(call)

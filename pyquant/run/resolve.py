@@ -104,7 +104,7 @@ def reference(call: Call) -> Reference:
 
 def evaluate(call: Call, function: Reference, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
     """The outputs by a reference. Raises GraphError where their number or types are not what the node declares."""
-    if all(t.size == 0 for t in call.node.outputs):
+    if call.node.outputs and all(t.size == 0 for t in call.node.outputs):
         return tuple(np.empty(t.shape, t.dtype.numpy) for t in call.node.outputs)
     with arithmetic(call):
         result = function(call, *inputs)
