@@ -12,7 +12,7 @@ from pyquant.ops.operator import Call
 
 
 def flex_options(call: Call, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that `defaults` names, each of the type of its default; None as a default is a field that must be there.
+    """The fields that `defaults` names, each of the type of its default.
 
     A default of a type (int, float) stands for a field of it that must be there. Raises GraphError for other content.
     """
