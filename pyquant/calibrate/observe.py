@@ -8,7 +8,7 @@ from pyquant.calibrate.data import samples
 from pyquant.calibrate.ranges import Range
 from pyquant.dtypes import FLOAT32
 from pyquant.graph import Model, Tensor
-from pyquant.run import compile
+from pyquant.run.compile import compile
 
 
 def calibrate(model: Model, data: Any, threads: int = 1) -> dict[Tensor, Range]:

@@ -2,7 +2,8 @@
 
 from pyquant.run.compile import compile
 from pyquant.run.interpret import interpret
+from pyquant.run.interpreter import Interpreter
 from pyquant.run.limits import Limits
 from pyquant.run.plan import Observation, Plan, Session, Step
 
-__all__ = ["Limits", "Observation", "Plan", "Session", "Step", "compile", "interpret"]
+__all__ = ["Interpreter", "Limits", "Observation", "Plan", "Session", "Step", "compile", "interpret"]

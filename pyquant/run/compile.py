@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 
 from pyquant.graph import Model, Subgraph, Tensor
 from pyquant.run.choose import Chooser
 from pyquant.run.feeds import subgraph_of
 from pyquant.run.limits import Limits
 from pyquant.run.plan import Plan
-from pyquant.run.planning import planned
+from pyquant.run.planning import Shapes, planned
 
 
 def compile(
@@ -21,7 +21,7 @@ def compile(
     observers: Collection[Tensor] = (),
     subgraph: Subgraph | None = None,
     limits: Limits | None = None,
-    shapes: Mapping[str, Sequence[int]] | None = None,
+    shapes: Shapes | None = None,
 ) -> Plan:
     """Make a model ready to run.
 
@@ -30,7 +30,7 @@ def compile(
     keep: tensors whose values `plan.run` returns beside the outputs; "all" for all that are fed or computed.
     observers: float32 tensors whose ranges `session.observations()` tells; those that never have a value are left out.
     limits: the most memory and work that the model may ask for; None for what a sound model of its size never needs.
-    shapes: of inputs, by name, where they are not as the file declares them; all that follows from them follows.
+    shapes: of inputs, by name or tensor, where they are not as the file declares them.
     Where shapes follow from values that only a run knows, the plan ends there, and the rest is planned in the run.
     Raises UnsupportedOp, naming node and types, where neither kernel nor reference runs a node; ShapeError,
     GraphError or RangeError for a model that does not hold together; RangeError for one that goes past the limits.

@@ -119,11 +119,20 @@ class Plan:
         self._idle: list[Session] = []
 
     @property
+    def kept(self) -> tuple[Tensor, ...]:
+        """The tensors whose values a session still has after a run, as far as they are known before it."""
+        return tuple(self._keep)
+
+    def shape_of(self, tensor: Tensor) -> tuple[int, ...]:
+        """The shape that a tensor of the model has in this plan; as declared where only a run knows."""
+        return self._layout.shown.get(tensor, tensor).shape
+
+    @property
     def output_shapes(self) -> list[tuple[int, ...]] | None:
         """Of the outputs, in their order; None where some follow from values that only a run knows."""
         if self.steps and self.steps[-1].kernel == BY_VALUES:
             return None
-        return [self._layout.shown.get(t, t).shape for t in self.outputs]
+        return [self.shape_of(t) for t in self.outputs]
 
     @property
     def arena_bytes(self) -> int:
@@ -234,6 +243,16 @@ class Session:
                 found[tensor] = _merged(found[tensor], record) if tensor in found else record
         return found
 
+    def value(self, tensor: Tensor) -> np.ndarray:
+        """The memory of an input, an output or a kept tensor: what it holds now, to be read, and of inputs written."""
+        return self._late[tensor] if tensor in self._late else self._view(tensor)
+
+    def invoke(self) -> None:
+        """Run on what the inputs hold."""
+        with self._claimed():
+            for work in self._work:
+                self._do(work)
+
     def child(self, plan: Plan) -> Session:
         """The session in which this one runs another plan."""
         if plan not in self._children:
@@ -273,7 +292,7 @@ class Session:
             self._feed(feeds)
             for work in self._work:
                 self._do(work)
-            return tuple(self._late[t] if t in self._late else self._view(t).copy() for t in wanted)
+            return tuple(self.value(t).copy() for t in wanted)
 
     def _feed(self, feeds: Mapping[Tensor, np.ndarray]) -> None:
         for tensor, array in feeds.items():

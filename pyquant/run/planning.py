@@ -23,6 +23,7 @@ from pyquant.run.plan import CWork, Layout, Plan, Step
 from pyquant.run.resolve import check_size, constant_value, initial_code, stand_ins
 
 Constants = dict[Tensor, np.ndarray]
+Shapes = Mapping["str | Tensor", Sequence[int]]  # of inputs, by name or tensor
 
 
 def planned(
@@ -31,7 +32,7 @@ def planned(
     chooser: Chooser,
     keep: Collection[Tensor] | str = (),
     observers: Collection[Tensor] = (),
-    shapes: Mapping[str, Sequence[int]] = MappingProxyType({}),
+    shapes: Shapes = MappingProxyType({}),
 ) -> Plan:
     """As compile, with the choice's circumstances."""
     context = Context(chooser, Variables(), (graph,))
@@ -39,10 +40,11 @@ def planned(
     _check_ends(flat)
     names = input_names(model, graph)
     given = {t: t for t in flat.inputs}
-    for name, shape in shapes.items():
-        if names.get(name) not in given:
-            raise OptionError(f"shapes: no input is {name!r}; the inputs are {', '.join(map(repr, names)) or 'none'}")
-        given[names[name]] = replace(names[name], shape=tuple(map(int, shape)), shape_signature=None)
+    for key, shape in shapes.items():
+        tensor = names.get(key) if isinstance(key, str) else key
+        if tensor not in given:
+            raise OptionError(f"shapes: no input is {key!r}; the inputs are {', '.join(map(repr, names)) or 'none'}")
+        given[tensor] = replace(tensor, shape=tuple(map(int, shape)), shape_signature=None)
     for tensor in given.values():
         check_size(tensor)
     for once in flat.once:
