@@ -5,6 +5,9 @@ A real multiplier is a pair (m, e): m / 2**31 * 2**e. All is computed in int64 a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -63,9 +66,29 @@ def rounding_shift_right(x: npt.ArrayLike, n: npt.ArrayLike) -> Integers:
     return (value >> bits) + ((value & mask) > (mask >> 1) + (value < 0))
 
 
+_ONCE: ContextVar[bool] = ContextVar("rounded once", default=False)
+
+
+@contextmanager
+def rounded_once(once: bool = True) -> Iterator[None]:
+    """Within it `multiply` rounds once, as TFLite does where it is built with single rounding, and CMSIS-NN."""
+    token = _ONCE.set(once)
+    try:
+        yield
+    finally:
+        _ONCE.reset(token)
+
+
 def multiply(x: npt.ArrayLike, m: npt.ArrayLike, e: npt.ArrayLike) -> Integers:
-    """int32 x times the real multiplier (m, e), rounded twice; the left shift of a positive e wraps in int32."""
+    """int32 x times the real multiplier (m, e), rounded twice; the left shift of a positive e wraps in int32.
+
+    Within `rounded_once`: rounded once, half up, and e at most 30.
+    """
     exponent = np.asarray(e, np.int64)
+    if _ONCE.get():
+        shift = 31 - np.minimum(exponent, 30)
+        factor = np.where(exponent > 30, (1 << 31) - 1, np.asarray(m, np.int64))
+        return wrap32((np.asarray(x, np.int64) * factor + (np.int64(1) << (shift - 1))) >> shift)
     shifted = wrap32(np.asarray(x, np.int64) << np.maximum(exponent, 0))
     return rounding_shift_right(saturating_doubling_high_mul(shifted, m), np.maximum(-exponent, 0))
 

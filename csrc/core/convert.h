@@ -44,7 +44,10 @@ static inline void NAME(finish)(
     /* clamped before the zero point is added, so that nothing overflows */
     const int32_t zero = p->output_zero, lo = p->lo - zero, hi = p->hi - zero;
     for (int32_t c = 0; c < channels && bias != NULL; c++) sums[c] += bias[channel + c];
-    if (p->real != NULL) {
+    if (p->device != NULL) {
+        for (int32_t c = 0; c < channels; c++)
+            y[c] = (CODE)((int32_t)fminf(fmaxf(rintf((float)(int32_t)sums[c] * p->device[channel + c]), (float)lo), (float)hi) + zero);
+    } else if (p->real != NULL) {
         for (int32_t c = 0; c < channels; c++) {
             const double sum = p->wide ? (double)(int64_t)sums[c] : (double)(int32_t)sums[c];
             y[c] = (CODE)((int32_t)fmin(fmax(round(sum * p->real[channel + c]), lo), hi) + zero);
@@ -52,6 +55,9 @@ static inline void NAME(finish)(
     } else if (p->wide) {
         for (int32_t c = 0; c < channels; c++)
             y[c] = (CODE)(pq_clamp(pq_multiply64((int64_t)sums[c], multiplier[c], exponent[c]), lo, hi) + zero);
+    } else if (p->once) {
+        for (int32_t c = 0; c < channels; c++)
+            y[c] = (CODE)(pq_clamp(pq_multiply_once((int32_t)sums[c], multiplier[c], exponent[c]), lo, hi) + zero);
     } else {
         for (int32_t c = 0; c < channels; c++)
             y[c] = (CODE)(pq_clamp(pq_multiply((int32_t)sums[c], multiplier[c], exponent[c]), lo, hi) + zero);

@@ -25,6 +25,13 @@ static inline int32_t pq_multiply(int32_t x, int32_t m, int32_t e) {
     return pq_rounding_shift(high, right);
 }
 
+/* x times (m, e), rounded once, half up. */
+static inline int32_t pq_multiply_once(int32_t x, int32_t m, int32_t e) {
+    const int32_t shift = 31 - (e > 30 ? 30 : e);
+    const int64_t factor = e > 30 ? INT32_MAX : m;
+    return (int32_t)((x * factor + (INT64_C(1) << (shift - 1))) >> shift);
+}
+
 /* x, |x| < 2^47, times (m, e) with m reduced to 15 bits; one rounding, half up. Needs e < 15. */
 static inline int32_t pq_multiply64(int64_t x, int32_t m, int32_t e) {
     int64_t reduced = m >= 0x7FFF0000 ? 0x7FFF : (m + (1 << 15)) >> 16;

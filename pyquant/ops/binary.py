@@ -198,7 +198,7 @@ ADD = register(
         restate=restate,
         fuses=RELUS,
         reference={**dict.fromkeys(PLAIN, plain_sum), **dict.fromkeys(QUANTIZED, quantized_sum)},
-        kernels=typed_kernels("add", "pq_binary", sum_params),
+        kernels=typed_kernels("add", "pq_binary", sum_params, doubly=True),
         settings={"int16": {"pot_scale_int16": False}},
     )
 )
@@ -213,7 +213,7 @@ SUB = register(
         restate=restate,
         fuses=RELUS,
         reference={**dict.fromkeys(PLAIN, plain_sum), **dict.fromkeys(QUANTIZED, quantized_sum)},
-        kernels=typed_kernels("add", "pq_binary", sum_params),
+        kernels=typed_kernels("add", "pq_binary", sum_params, doubly=True),
         settings={"int16": {"pot_scale_int16": False}},
     )
 )
@@ -228,6 +228,6 @@ MUL = register(
         restate=restate,
         fuses=RELUS,
         reference={**dict.fromkeys(PLAIN, plain_product), **dict.fromkeys(QUANTIZED, quantized_product)},
-        kernels=typed_kernels("multiply", "pq_binary", product_params),
+        kernels=typed_kernels("multiply", "pq_binary", product_params, doubly=True),
     )
 )

@@ -23,7 +23,7 @@ def comparison(function: Ufunc, scaled: Mapping[str, Collection[str]]) -> Refere
     """Codes with scales are compared as multiples of 2**-8, rounded, for the types in `scaled`; all else as it is."""
 
     def compare(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        if call["a"].is_quantized and call["a"].dtype.name in scaled[call.numerics]:
+        if call["a"].is_quantized and call["a"].dtype.name in scaled.get(call.numerics, EIGHT_BITS):
             return np.asarray(function(_fine(call, a, call["a"]), _fine(call, b, call["b"])))
         return np.asarray(function(a, b))
 

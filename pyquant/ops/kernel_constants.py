@@ -21,7 +21,10 @@ _TYPES = {
     "int16": ("int8", "int64"),
     "hybrid": ("int8", "float32"),
 }
-_NO_RESCALING = {"multiplier": None, "exponent": None, "real": None, "wide": 0, "output_zero": 0, "lo": 0, "hi": 0}
+_NO_RESCALING = {
+    **dict.fromkeys(("multiplier", "exponent", "real", "device")),
+    **dict.fromkeys(("wide", "once", "output_zero", "lo", "hi"), 0),
+}
 _NOT_DYNAMIC = {"weight_scales": None, "asymmetric": 0, "litert": 0, "stepwise": 0}
 
 
@@ -52,6 +55,7 @@ def kernel_constants(
         "input_zero": zeros[0],
         "weight_zero": zeros[1],
         **(_NO_RESCALING if x.dtype.is_float else _rescaling(rescaling(call), channels)),
+        **({"once": 1} if call.numerics == "single-rounding" else {}),
         **(_dynamic(dynamic(call), channels) if kind == "hybrid" else _NOT_DYNAMIC),
         "float_lo": lo,
         "float_hi": hi,
@@ -67,6 +71,8 @@ def _rescaling(how: Requantization, channels: int) -> dict[str, Any]:
         "multiplier": multiplier.astype(np.int32),
         "exponent": exponent.astype(np.int32),
         "real": real if how.exact else None,
+        "device": None if how.device is None else np.ascontiguousarray(np.broadcast_to(how.device, channels)),
+        "once": 0,
         "wide": int(how.bits == 64),
         "output_zero": how.zero_point,
         "lo": how.lo,

@@ -14,7 +14,9 @@ KERNEL_TYPES = {"float32": "f32", "int8": "s8", "uint8": "u8", "int16": "s16"}  
 
 
 def typed_kernels(
-    operation: str, struct: str, fill: Fill, kinds: Collection[str] = tuple(KERNEL_TYPES)
+    operation: str, struct: str, fill: Fill, kinds: Collection[str] = tuple(KERNEL_TYPES), doubly: bool = False
 ) -> dict[str, Kernel]:
     """The C kernels `operation`_f32, `operation`_s8, ... by kind."""
-    return {kind: Kernel(f"{operation}_{KERNEL_TYPES[kind]}", struct, fill) for kind in kinds}
+    return {
+        kind: Kernel(f"{operation}_{KERNEL_TYPES[kind]}", struct, fill, doubly and kind != "float32") for kind in kinds
+    }

@@ -76,11 +76,16 @@ class Slot:
         return self.role not in ("data", "any")
 
 
+# How integers are scaled back: as the reference kernels of tflite-runtime 2.14, which microcontrollers share; as those
+# of ai-edge-litert 2.3, where it parted from them; rounded once, as in CMSIS-NN; as an Edge TPU does.
+NUMERICS = ("tflite", "litert", "single-rounding", "edgetpu")
+
+
 @dataclass(frozen=True)
 class Call:
     """A node as its operator sees it: slots by name, options with defaults.
 
-    numerics: where the two differ, "tflite" follows tflite-runtime 2.14 and "litert" ai-edge-litert 2.3.
+    numerics: one of NUMERICS.
     """
 
     operator: Operator
@@ -144,6 +149,7 @@ class Kernel:
     name: str
     struct: str
     fill: Fill
+    doubly: bool = False  # it rounds twice, whatever the numerics: not for "single-rounding"
 
 
 # reference(call, *input arrays; None for an absent one) -> the output array, or a tuple of them

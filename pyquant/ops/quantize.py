@@ -111,7 +111,7 @@ QUANTIZE = register(
         kernels={
             "float32": Kernel("quantize_f32", "pq_quantize", quantize_params),
             **lut_kernels(requantize, ("int8", "uint8")),
-            "int16": Kernel("requantize_s16", "pq_requantize", requantize_params),
+            "int16": Kernel("requantize_s16", "pq_requantize", requantize_params, doubly=True),
         },
     )
 )

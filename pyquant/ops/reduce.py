@@ -115,6 +115,6 @@ MEAN = register(
         outputs=(Slot("y", floors=(Floor(("x",), {"int8": 2.0**-20, "int16": 2.0**-12}),)),),
         shape=reduced_shape,
         reference={"float32": reduction(mean_float), **dict.fromkeys(QUANTIZED, reduction(mean_quantized))},
-        kernels=typed_kernels("mean", "pq_mean", mean_params),
+        kernels=typed_kernels("mean", "pq_mean", mean_params, doubly=True),
     )
 )

@@ -19,7 +19,8 @@ class Requantization:
     """code = clamp(scaled(sum) + zero_point, lo, hi).
 
     The sum wraps at `bits` and is scaled by fixed.multiply at 32 bits, by fixed.multiply64 at 64 bits, or, where
-    `exact`, by the double itself, rounded half away from zero.
+    `exact`, by the double itself, rounded half away from zero; where `device`, as an Edge TPU does: in float32, by a
+    float32 that is the product of scales times the reciprocal of the output's, rounded half to even.
     """
 
     real: np.ndarray  # (1,) or (C,) float64
@@ -29,12 +30,15 @@ class Requantization:
     dtype: np.dtype[Any]
     bits: int = 32
     exact: bool = False
+    device: np.ndarray | None = None  # (1,) or (C,) float32
 
     def __call__(self, sums: np.ndarray) -> np.ndarray:
         """sums: (..., C) int64 -> (..., C) codes."""
         if self.bits == 32:
             sums = fixed.wrap32(sums)
-        if self.exact:
+        if self.device is not None:
+            scaled = np.rint(sums.astype(np.float32) * self.device)
+        elif self.exact:
             scaled = fixed.round_half_away(sums.astype(np.float64) * self.real)
         else:
             scaled = (fixed.multiply if self.bits == 32 else fixed.multiply64)(
@@ -51,7 +55,8 @@ def requantization(call: Call, single: bool, bits: int = 32, exact: bool = False
     assert y.dtype.numpy is not None
     inputs, weights = call["x"].scale, weight_scales(call)
     product = (inputs * weights).astype(np.float64) if single else np.float64(inputs) * weights.astype(np.float64)
-    return Requantization(product / np.float64(y.scale), y.zero_point, lo, hi, y.dtype.numpy, bits, exact)
+    device = (inputs * weights) * (np.float32(1) / y.scale) if call.numerics == "edgetpu" and bits == 32 else None
+    return Requantization(product / np.float64(y.scale), y.zero_point, lo, hi, y.dtype.numpy, bits, exact, device)
 
 
 def sum_bits(call: Call) -> int:
@@ -62,7 +67,7 @@ def sum_bits(call: Call) -> int:
     bias, declared = call.get("b"), call.options.quantized_bias_type
     if call["x"].dtype != INT16:
         return 32
-    if call.numerics == "tflite":
+    if call.numerics != "litert":
         return 64 if bias is not None and bias.dtype == INT64 else 32
     if bias is not None and bias.dtype == INT32 and declared != INT32.code:
         raise UnsupportedOp(f"{call.label}: LiteRT reads an int32 bias as int64 unless quantized_bias_type says INT32")

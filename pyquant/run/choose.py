@@ -12,7 +12,7 @@ from pyquant import native
 from pyquant.dtypes import UINT8
 from pyquant.errors import OptionError, RangeError
 from pyquant.graph import Node, Tensor
-from pyquant.ops import Call, Kernel, Launch
+from pyquant.ops import NUMERICS, Call, Kernel, Launch
 from pyquant.run.limits import SMALLEST, Limits, Meter, arena_share, operations, temporaries, unpacked_bytes
 from pyquant.run.plan import OBSERVATION, CWork, Step
 from pyquant.run.resolve import (
@@ -52,8 +52,8 @@ class Chooser:
         isa = isa or os.environ.get("PYQUANT_ISA") or native.isas()[0]
         if isa not in native.isas():
             raise OptionError(f"isa: found {isa!r}, this machine has {', '.join(native.isas())}")
-        if numerics not in ("tflite", "litert"):
-            raise OptionError(f"numerics: found {numerics!r}, expected 'tflite' or 'litert'")
+        if numerics not in NUMERICS:
+            raise OptionError(f"numerics: found {numerics!r}, expected one of {', '.join(NUMERICS)}")
         if not 1 <= threads <= 1024:
             raise OptionError(f"threads: found {threads}, expected 1 to 1024")
         return Chooser(native.isas()[native.isas().index(isa) :], numerics, threads, Meter(limits), references)
@@ -145,6 +145,8 @@ class Chooser:
 
     def _chosen(self, call: Call) -> tuple[Kernel, Launch] | None:
         kernel = call.operator.kernels.get(call.operator.kind(call.node))
+        if kernel is not None and kernel.doubly and self.numerics == "single-rounding":
+            return None
         with arithmetic(call):
             launch = kernel.fill(call) if kernel is not None and self._row(kernel.name) is not None else None
         return None if kernel is None or launch is None else (kernel, launch)

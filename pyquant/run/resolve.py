@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from pyquant.errors import GraphError, RangeError, ShapeError, UnsupportedOp
+from pyquant.fixed import rounded_once
 from pyquant.graph import Node, Tensor
 from pyquant.ops import Call, SameAs, Slot, find
 from pyquant.ops.operator import Reference
@@ -122,7 +123,7 @@ def evaluate(call: Call, function: Reference, inputs: Sequence[np.ndarray | None
 def arithmetic(call: Call) -> Iterator[None]:
     """Where NaN and infinity are values, as in C. Raises RangeError for numbers that integers cannot hold."""
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), rounded_once(call.numerics == "single-rounding"):
             yield
     except ArithmeticError as error:
         raise RangeError(f"{call.label}: its scales or options lead to numbers that cannot be: {error}") from error

@@ -4,8 +4,9 @@
  * of 1 x 1.
  * The sum runs over ky, kx, c in this order, which for f32 is what its bits depend on.
  *
- * finish, integers: clamp(scaled(sum) + output_zero, lo, hi). scaled is pq_multiply, for `wide` sums pq_multiply64; where
- * `real` is not NULL, sum · real rounded half away from zero. f32: clamp(sum, float_lo, float_hi).
+ * finish, integers: clamp(scaled(sum) + output_zero, lo, hi). scaled is pq_multiply, for `wide` sums pq_multiply64; `once`
+ * rounds once instead of twice. Where `real` is not NULL, sum · real rounded half away from zero; where `device` is not,
+ * (float)sum · device rounded half to even. f32: clamp(sum, float_lo, float_hi).
  *
  * Hybrid: x - input_zero is the image quantized as core/dynamic.h says; y = clamp(scaled(sum) + bias, float_lo, float_hi),
  * scaled is sum · (weight scale · image scale), where `stepwise` sum · weight scale · image scale.
@@ -24,6 +25,7 @@ typedef struct {
     const int32_t *multiplier; /* (out_channels) each; NULL where the type has none */
     const int32_t *exponent;
     const double *real;
+    const float *device;
     const float *weight_scales;
     int32_t batch, height, width, channels;
     int32_t out_height, out_width, out_channels;
@@ -31,7 +33,7 @@ typedef struct {
     int32_t stride_height, stride_width, dilation_height, dilation_width;
     int32_t pad_top, pad_left;
     int32_t input_zero, weight_zero, output_zero;
-    int32_t wide, lo, hi;
+    int32_t wide, once, lo, hi;
     int32_t asymmetric, litert, stepwise;
     float float_lo, float_hi;
 } pq_conv2d;

@@ -13,6 +13,7 @@ typedef struct {
     const int32_t *multiplier;
     const int32_t *exponent;
     const double *real;
+    const float *device;
     const float *weight_scales;
     int32_t batch, height, width, channels;
     int32_t out_height, out_width, out_channels;
@@ -20,7 +21,7 @@ typedef struct {
     int32_t stride_height, stride_width, dilation_height, dilation_width;
     int32_t pad_top, pad_left;
     int32_t input_zero, weight_zero, output_zero;
-    int32_t wide, lo, hi;
+    int32_t wide, once, lo, hi;
     int32_t asymmetric, litert, stepwise;
     float float_lo, float_hi;
 } pq_depthwise_conv2d;
