@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import pyquant as pq
-from pyquant.errors import GraphError, OracleError, ShapeError, UnsupportedOp
+from pyquant.errors import GraphError, OracleError, RangeError, ShapeError, UnsupportedOp
 from pyquant.graph import Model
 from pyquant.validate import Oracle
 
@@ -38,6 +38,6 @@ def ours(model: Model, inputs: list[np.ndarray]) -> list[bytes] | None:
     """The same of our own kernels; None where pyquant does not run the model."""
     try:
         found = pq.compile(model)(*inputs)
-    except (UnsupportedOp, GraphError, ShapeError):
+    except (UnsupportedOp, GraphError, ShapeError, RangeError):  # RangeError: an index that is not there
         return None
     return [array.tobytes() for array in ([found] if isinstance(found, np.ndarray) else found)]

@@ -110,7 +110,8 @@ def test_activations_of_every_operator_and_type(
         if before.main.nodes[0].options is None or before.main.nodes[0].options.fused_activation_function == 0:
             assert fused, name
         samples = [case.feeds(), special(case.feeds())]
-        if (activation, runtime) == ("RELU6", "tflite-runtime"):
+        hybrid = runtime is not None and "hybrid" in name  # to quantize NaN is not defined in C
+        if (activation, runtime) == ("RELU6", "tflite-runtime") or hybrid:
             samples.pop()  # its kernel of RELU6 alone makes 0 of NaN and of -0
         compared += assert_same(before, after, samples, oracle)
     assert compared >= len(PRODUCERS) * 2 // 3

@@ -159,7 +159,7 @@ def test_store_refuses_what_the_tensor_cannot_hold(kind: str, value: np.ndarray,
         (Tensor("t", (2,), dtype("string"), Buffer(np.full(9, 200, np.uint8))), "expected 2"),
         (
             Tensor("t", (1,), dtype("int8"), Buffer(np.zeros(1, np.uint8)), sparsity=Record("SparsityParameters")),
-            "sparse",
+            "sparsity",
         ),
         (Tensor("t", (1,), dtype("int8"), extra={"external_buffer": 1}), "another file"),
     ],

@@ -18,6 +18,7 @@ HEIGHTS = {
     **dict.fromkeys(("graph", "native"), 3),
     "ops": 4,
     **dict.fromkeys(("run", "targets"), 5),
+    "interpreter": 6,
     **dict.fromkeys(("calibrate", "rewrite"), 6),
     **dict.fromkeys(("quantize", "compress", "validate"), 7),
     **dict.fromkeys(("train", "edgetpu", "lint", "see", "export"), 8),

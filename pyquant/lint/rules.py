@@ -171,9 +171,11 @@ def mixed_concatenation(model: Model) -> Iterator[Finding]:
         makers = {t: node for node in subgraph.nodes for t in node.outputs}
         for node in subgraph.nodes:
             operator = find(node.op)
-            if operator is None or not operator.inputs[-1].variadic or not node.outputs[0].is_quantized:
+            if operator is None or not node.outputs or not any(slot.variadic for slot in operator.inputs):
                 continue
             whole = node.outputs[0]
+            if not whole.is_quantized:
+                continue
             for tensor in (t for t in node.inputs if t is not None and not t.is_constant):
                 source = _before_casts(tensor, makers)
                 if not source.is_quantized:

@@ -72,14 +72,19 @@ def scattered(call: Call, indices: Shape, updates: Shape, shape: Shape) -> list[
     if given is None:
         return [(-1,) * math.prod(shape)]
     target = whole(call, given, "shape")
+    _check_scattered(call, indices, updates, target)
+    return [target]
+
+
+def _check_scattered(call: Call, indices: Shape, updates: Shape, target: Shape) -> None:
     depth = indices[-1] if indices else 0
     if not indices or depth > len(target) or updates != (*indices[:-1], *target[depth:]):
         raise ShapeError(f"{call.label}: updates {updates} at indices {indices} of {target}")
-    return [target]
 
 
 def scatter_nd(call: Call, indices: np.ndarray, updates: np.ndarray, shape: np.ndarray) -> np.ndarray:
     """Zeros, and the sum of all updates of one place in it; of truth values, whether one is true."""
+    _check_scattered(call, indices.shape, updates.shape, whole(call, shape, "shape"))
     y = np.zeros(whole(call, shape, "shape"), updates.dtype)
     at = tuple(np.moveaxis(_within(call, indices, np.array(y.shape[: indices.shape[-1]], np.int64)), -1, 0))
     (np.logical_or if y.dtype == np.bool_ else np.add).at(y, at, updates)
@@ -212,7 +217,7 @@ ONE_HOT = register(
 EMBEDDING_LOOKUP = register(
     Operator(
         "EMBEDDING_LOOKUP",
-        inputs=(INDICES, Slot("table", role="weight", axis=0)),
+        inputs=(INDICES, Slot("table", role="any")),
         outputs=(Slot("y"),),
         shape=looked_up,
         reference=dict.fromkeys(("int32",), look_up),

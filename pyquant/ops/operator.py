@@ -76,6 +76,9 @@ class Slot:
         return self.role not in ("data", "any")
 
 
+UNKNOWN = Slot("unknown", role="any")  # of a tensor that a node should not have
+
+
 # How integers are scaled back: as the reference kernels of tflite-runtime 2.14, which microcontrollers share; as those
 # of ai-edge-litert 2.3, where it parted from them; rounded once, as in CMSIS-NN; as an Edge TPU does.
 NUMERICS = ("tflite", "litert", "single-rounding", "edgetpu")
@@ -216,7 +219,7 @@ class Operator:
     def slots(self, tensors: Sequence[Any], outputs: bool = False) -> list[Slot]:
         """The slot of each input (or output) tensor, variadic ones repeated."""
         declared = self.outputs if outputs else self.inputs
-        return [declared[min(i, len(declared) - 1)] for i in range(len(tensors))]
+        return [declared[min(i, len(declared) - 1)] if declared else UNKNOWN for i in range(len(tensors))]
 
     def kind(self, node: Node) -> str:
         """The type family of a node: its first activation's type, or "hybrid" for float with integer weights.

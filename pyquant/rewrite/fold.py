@@ -50,7 +50,7 @@ def compute(subgraph: Subgraph, chosen: Choice) -> None:
         kept = not read or any(t in written or t.is_variable for t in read) or any(
             t in subgraph.outputs for t in node.outputs
         )  # fmt: skip
-        values = None if call is None or kept or not chosen(call) else _values(node, choosers)
+        values = None if call is None or kept or not call.operator.pure or not chosen(call) else _values(node, choosers)
         if values is None:
             left.append(node)
             continue

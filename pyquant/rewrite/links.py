@@ -64,9 +64,8 @@ def drop_unread(subgraph: Subgraph) -> None:
     read = set(subgraph.outputs)
     left = []
     for node in reversed(subgraph.nodes):
-        lasting = (
-            call_of(node) is None or bool(node.subgraphs) or any(t is not None and t.is_variable for t in node.inputs)
-        )
+        call, states = call_of(node), any(t is not None and t.is_variable for t in node.inputs)
+        lasting = call is None or not call.operator.pure or bool(node.subgraphs) or states
         if lasting or not read.isdisjoint(node.outputs) or any(t.is_variable for t in node.outputs):
             left.append(node)
             read.update(t for t in node.inputs if t is not None)

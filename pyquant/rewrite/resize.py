@@ -98,7 +98,7 @@ class _Change:
             kept = f"it keeps {variable.name!r} of shape {variable.shape} from run to run"
             raise GraphError(f"{node.label}: {kept}, and so {changed.name!r} cannot change its shape")
         operator = operator_of(node)
-        if operator is not None:
+        if operator is not None and not operator.flow:
             shapes = self._by_rule(node, operator)
         elif node.subgraphs and node.options is not None and node.options.table in BODIES:
             shapes = self._through_bodies(node, BODIES[node.options.table])

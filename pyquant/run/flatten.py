@@ -11,6 +11,7 @@ from pyquant.dtypes import INT32, dtype
 from pyquant.errors import GraphError
 from pyquant.graph import Node, OpCode, Subgraph, Tensor
 from pyquant.ops import Call, find, get
+from pyquant.run.resolve import resolve
 
 RESOURCE = dtype("resource")
 MOST_NODES = 1_000_000  # of a subgraph with all composites replaced
@@ -68,6 +69,8 @@ def flatten(graph: Subgraph, variables: Variables, given: Sequence[Variable | No
         flow = "" if (operator := find(node.op)) is None else operator.flow
         if len(flat.nodes) > MOST_NODES:
             raise GraphError(f"{node.label}: composites within composites make more than {MOST_NODES} nodes")
+        if flow:
+            resolve(node, "tflite")  # which checks the node
         if flow == "handle":
             handles.update(dict.fromkeys(node.outputs, variables.of(node)))
         elif flow == "once":

@@ -146,7 +146,7 @@ def initial_code(tensor: Tensor) -> int:
 
 
 def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: Sequence[Slot]) -> None:
-    if len(given) > len(slots) and not slots[-1].variadic:
+    if len(given) > len(slots) and not (slots and slots[-1].variadic):
         raise GraphError(f"{node.label}: found {len(given)} {what}s, expected at most {len(slots)}")
     for i in range(max(len(slots), len(given))):
         slot, tensor = slots[min(i, len(slots) - 1)], given[i] if i < len(given) else None
