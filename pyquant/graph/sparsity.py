@@ -46,6 +46,8 @@ def positions(tensor: Tensor) -> np.ndarray:
     by_dimension = dict(zip(order, levels, strict=True))
     sizes = _level_sizes(tensor.shape, blocks, by_dimension)
     places = [np.zeros(1, np.int64) for _ in order]  # of the nodes so far, along each dimension
+    if not places:
+        return np.zeros(1, np.int64)
     for dimension, level in zip(order, levels, strict=True):
         if level.format == DENSE:
             nodes = len(places[0])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyquant.errors import RangeError, ShapeError
+from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.ops.axes import whole
 from pyquant.ops.kinds import EVERY_TYPE
 from pyquant.ops.operator import Call, Operator, SameAs, Shape, Slot
@@ -40,6 +40,8 @@ def ranged(call: Call, *_scalars: Shape) -> list[Shape]:
 
 
 def _count(call: Call, start: np.ndarray, limit: np.ndarray, step: np.ndarray) -> int:
+    if start.dtype.kind not in "iuf" or not start.dtype == limit.dtype == step.dtype:
+        raise GraphError(f"{call.label}: start, limit and step are {start.dtype}, {limit.dtype} and {step.dtype}")
     if not start.size == limit.size == step.size == 1:
         raise ShapeError(f"{call.label}: start, limit and step must have one element each")
     first, last, by = (a.item() for a in (start, limit, step))

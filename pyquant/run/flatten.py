@@ -100,6 +100,8 @@ def _inlined(nodes: Sequence[Node], within: tuple[Subgraph, ...]) -> Iterator[No
         if operator is None or operator.flow != "inline":
             yield node
             continue
+        if len(node.subgraphs) != 1:
+            raise GraphError(f"{node.label}: found {len(node.subgraphs)} decompositions, expected one")
         (body,) = node.subgraphs.values()
         if any(body is graph for graph in within):
             raise GraphError(f"{node.label}: its decomposition {body.name!r} contains itself")

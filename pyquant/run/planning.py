@@ -175,7 +175,7 @@ class Planning:
                 yield Step(node.op, "subgraphs", self._values(seen), tuple(made), node, flow)
             elif operator is not None and (operator.by_shape or (node.inputs and all(known) and operator.pure)):
                 self._fold(node, seen)
-                yield Step(node.op, "constant", (), tuple(made), node)
+                yield Step(node.op, "constant", (), tuple(map(self.stand_in, node.outputs)), node)
             else:
                 yield replace(self.chooser.step(seen), node=node)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pyquant.errors import GraphError, RangeError, ShapeError, UnsupportedOp
+from pyquant.errors import GraphError, PyQuantError, RangeError, ShapeError, UnsupportedOp
 from pyquant.fixed import rounded_once
 from pyquant.graph import Node, Tensor
 from pyquant.ops import Call, SameAs, Slot, find
@@ -36,7 +36,8 @@ def checked(node: Node, numerics: str) -> Call:
 
 def shapes_of(call: Call) -> list[tuple[int, ...]]:
     """Of the outputs by the shape rule, -1 for what follows from values. Raises as the rule, or for their number."""
-    shapes = call.operator.shape(call, *(None if t is None else t.shape for t in call.node.inputs))
+    with arithmetic(call):
+        shapes = call.operator.shape(call, *(None if t is None else t.shape for t in call.node.inputs))
     if len(shapes) != len(call.node.outputs):
         raise GraphError(f"{call.label}: found {len(call.node.outputs)} outputs, expected {len(shapes)}")
     return [tuple(map(int, shape)) for shape in shapes]
@@ -125,8 +126,12 @@ def arithmetic(call: Call) -> Iterator[None]:
     try:
         with np.errstate(all="ignore"), rounded_once(call.numerics == "single-rounding"):
             yield
+    except PyQuantError:
+        raise
     except ArithmeticError as error:
         raise RangeError(f"{call.label}: its scales or options lead to numbers that cannot be: {error}") from error
+    except (TypeError, ValueError, IndexError) as error:  # types and shapes that no runtime puts together
+        raise GraphError(f"{call.label}: its tensors do not go together: {error}") from error
 
 
 def unsupported(node: Node, why: str) -> UnsupportedOp:
