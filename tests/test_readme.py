@@ -12,22 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from pyquant.ops import OPERATORS
+from pyquant.see.operators import KINDS, operators
 
 README = Path(__file__).parent.parent / "README.md"
-KINDS = {"float32": "float32", "int8": "int8", "int16": "int16x8", "uint8": "uint8", "hybrid": "dynamic range"}
 START, END = "<!-- operators -->\n", "<!-- end of operators -->"
 
 
 def operator_table() -> str:
-    """The README's table, by type: `C` where a C kernel runs an operator, `NumPy` where only the reference does."""
+    """The README's table, of what `pyquant ops` prints."""
     head = ["operator", *KINDS.values()]
     rows = [" | ".join(head), " | ".join("---" for _ in head)]
-    for name, operator in sorted(OPERATORS.items()):
-        cells = [
-            "C" if k in operator.kernels or operator.view else "NumPy" if k in operator.reference else "" for k in KINDS
-        ]
-        rows.append(" | ".join([name, *cells]))
+    for support in operators():
+        rows.append(" | ".join([support.operator, *(support.runs.get(kind, "") for kind in KINDS)]))
     return "".join(f"| {row} |\n" for row in rows)
 
 

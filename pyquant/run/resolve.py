@@ -157,7 +157,8 @@ def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: S
         slot, tensor = slots[min(i, len(slots) - 1)], given[i] if i < len(given) else None
         if tensor is None and not slot.optional:
             raise GraphError(f"{node.label}: {what} {slot.name!r} is missing")
-        if tensor is not None and slot.role == "data" and tensor.dtype.is_float:
+        unfit = tensor is not None and (tensor.dtype.is_float or tensor.dtype.name.startswith("complex"))
+        if tensor is not None and slot.role == "data" and unfit:
             raise GraphError(f"{node.label}: {what} {slot.name!r} is {tensor.dtype}, expected whole numbers")
 
 
