@@ -22,8 +22,7 @@ def operator_table() -> str:
     """The README's table, of what `pyquant ops` prints."""
     head = ["operator", *KINDS.values()]
     rows = [" | ".join(head), " | ".join("---" for _ in head)]
-    for support in operators():
-        rows.append(" | ".join([support.operator, *(support.runs.get(kind, "") for kind in KINDS)]))
+    rows += [" | ".join([s.operator, *(s.runs.get(kind, "") for kind in KINDS)]) for s in operators()]
     return "".join(f"| {row} |\n" for row in rows)
 
 

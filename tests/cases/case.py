@@ -23,9 +23,9 @@ class Value:
     zero_point: Any = 0
     axis: int = 0
     constant: Any = False
-    variable: bool = False  # a state of the node, not an input of the model
     low: float | None = None  # range of random elements; default the whole integer range, or -4..4 for floats
     high: float | None = None
+    variable: bool = False  # a state of the node, not an input of the model
 
     @property
     def quantization(self) -> Quantization | None:
