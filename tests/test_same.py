@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from running import feeds, ours, theirs
+from running import CORRUPTED, feeds, ours, theirs
 
 import pyquant as pq
 from pyquant import graph
@@ -43,7 +43,8 @@ def test_outputs_stay_bit_for_bit(data_folder: Path, oracle_of: Callable[[str], 
         model = graph.open(path)
         inputs = feeds(model)
         mine = ours(model, inputs)
-        before = cache(lambda resolver, model=model, inputs=inputs: theirs(oracle, model, inputs, resolver))
+        other = None if path.stem in CORRUPTED else oracle
+        before = cache(lambda r, model=model, inputs=inputs, other=other: other and theirs(other, model, inputs, r))
         for name, made in edited(model):
             same_nodes = [len(s.nodes) for s in made.subgraphs] == [len(s.nodes) for s in model.subgraphs]
             resolver = "optimized" if same_nodes else "reference"
