@@ -15,7 +15,7 @@ import pyquant as pq
 from pyquant.demo.digits import FILES, scaled
 from pyquant.ops.build import add
 from pyquant.validate import RUNTIMES, Oracle, oracle
-from pyquant.validate.compare import Tally, real
+from pyquant.validate.tally import Tally, real
 
 every_runtime = pytest.mark.parametrize("runtime", RUNTIMES)
 
@@ -204,3 +204,52 @@ def test_unknown_names_are_refused(digits: tuple, oracle_of: Callable[[str], Ora
         Oracle("tensorflow")
     with pytest.raises(pq.OracleError, match="resolver 'fast' is not one of"):
         oracle_of("ai-edge-litert").load(digits[0], "fast")
+
+
+def test_an_operator_alone_tells_where_two_arithmetics_part(digits: tuple, tmp_path: Path) -> None:
+    """The file that reproduces it runs, and the expected outputs are those of the other arithmetic."""
+    model, images, _ = digits
+    small = pq.quantize(model, "int8", data=images[:50])
+    report = pq.validate(small, "edgetpu", images[:20], numerics="tflite", own=True)
+    first = report.first_own_difference
+    assert first is not None and report.first_divergence is not None
+    assert first.divergence == report.first_divergence, "up to there all is equal"
+    assert all(t.own is not None and t.own <= 1 for t in report.tensors if t.dtype == "int8"), "one code at a time"
+    first.save(tmp_path / "one.tflite")
+    one = pq.open(tmp_path / "one.tflite")
+    assert len(one.main.nodes) == 1
+    with np.load(tmp_path / "one.npz") as arrays:
+        device = pq.compile(one, numerics="edgetpu")(arrays["input_0"])
+        assert np.array_equal(device, arrays["expected_0"])
+        assert not np.array_equal(pq.compile(one)(arrays["input_0"]), device)
+    with pytest.raises(pq.FileExists):
+        first.save(tmp_path / "one.tflite")
+
+
+def test_an_operator_alone_equals_the_runtimes(digits: tuple, oracle_of: Callable[[str], Oracle]) -> None:
+    oracle_of("ai-edge-litert")
+    model, images, _ = digits
+    report = pq.validate(pq.quantize(model, "int8", data=images[:50]), "ai-edge-litert", images[:5], own=True)
+    assert report.first_own_difference is None
+    assert all(t.own == 0 for t in report.tensors if t.dtype == "int8")
+
+
+def test_recorded_tensors_need_no_runtime(digits: tuple, tmp_path: Path) -> None:
+    model, images, _ = digits
+    small = pq.quantize(model, "int8", data=images[:50])
+    folder = tmp_path / "golden"
+    assert not pq.validate(small, "edgetpu", images[:4], numerics="tflite", golden=folder).ok
+    assert sorted(p.name for p in folder.iterdir()) == [*(f"0000{i}.npz" for i in range(4)), "golden.json"]
+    assert not pq.validate(small, golden=folder).ok
+    report = pq.validate(small, numerics="edgetpu", golden=folder)
+    assert report.ok and report.samples == 4 and "recorded from numerics edgetpu" in report.against
+    with pytest.raises(pq.DataError, match="another model"):
+        pq.validate(model, golden=folder)
+    with pytest.raises(pq.DataError, match="its own inputs"):
+        pq.validate(small, data=images[:4], golden=folder)
+    (folder / "golden.json").write_text("{}")
+    with pytest.raises(pq.DataError, match="expected the description"):
+        pq.validate(small, golden=folder)
+    with pytest.raises(pq.DataError, match="not another model"):
+        pq.validate(small, model, images[:1], golden=tmp_path / "other")
+    assert not (tmp_path / "other").exists()

@@ -17,6 +17,7 @@ from rich.progress import track
 from pyquant.calibrate import Images, samples
 from pyquant.errors import FileExists
 from pyquant.graph import Model
+from pyquant.ops import NUMERICS
 from pyquant.table import Column, lines
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,9 +28,7 @@ output_option = click.option("-o", "--output", required=True, type=click.Path(pa
 force_option = click.option("--force", is_flag=True, help="Overwrite what exists.")
 threads_option = click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 isa_option = click.option("--isa", metavar="NAME", help="Best instruction set to use, such as scalar.")
-numerics_option = click.option(
-    "--numerics", type=click.Choice(["tflite", "litert"]), help="Arithmetic where they differ."
-)
+numerics_option = click.option("--numerics", type=click.Choice(NUMERICS), help="Arithmetic where they differ.")
 
 
 def numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> list[float] | None:

@@ -11,21 +11,26 @@ import pyquant as pq
 from pyquant.cli.console import (
     data_options,
     feeds,
+    force_option,
     isa_option,
     json_option,
     model_argument,
     numerics_option,
     print_json,
     print_table,
+    refuse_existing,
     threads_option,
 )
-from pyquant.validate.report import HEADER, WORDS, cells
+from pyquant.validate.report import WORDS
 
 
 @click.command("validate")
 @model_argument
 @click.option(
-    "--against", default="tflite-runtime", show_default=True, help="tflite-runtime, ai-edge-litert or a .tflite file."
+    "--against",
+    default="tflite-runtime",
+    show_default=True,
+    help="tflite-runtime, ai-edge-litert, a .tflite file, or a numerics such as edgetpu.",
 )
 @data_options
 @click.option(
@@ -38,8 +43,17 @@ from pyquant.validate.report import HEADER, WORDS, cells
 @numerics_option
 @click.option("--tolerance", type=float, default=1e-5, show_default=True, help="For floats, of their range.")
 @click.option("--min-sqnr", type=float, metavar="DB", help="Pass where every output reaches this.")
+@click.option("--own", is_flag=True, help="Also run each operator alone, fed with the other side's values.")
+@click.option(
+    "--reproduce",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the first operator that differs by itself: FILE, and a .npz of its inputs and expected outputs.",
+)
+@click.option("--golden", metavar="DIR", help="Record the other side's tensors in DIR, or check against what it holds.")
 @threads_option
 @isa_option
+@force_option
 @json_option
 def command(
     model: Path,
@@ -48,19 +62,26 @@ def command(
     std: list[float] | None,
     limit: int | None,
     as_json: bool,
+    own: bool,
+    reproduce: Path | None,
+    force: bool,
     **options: Any,
 ) -> None:
     """Compare every tensor with another runtime or another model. Exit code 1 where they differ."""
     opened = pq.open(model)
     samples = feeds(opened, data, mean, std, limit, "comparing")
-    report = pq.validate(opened, data=samples, **options)
+    if reproduce is not None:
+        refuse_existing(reproduce, force)
+    report = pq.validate(opened, data=samples, own=own or reproduce is not None, **options)
+    if reproduce is not None and report.first_own_difference is not None:
+        report.first_own_difference.save(reproduce, overwrite=force)
     if as_json:
         print_json({"file": str(model), **report.to_dict()})
     else:
         click.echo(f"{model} against {report.against}: {report.samples} samples, numerics {report.numerics}")
         for note in report.notes:
             click.echo(note)
-        print_table(HEADER, [cells(t) for t in report.tensors], words=WORDS)
+        print_table(report.header, report.rows, words=WORDS)
         click.echo(report.verdict)
     if not report.ok:
         raise SystemExit(1)

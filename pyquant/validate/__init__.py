@@ -2,6 +2,6 @@
 
 from pyquant.validate.compare import accuracy, validate
 from pyquant.validate.oracle import RUNTIMES, Oracle
-from pyquant.validate.report import Divergence, Report, TensorReport
+from pyquant.validate.report import Divergence, OwnDifference, Report, TensorReport
 
-__all__ = ["RUNTIMES", "Divergence", "Oracle", "Report", "TensorReport", "accuracy", "validate"]
+__all__ = ["RUNTIMES", "Divergence", "Oracle", "OwnDifference", "Report", "TensorReport", "accuracy", "validate"]

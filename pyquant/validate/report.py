@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from pyquant.errors import FileExists
+from pyquant.graph import Model
 from pyquant.table import Column, lines
 
 HEADER = ("tensor", "op", "type", "elements", "equal", "max diff", "relative", "SQNR dB")
+OWN = "own diff"
 WORDS = 3  # columns of words, before those of numbers
 
 
@@ -28,12 +35,37 @@ class Divergence:
         return f"{self.node}: tensor {self.tensor!r}, {at}: ours {self.ours:g}, theirs {self.theirs:g}"
 
 
+@dataclass(frozen=True, eq=False)
+class OwnDifference:
+    """The first operator that differs though it was fed the same.
+
+    model: that operator alone. inputs, expected: what it was fed, in the order of the model's inputs, and the other
+    side's outputs.
+    """
+
+    divergence: Divergence
+    model: Model
+    inputs: tuple[np.ndarray, ...]
+    expected: tuple[np.ndarray, ...]
+
+    def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
+        """Write what reproduces it: the model, and beside it a .npz of its input_0 … and the expected_0 … outputs."""
+        inputs = {f"input_{i}": array for i, array in enumerate(self.inputs)}
+        expected = {f"expected_{i}": array for i, array in enumerate(self.expected)}
+        arrays = Path(path).with_suffix(".npz")
+        if arrays.exists() and not overwrite:
+            raise FileExists(f"{arrays} exists; overwrite=True replaces it")
+        self.model.save(path, overwrite=overwrite)
+        np.savez_compressed(arrays, **inputs, **expected)  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True)
 class TensorReport:
     """One tensor over all samples.
 
     max_difference: in codes for integers, as it is for floats. relative: that over the range of their values.
     sqnr: the power of their real values over that of the difference, in dB; infinite where they are equal.
+    own: max_difference of the operator fed with the other side's values; None where it was not run so.
     """
 
     name: str
@@ -46,6 +78,7 @@ class TensorReport:
     sqnr: float
     is_output: bool
     divergence: Divergence | None
+    own: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +96,7 @@ class Report:
     min_sqnr: float | None
     tensors: tuple[TensorReport, ...]
     notes: tuple[str, ...] = ()
+    first_own_difference: OwnDifference | None = None
 
     @property
     def outputs(self) -> tuple[TensorReport, ...]:
@@ -81,17 +115,42 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; what is infinite or not a number becomes null."""
-        return {"ok": self.ok, **{name: _plain(value) for name, value in asdict(self).items()}}
+        first = self.first_own_difference
+        plain = asdict(replace(self, first_own_difference=None))
+        plain["first_own_difference"] = None if first is None else asdict(first.divergence)
+        return {"ok": self.ok, **{name: _plain(value) for name, value in plain.items()}}
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The names of the columns of `rows`."""
+        return (*HEADER, OWN) if self._alone else HEADER
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """One for each tensor."""
+        if not self._alone:
+            return [cells(t) for t in self.tensors]
+        return [(*cells(t), "" if t.own is None else f"{t.own:.3g}") for t in self.tensors]
+
+    @property
+    def _alone(self) -> bool:
+        return any(t.own is not None for t in self.tensors)
 
     def __str__(self) -> str:
-        columns = [Column(name, number=i >= WORDS) for i, name in enumerate(HEADER)]
-        table = lines(columns, [cells(t) for t in self.tensors])
+        columns = [Column(name, number=i >= WORDS) for i, name in enumerate(self.header)]
+        table = lines(columns, self.rows)
         title = f"compared with {self.against}: {self.samples} samples, numerics {self.numerics}"
         return "\n".join([title, *self.notes, *table, self.verdict])
 
     @property
     def verdict(self) -> str:
-        """One line: whether the model passed, and where it first did not."""
+        """Whether the model passed, where it first did not, and which operator is the first to differ by itself."""
+        if self.first_own_difference is None:
+            return self._result
+        return f"{self._result}\nfirst operator that differs by itself: {self.first_own_difference.divergence}"
+
+    @property
+    def _result(self) -> str:
         if self.min_sqnr is not None:
             lowest = min((t.sqnr for t in self.outputs), default=math.inf)
             word = "ok" if self.ok else "FAILED"
