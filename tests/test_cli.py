@@ -126,6 +126,26 @@ def test_validate_fails_below_a_threshold(folder: Path) -> None:
     assert "FAILED: lowest SQNR" in failed.stdout
 
 
+def test_validate_reproduces_the_first_difference(folder: Path, tmp_path: Path) -> None:
+    model, data = folder / "digits_int8.tflite", f"{folder / 'digits_test.npz'}:images"
+    arguments = ["validate", model, "--against", "edgetpu", "--data", data, "--limit", 20]
+    result = run(*arguments, "--reproduce", tmp_path / "one.tflite")
+    assert result.exit_code == 1 and "first operator that differs by itself: " in result.stdout
+    assert len(pq.open(tmp_path / "one.tflite").main.nodes) == 1
+    with np.load(tmp_path / "one.npz") as arrays:
+        assert sorted(arrays) == ["expected_0", "input_0"]
+    assert_fails(run(*arguments, "--reproduce", tmp_path / "one.tflite"), 1, "--force")
+
+
+def test_validate_against_recorded_tensors(folder: Path, tmp_path: Path) -> None:
+    model, data = folder / "digits_int8.tflite", f"{folder / 'digits_test.npz'}:images"
+    golden = ["--golden", tmp_path / "golden"]
+    assert run("validate", model, "--against", "tflite", "--data", data, "--limit", 3, *golden).exit_code == 0
+    checked = run("validate", model, *golden)
+    assert checked.exit_code == 0 and "recorded from numerics tflite: 3 samples" in checked.stdout
+    assert run("validate", model, *golden, "--numerics", "edgetpu").exit_code == 1
+
+
 def test_bench(folder: Path, oracle_of: Callable[[str], Oracle]) -> None:
     oracle_of("ai-edge-litert")
     models = [folder / "digits_float32.tflite", folder / "digits_int8.tflite"]
