@@ -1,4 +1,7 @@
-"""Every row of tests/cases: shape rule and reference against both runtimes, C against the reference, through a file."""
+"""Every row of tests/cases: shape rule and reference against both runtimes, C against the reference, through a file.
+
+`python tests/test_ops.py` rewrites pyquant/ops/checked.py, which tells users what is checked against which runtime.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from cases.case import Case
 from pyquant.graph import Model
 from pyquant.graph import open as open_model
 from pyquant.native import isas
+from pyquant.ops import OPERATORS
+from pyquant.ops.checked import CHECKED
 from pyquant.ops.versions import FIRST_VERSION
 from pyquant.run import compile, interpret
 from pyquant.validate import RUNTIMES, Oracle
@@ -65,6 +70,22 @@ def test_file_keeps_meaning(case: Case, tmp_path: Path) -> None:
     check(reference(open_model(tmp_path / "case.tflite"), feeds, numerics), reference(model, feeds, numerics), 0.0)
 
 
+def test_what_is_told_to_be_checked_is() -> None:
+    assert CHECKED == checked()
+
+
+def checked() -> dict[str, dict[str, str]]:
+    """By operator and kind, the runtimes that its rows are compared with."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for case in ROWS.values():
+        (node,) = case.model().main.nodes
+        found.setdefault(case.op, {}).setdefault(OPERATORS[case.op].kind(node), set()).update(case.oracles)
+    return {
+        op: {kind: "both" if len(by) > 1 else "".join(by) or "formula" for kind, by in kinds.items()}
+        for op, kinds in sorted(found.items())
+    }
+
+
 def reference(model: Model, feeds: Sequence[np.ndarray], numerics: str = "tflite") -> list[np.ndarray]:
     """The model's outputs by the NumPy references."""
     values = interpret(model, feeds, numerics)
@@ -85,3 +106,15 @@ def check(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], tolerance
                 f"{(~close).sum()} of {close.size} elements differ, first at {list(map(int, first))}: "
                 f"found {ours[first]}, expected {theirs[first]}"
             )
+
+
+if __name__ == "__main__":
+    told = "\n".join(f"    {op!r}: {kinds!r}," for op, kinds in checked().items()).replace("'", '"')
+    text = f"""\"\"\"Which runtimes each operator is checked against, by kind. Written by tests/test_ops.py.\"\"\"
+
+# fmt: off
+CHECKED: dict[str, dict[str, str]] = {{
+{told}
+}}
+"""
+    (Path(__file__).parent.parent / "pyquant" / "ops" / "checked.py").write_text(text)

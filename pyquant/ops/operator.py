@@ -162,6 +162,8 @@ Reference = Callable[..., "np.ndarray | tuple[np.ndarray, ...]"]
 ShapeRule = Callable[..., Sequence[Shape]]
 # macs(call) -> multiply-accumulates of one run
 MacRule = Callable[[Call], int]
+# gradient(call, inputs, outputs, gradients of the outputs) -> a gradient, or None, for each input
+Gradient = Callable[..., "Sequence[np.ndarray | None]"]
 # restate(call, shapes before, shapes now, samples) -> what a node has to state anew. samples: first dimensions count
 # independent samples, and have changed. Raises ShapeError where the node cannot do with other shapes what it did.
 Restate = Callable[[Call, Sequence["Shape | None"], Sequence["Shape | None"], bool], "Restated"]
@@ -203,6 +205,7 @@ class Operator:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     macs: MacRule | None = None
     operations: MacRule | None = None
+    gradient: Gradient | None = None
     restate: Restate | None = None
     activation: int | None = None
     fuses: Collection[int] = ()
