@@ -71,19 +71,21 @@ def test_file_keeps_meaning(case: Case, tmp_path: Path) -> None:
 
 
 def test_what_is_told_to_be_checked_is() -> None:
-    assert CHECKED == checked()
+    assert checked() == CHECKED
 
 
 def checked() -> dict[str, dict[str, str]]:
-    """By operator and kind, the runtimes that its rows are compared with."""
-    found: dict[str, dict[str, set[str]]] = {}
+    """By operator, the kinds that its rows compare with both runtimes, with one, or with none."""
+    kinds: dict[str, dict[str, set[str]]] = {}
     for case in ROWS.values():
         (node,) = case.model().main.nodes
-        found.setdefault(case.op, {}).setdefault(OPERATORS[case.op].kind(node), set()).update(case.oracles)
-    return {
-        op: {kind: "both" if len(by) > 1 else "".join(by) or "formula" for kind, by in kinds.items()}
-        for op, kinds in sorted(found.items())
-    }
+        kinds.setdefault(case.op, {}).setdefault(OPERATORS[case.op].kind(node), set()).update(case.oracles)
+    found: dict[str, dict[str, str]] = {}
+    for op in sorted(kinds):
+        for kind, runtimes in kinds[op].items():
+            by = "both" if len(runtimes) > 1 else "".join(runtimes) or "formula"
+            found.setdefault(op, {})[by] = f"{found.get(op, {}).get(by, '')} {kind}".strip()
+    return found
 
 
 def reference(model: Model, feeds: Sequence[np.ndarray], numerics: str = "tflite") -> list[np.ndarray]:
@@ -109,8 +111,8 @@ def check(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], tolerance
 
 
 if __name__ == "__main__":
-    told = "\n".join(f"    {op!r}: {kinds!r}," for op, kinds in checked().items()).replace("'", '"')
-    text = f"""\"\"\"Which runtimes each operator is checked against, by kind. Written by tests/test_ops.py.\"\"\"
+    told = "\n".join(f"    {op!r}: {runtimes!r}," for op, runtimes in checked().items()).replace("'", '"')
+    text = f"""\"\"\"Which runtimes each operator is checked against: each with its kinds. Written by tests/test_ops.py.\"\"\"
 
 # fmt: off
 CHECKED: dict[str, dict[str, str]] = {{

@@ -63,7 +63,7 @@ def operators() -> list[Support]:
 
 
 def _support(operator: Operator) -> Support:
-    checked = CHECKED.get(operator.name, {})
+    checked = {kind: by for by, kinds in CHECKED.get(operator.name, {}).items() for kind in kinds.split()}
     if operator.flow:  # which a plan resolves into other nodes, or runs as plans of their own
         return Support(operator.name, dict.fromkeys(KINDS, "plan"), False, False, checked)
     native = set(operator.kernels) | (set(operator.reference) if operator.view else set())
