@@ -112,7 +112,7 @@ def check(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], tolerance
 
 if __name__ == "__main__":
     told = "\n".join(f"    {op!r}: {runtimes!r}," for op, runtimes in checked().items()).replace("'", '"')
-    text = f"""\"\"\"Which runtimes each operator is checked against: each with its kinds. Written by tests/test_ops.py.\"\"\"
+    text = f"""\"\"\"By which runtimes each operator is checked, with the kinds. Written by tests/test_ops.py.\"\"\"
 
 # fmt: off
 CHECKED: dict[str, dict[str, str]] = {{

@@ -1,4 +1,4 @@
-"""Which runtimes each operator is checked against: each with its kinds. Written by tests/test_ops.py."""
+"""By which runtimes each operator is checked, with the kinds. Written by tests/test_ops.py."""
 
 # fmt: off
 CHECKED: dict[str, dict[str, str]] = {
