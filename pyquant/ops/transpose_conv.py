@@ -74,7 +74,7 @@ def quantized(call: Call, size: np.ndarray, w: np.ndarray, x: np.ndarray, b: np.
 
 def hybrid(call: Call, size: np.ndarray, w: np.ndarray, x: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
     """Float images, each quantized at run time; LiteRT only."""
-    if call.numerics != "litert":
+    if call.numerics == "tflite":
         raise UnsupportedOp(f"{call.label}: TFLite 2.14 takes no float images with integer filters")
     how = dynamic(call, asymmetric=True)
     terms, scale = how.terms(x.reshape(len(x), -1))
