@@ -15,7 +15,8 @@ from pyquant.fixed import Integers, multiply, quantize_multiplier, rounding_shif
 from pyquant.graph import Tensor
 from pyquant.ops.activation import logistic
 from pyquant.ops.gemmlowp import inverse_square_root, logistic16, tanh16
-from pyquant.ops.operator import Call, Operator, Shape, Slot
+from pyquant.ops.operator import Call, Launch, Operator, Shape, Slot
+from pyquant.ops.recurrent import float_fields, gate_table, kernels, launch, real_weights
 from pyquant.ops.registry import register
 from pyquant.ops.svdf import activate, float_product
 
@@ -249,6 +250,46 @@ def _toward_zero(x: np.ndarray, divisor: int) -> np.ndarray:
     return np.asarray(np.sign(x) * (np.abs(x) // divisor))
 
 
+def _beyond_kernels(call: Call) -> bool:
+    """The C kernels hold nothing but a row of units: no projection, no normalization over all units."""
+    return any(call.get(name) is not None for name in ("projection", *(f"n_{g}" for g in GATES)))
+
+
+def float_params(call: Call) -> Launch | None:
+    fields = float_fields(call, [*(f"w_{g}" for g in GATES), *(f"r_{g}" for g in GATES)])
+    peepholes = [call.get(f"p_{g}") for g in "ifo"]
+    if fields is None or _beyond_kernels(call) or any(p is not None and p.data is None for p in peepholes):
+        return None
+    fields |= {f"peephole_{g}": real_weights(call, f"p_{g}") for g in "ifo"}
+    fields["cell_clip"] = call.options.cell_clip
+    return launch(call, call["x"].shape, call["w_f"].shape[0], fields)
+
+
+def integer_params(call: Call) -> Launch | None:
+    types = {f"{kind}_{g}": dtype for kind, dtype in (("w", "int8"), ("r", "int8"), ("b", "int32")) for g in GATES}
+    types |= {f"p_{g}": "int16" for g in "ifo"}
+    given = [(t.dtype.name, dtype) for name, dtype in types.items() if (t := call.get(name)) is not None]
+    if _beyond_kernels(call) or any(found != dtype for found, dtype in given):
+        return None
+    how = integer_of(call)
+    none = (0, 0)
+    pairs = [*(how.inputs.get(g, none) for g in GATES), *(how.states.get(g, none) for g in GATES)]
+    pairs += [*(how.peepholes.get(g, none) for g in "ifo"), how.hidden]
+    fields = {
+        "x_zero": call["x"].zero_point,
+        "h_zero": call["h"].zero_point,
+        "zero_point": how.hidden_zero,
+        "multiplier": tuple(int(m) for m, _ in pairs),
+        "exponent": tuple(int(e) for _, e in pairs),
+        "cell_power": how.cell_power,
+        "cell_limit": how.cell_clip,
+        "logistic_of": gate_table("logistic"),
+        "tanh_of": gate_table("tanh", 3),
+        "tanh_cell": gate_table("tanh", 15 + how.cell_power),
+    }
+    return launch(call, call["x"].shape, call["w_f"].shape[0], fields)
+
+
 def _macs(call: Call) -> int:
     weights = [t for s in INPUTS if s.name[:2] in ("w_", "r_", "pr") and (t := call.get(s.name)) is not None]
     return int(np.prod(call["x"].shape[:-1])) * sum(t.size for t in weights if len(t.shape) == 2)
@@ -263,6 +304,7 @@ LSTM, UNIDIRECTIONAL_SEQUENCE_LSTM = (
             outputs=(Slot("y"),),
             shape=shape,
             reference={"float32": float_, "hybrid": float_, "int8": integer},
+            kernels=kernels("lstm", float_params, integer_params),
             macs=_macs,
             pure=False,
             ranged=False,

@@ -9,10 +9,9 @@ from pyquant.fixed import activation_bounds, multiply, quantize_multiplier, wrap
 from pyquant.native import libm
 from pyquant.ops.clamp import saturate
 from pyquant.ops.hybrid import Dynamic
-from pyquant.ops.operator import Call, Operator, Shape, Slot
+from pyquant.ops.operator import Call, Launch, Operator, Shape, Slot
+from pyquant.ops.recurrent import SIGN_BIT, TANH, float_fields, kernels, launch, real_weights
 from pyquant.ops.registry import register
-
-TANH, SIGN_BIT = 4, 5  # ActivationFunctionType in schema/tflite.fbs
 
 
 def activate(call: Call, x: np.ndarray, activation: int) -> np.ndarray:
@@ -83,6 +82,36 @@ def svdf_int8(
     return saturate(multiply(wrap32(total if b is None else total + b), *second) + y.zero_point, y)
 
 
+def _svdf_sizes(call: Call) -> dict[str, int]:
+    filters, memory = call["time"].shape
+    return {"filters": filters, "memory": memory, "rank": int(call.options.rank)}
+
+
+def svdf_params(call: Call) -> Launch | None:
+    time, fields = real_weights(call, "time"), float_fields(call, ("feature",))
+    if time is None or fields is None:
+        return None
+    return launch(call, call["x"].shape, call["y"].shape[1], {**fields, **_svdf_sizes(call), "time": time})
+
+
+def svdf_int8_params(call: Call) -> Launch | None:
+    names = [None if (t := call.get(name)) is None else t.dtype.name for name in ("feature", "time", "b", "state", "y")]
+    if names not in (["int8", "int16", b, "int16", "int8"] for b in ("int32", None)):
+        return None
+    source, memory, y = call["x"], call["state"], call["y"]
+    first = quantize_multiplier(float(source.scale * call["feature"].scale / memory.scale))
+    second = quantize_multiplier(float(memory.scale * call["time"].scale / y.scale))
+    pairs = zip(first, second, strict=True)
+    multiplier, exponent = ((int(a), int(b), *(0,) * 10) for a, b in pairs)
+    zeros = {"x_zero": source.zero_point, "zero_point": y.zero_point}
+    fields = {**_svdf_sizes(call), **zeros, "multiplier": multiplier, "exponent": exponent}
+    return launch(call, source.shape, y.shape[1], fields)
+
+
+def cell_params(call: Call) -> Launch | None:
+    return launch(call, call["x"].shape, call["w"].shape[0], float_fields(call, ("w", "recurrent")))
+
+
 def cell_shape(call: Call, x: Shape, w: Shape, recurrent: Shape, b: Shape, state: Shape) -> list[Shape]:
     units = w[0] if w else 0
     if len(x) != 2 or w != (units, x[1]) or recurrent != (units, units) or b != (units,) or state != (x[0], units):
@@ -138,6 +167,7 @@ SVDF = register(
         outputs=(Slot("y"),),
         shape=svdf_shape,
         reference={"float32": svdf_float, "hybrid": svdf_float, "int8": svdf_int8},
+        kernels=kernels("svdf", svdf_params, svdf_int8_params),
         macs=lambda call: call["x"].shape[0] * (call["feature"].size + call["time"].size),
         pure=False,
         ranged=False,
@@ -166,6 +196,7 @@ RNN = register(
         outputs=(Slot("y"),),
         shape=cell_shape,
         reference={"float32": cell, "hybrid": cell},
+        kernels=kernels("rnn", cell_params),
         macs=_macs,
         pure=False,
         ranged=False,
@@ -180,6 +211,7 @@ UNIDIRECTIONAL_SEQUENCE_RNN = register(
         outputs=(Slot("y"),),
         shape=sequence_shape,
         reference={"float32": sequence, "hybrid": sequence},
+        kernels=kernels("rnn", cell_params),
         macs=_macs,
         pure=False,
         ranged=False,

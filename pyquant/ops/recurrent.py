@@ -1,0 +1,76 @@
+"""What the C kernels of recurrent cells need: pq_recurrent of csrc/kernels/recurrent/recurrent.h."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from pyquant.fixed import activation_bounds
+from pyquant.ops.gemmlowp import logistic16, tanh16
+from pyquant.ops.operator import Call, Kernel, Launch, Shape
+
+LONGEST = 4096  # elements of a row that is quantized at run time
+TANH, SIGN_BIT = 4, 5  # ActivationFunctionType in schema/tflite.fbs
+_NOTHING: dict[str, Any] = {
+    "times": 1,
+    **dict.fromkeys(("time_major", "hybrid", "asymmetric", "litert", "tanh", "lo", "hi", "cell_clip"), 0),
+    **dict.fromkeys(("filters", "memory", "rank", "x_zero", "h_zero", "zero_point", "cell_power", "cell_limit"), 0),
+    **dict.fromkeys(("logistic_of", "tanh_of", "tanh_cell", "time", "peephole_i", "peephole_f", "peephole_o")),
+    "weight_scale": (0.0,) * 8,
+    "multiplier": (0,) * 12,
+    "exponent": (0,) * 12,
+}
+
+
+def kernels(name: str, of_floats: Any, of_codes: Any = None) -> dict[str, Kernel]:
+    made = dict.fromkeys(("float32", "hybrid"), Kernel(f"{name}_f32", "pq_recurrent", of_floats))
+    return made | ({} if of_codes is None else {"int8": Kernel(f"{name}_s8", "pq_recurrent", of_codes, doubly=True)})
+
+
+def launch(call: Call, x: Shape, units: int, fields: dict[str, Any] | None) -> Launch | None:
+    """One unit for each row of the batch. x: (batch, inputs), or with time as options.time_major says."""
+    if fields is None or (fields.get("hybrid") and max(x[-1], units) > LONGEST):
+        return None
+    time_major = len(x) == 3 and bool(call.options.time_major)
+    batch, times = (x[0], 1) if len(x) == 2 else (x[1], x[0]) if time_major else (x[0], x[1])
+    shape = {"batch": batch, "times": times, "time_major": int(time_major), "inputs": x[-1], "units": units}
+    assert call.operator.macs is not None
+    return Launch(batch, {**_NOTHING, **shape, **fields}, cost=call.operator.macs(call) // max(batch, 1))
+
+
+def float_fields(call: Call, weights: Sequence[str]) -> dict[str, Any] | None:
+    """Of a cell with float activations; None for weights or an activation that the kernels do not take."""
+    tensors = [t for name in weights if (t := call.get(name)) is not None]
+    types, activation = {t.dtype.name for t in tensors}, call.options.fused_activation_function
+    if types not in ({"float32"}, {"int8"}) or activation == SIGN_BIT:
+        return None
+    lo, hi = activation_bounds(activation)
+    hybrid = types == {"int8"}
+    scales = [float(t.scale) if hybrid and (t := call.get(name)) is not None else 0.0 for name in weights]
+    return {
+        "hybrid": int(hybrid),
+        "asymmetric": int(call.options.asymmetric_quantize_inputs),
+        "litert": int(call.numerics == "litert"),
+        "tanh": int(activation == TANH),
+        "lo": lo,
+        "hi": hi,
+        "weight_scale": (*scales, *(0.0,) * (8 - len(scales))),
+    }
+
+
+def real_weights(call: Call, name: str) -> np.ndarray | None:
+    """Constant weights as float32; None where there are none."""
+    tensor = call.get(name)
+    if tensor is None or tensor.data is None:
+        return None
+    return tensor.data if tensor.dtype.is_float else tensor.data.astype(np.float32) * tensor.scale
+
+
+@lru_cache(maxsize=8)
+def gate_table(function: str, bits: int = 0) -> np.ndarray:
+    """logistic, or tanh of a number with `bits` whole bits, for each int16. -> (65536,) int16"""
+    codes = np.arange(-32768, 32768)
+    return (logistic16(codes) if function == "logistic" else tanh16(codes, bits)).astype(np.int16)
