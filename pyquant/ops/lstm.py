@@ -250,31 +250,28 @@ def _toward_zero(x: np.ndarray, divisor: int) -> np.ndarray:
     return np.asarray(np.sign(x) * (np.abs(x) // divisor))
 
 
-def _beyond_kernels(call: Call) -> bool:
-    """The C kernels hold nothing but a row of units: no projection, no normalization over all units."""
-    return any(call.get(name) is not None for name in ("projection", *(f"n_{g}" for g in GATES)))
-
-
 def float_params(call: Call) -> Launch | None:
-    fields = float_fields(call, [*(f"w_{g}" for g in GATES), *(f"r_{g}" for g in GATES)])
+    fields = float_fields(call, [*(f"{kind}_{g}" for kind in "wr" for g in GATES), "projection"])
     peepholes = [call.get(f"p_{g}") for g in "ifo"]
-    if fields is None or _beyond_kernels(call) or any(p is not None and p.data is None for p in peepholes):
+    if fields is None or any(p is not None and p.data is None for p in peepholes):
         return None
+    norms = [call.get(f"n_{g}") for g in GATES]
+    fields["normalized"] = int(any(n is not None for n in norms))
     fields |= {f"peephole_{g}": real_weights(call, f"p_{g}") for g in "ifo"}
-    fields["cell_clip"] = call.options.cell_clip
-    return launch(call, call["x"].shape, call["w_f"].shape[0], fields)
+    fields |= {"cell_clip": call.options.cell_clip, "projection_clip": call.options.proj_clip}
+    return launch(call, call["w_f"].shape[0], fields)
 
 
 def integer_params(call: Call) -> Launch | None:
     types = {f"{kind}_{g}": dtype for kind, dtype in (("w", "int8"), ("r", "int8"), ("b", "int32")) for g in GATES}
-    types |= {f"p_{g}": "int16" for g in "ifo"}
+    types |= {"projection": "int8", "projection_bias": "int32", **{f"p_{g}": "int16" for g in "ifo"}}
     given = [(t.dtype.name, dtype) for name, dtype in types.items() if (t := call.get(name)) is not None]
-    if _beyond_kernels(call) or any(found != dtype for found, dtype in given):
-        return None
     how = integer_of(call)
+    if how.norms or any(found != dtype for found, dtype in given):
+        return None
     none = (0, 0)
     pairs = [*(how.inputs.get(g, none) for g in GATES), *(how.states.get(g, none) for g in GATES)]
-    pairs += [*(how.peepholes.get(g, none) for g in "ifo"), how.hidden]
+    pairs += [*(how.peepholes.get(g, none) for g in "ifo"), how.hidden, how.projection]
     fields = {
         "x_zero": call["x"].zero_point,
         "h_zero": call["h"].zero_point,
@@ -283,11 +280,12 @@ def integer_params(call: Call) -> Launch | None:
         "exponent": tuple(int(e) for _, e in pairs),
         "cell_power": how.cell_power,
         "cell_limit": how.cell_clip,
+        "projection_limit": how.projection_clip,
         "logistic_of": gate_table("logistic"),
         "tanh_of": gate_table("tanh", 3),
         "tanh_cell": gate_table("tanh", 15 + how.cell_power),
     }
-    return launch(call, call["x"].shape, call["w_f"].shape[0], fields)
+    return launch(call, call["w_f"].shape[0], fields)
 
 
 def _macs(call: Call) -> int:

@@ -10,18 +10,19 @@ import numpy as np
 
 from pyquant.fixed import activation_bounds
 from pyquant.ops.gemmlowp import logistic16, tanh16
-from pyquant.ops.operator import Call, Kernel, Launch, Shape
+from pyquant.ops.operator import Call, Kernel, Launch
 
-LONGEST = 4096  # elements of a row that is quantized at run time
+LONGEST = 4096  # elements of a row that the kernels have room for
 TANH, SIGN_BIT = 4, 5  # ActivationFunctionType in schema/tflite.fbs
 _NOTHING: dict[str, Any] = {
     "times": 1,
     **dict.fromkeys(("time_major", "hybrid", "asymmetric", "litert", "tanh", "lo", "hi", "cell_clip"), 0),
+    **dict.fromkeys(("normalized", "narrow", "projection_clip", "projection_limit"), 0),
     **dict.fromkeys(("filters", "memory", "rank", "x_zero", "h_zero", "zero_point", "cell_power", "cell_limit"), 0),
     **dict.fromkeys(("logistic_of", "tanh_of", "tanh_cell", "time", "peephole_i", "peephole_f", "peephole_o")),
-    "weight_scale": (0.0,) * 8,
-    "multiplier": (0,) * 12,
-    "exponent": (0,) * 12,
+    "weight_scale": (0.0,) * 9,
+    "multiplier": (0,) * 13,
+    "exponent": (0,) * 13,
 }
 
 
@@ -30,15 +31,16 @@ def kernels(name: str, of_floats: Any, of_codes: Any = None) -> dict[str, Kernel
     return made | ({} if of_codes is None else {"int8": Kernel(f"{name}_s8", "pq_recurrent", of_codes, doubly=True)})
 
 
-def launch(call: Call, x: Shape, units: int, fields: dict[str, Any] | None) -> Launch | None:
-    """One unit for each row of the batch. x: (batch, inputs), or with time as options.time_major says."""
-    if fields is None or (fields.get("hybrid") and max(x[-1], units) > LONGEST):
+def launch(call: Call, units: int, fields: dict[str, Any] | None) -> Launch | None:
+    """A unit of work for each row of the batch. units: elements of a row of the cell."""
+    x, outputs = call["x"].shape, call["y"].shape[-1]
+    if fields is None or max(x[-1], units, outputs) > LONGEST:
         return None
     time_major = len(x) == 3 and bool(call.options.time_major)
     batch, times = (x[0], 1) if len(x) == 2 else (x[1], x[0]) if time_major else (x[0], x[1])
-    shape = {"batch": batch, "times": times, "time_major": int(time_major), "inputs": x[-1], "units": units}
+    shape = {"batch": batch, "times": times, "time_major": int(time_major), "inputs": x[-1]}
     assert call.operator.macs is not None
-    return Launch(batch, {**_NOTHING, **shape, **fields}, cost=call.operator.macs(call) // max(batch, 1))
+    return Launch(batch, {**_NOTHING, **shape, "units": units, "outputs": outputs, **fields}, cost=call.operator.macs(call) // max(batch, 1))
 
 
 def float_fields(call: Call, weights: Sequence[str]) -> dict[str, Any] | None:
@@ -57,7 +59,7 @@ def float_fields(call: Call, weights: Sequence[str]) -> dict[str, Any] | None:
         "tanh": int(activation == TANH),
         "lo": lo,
         "hi": hi,
-        "weight_scale": (*scales, *(0.0,) * (8 - len(scales))),
+        "weight_scale": (*scales, *(0.0,) * (9 - len(scales))),
     }
 
 

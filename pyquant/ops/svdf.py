@@ -91,25 +91,27 @@ def svdf_params(call: Call) -> Launch | None:
     time, fields = real_weights(call, "time"), float_fields(call, ("feature",))
     if time is None or fields is None:
         return None
-    return launch(call, call["x"].shape, call["y"].shape[1], {**fields, **_svdf_sizes(call), "time": time})
+    return launch(call, call["y"].shape[1], {**fields, **_svdf_sizes(call), "time": time})
 
 
 def svdf_int8_params(call: Call) -> Launch | None:
-    names = [None if (t := call.get(name)) is None else t.dtype.name for name in ("feature", "time", "b", "state", "y")]
-    if names not in (["int8", "int16", b, "int16", "int8"] for b in ("int32", None)):
+    source, memory, y, b = call["x"], call["state"], call["y"], call.get("b")
+    states = (call["time"].dtype.name, memory.dtype.name)
+    if states not in (("int8", "int8"), ("int16", "int16")) or (b is not None and b.dtype.name != "int32"):
         return None
-    source, memory, y = call["x"], call["state"], call["y"]
+    if (call["feature"].dtype.name, y.dtype.name) != ("int8", "int8"):
+        return None
     first = quantize_multiplier(float(source.scale * call["feature"].scale / memory.scale))
     second = quantize_multiplier(float(memory.scale * call["time"].scale / y.scale))
     pairs = zip(first, second, strict=True)
-    multiplier, exponent = ((int(a), int(b), *(0,) * 10) for a, b in pairs)
+    multiplier, exponent = ((int(a), int(b), *(0,) * 11) for a, b in pairs)
     zeros = {"x_zero": source.zero_point, "zero_point": y.zero_point}
-    fields = {**_svdf_sizes(call), **zeros, "multiplier": multiplier, "exponent": exponent}
-    return launch(call, source.shape, y.shape[1], fields)
+    fields = {**_svdf_sizes(call), **zeros, "narrow": int(states[0] == "int8"), "multiplier": multiplier, "exponent": exponent}
+    return launch(call, y.shape[1], fields)
 
 
 def cell_params(call: Call) -> Launch | None:
-    return launch(call, call["x"].shape, call["w"].shape[0], float_fields(call, ("w", "recurrent")))
+    return launch(call, call["w"].shape[0], float_fields(call, ("w", "recurrent")))
 
 
 def cell_shape(call: Call, x: Shape, w: Shape, recurrent: Shape, b: Shape, state: Shape) -> list[Shape]:

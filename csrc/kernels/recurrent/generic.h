@@ -96,104 +96,147 @@ void FULL(svdf_f32)(const pq_step *step, int32_t begin, int32_t end) {
     }
 }
 
+static inline int8_t code(int32_t scaled, int32_t zero) {
+    return (int8_t)(pq_clamp(scaled, INT8_MIN - zero, INT8_MAX - zero) + zero);
+}
+
+/* What one unit of svdf_s8 sums: of states and weights of time of one type. */
+#define SVDF_SUM(TYPE, LEAST, MOST)                                                                                        \
+    static inline uint32_t svdf_sum_##TYPE(const pq_step *step, const int8_t *x, TYPE *state, int32_t u) {                  \
+        const pq_recurrent *p = step->params;                                                                              \
+        const size_t memory = (size_t)p->memory;                                                                           \
+        uint32_t total = 0;                                                                                                \
+        for (int32_t f = u * p->rank; f < (u + 1) * p->rank; f++) {                                                        \
+            const TYPE *time = (const TYPE *)step->in[2] + (size_t)f * memory;                                             \
+            TYPE *own = state + (size_t)f * memory;                                                                        \
+            const int32_t sum = dot_codes(x, p->x_zero, (const int8_t *)step->in[1] + (size_t)f * (size_t)p->inputs, p->inputs); \
+            memmove(own, own + 1, (memory - 1) * sizeof *own);                                                             \
+            own[memory - 1] = (TYPE)pq_clamp(pq_multiply(sum, p->multiplier[0], p->exponent[0]), LEAST, MOST);             \
+            for (size_t m = 0; m < memory; m++) total += (uint32_t)(own[m] * time[m]);                                     \
+        }                                                                                                                  \
+        return total;                                                                                                      \
+    }
+SVDF_SUM(int16_t, INT16_MIN, INT16_MAX)
+SVDF_SUM(int8_t, INT8_MIN, INT8_MAX)
+
 void FULL(svdf_s8)(const pq_step *step, int32_t begin, int32_t end) {
     const pq_recurrent *p = step->params;
     const int32_t *bias = step->in[3];
-    const size_t memory = (size_t)p->memory;
     for (int32_t unit = begin; unit < end; unit++) {
         const int8_t *x = (const int8_t *)step->in[0] + (size_t)unit * (size_t)p->inputs;
-        int16_t *state = (int16_t *)step->in[4] + (size_t)unit * (size_t)p->filters * memory;
+        const size_t first = (size_t)unit * (size_t)p->filters * (size_t)p->memory;
         int8_t *y = (int8_t *)step->out[0] + (size_t)unit * (size_t)p->units;
         for (int32_t u = 0; u < p->units; u++) {
             uint32_t total = bias ? (uint32_t)bias[u] : 0;
-            for (int32_t f = u * p->rank; f < (u + 1) * p->rank; f++) {
-                const int16_t *time = (const int16_t *)step->in[2] + (size_t)f * memory;
-                const int8_t *feature = (const int8_t *)step->in[1] + (size_t)f * (size_t)p->inputs;
-                int16_t *own = state + (size_t)f * memory;
-                const int32_t sum = dot_codes(x, p->x_zero, feature, p->inputs);
-                memmove(own, own + 1, (memory - 1) * sizeof *own);
-                own[memory - 1] = saturated(pq_multiply(sum, p->multiplier[0], p->exponent[0]));
-                for (size_t m = 0; m < memory; m++) total += (uint32_t)(own[m] * time[m]);
-            }
-            const int32_t scaled = pq_multiply((int32_t)total, p->multiplier[1], p->exponent[1]);
-            y[u] = (int8_t)(pq_clamp(scaled, INT8_MIN - p->zero_point, INT8_MAX - p->zero_point) + p->zero_point);
+            total += p->narrow ? svdf_sum_int8_t(step, x, (int8_t *)step->in[4] + first, u)
+                               : svdf_sum_int16_t(step, x, (int16_t *)step->in[4] + first, u);
+            y[u] = code(pq_multiply((int32_t)total, p->multiplier[1], p->exponent[1]), p->zero_point);
         }
     }
+}
+
+static inline float logistic(float x) { return 1 / (1 + expf(-x)); }
+
+/* Gate g of all units but for its activation. cell: what its peephole sees. */
+static inline void float_gate(const pq_step *step, const row *x, const row *h, int32_t g, const float *cell, float *restrict gate) {
+    const pq_recurrent *p = step->params;
+    const float *const peephole = g == 0 ? p->peephole_i : g == 1 ? p->peephole_f : g == 3 ? p->peephole_o : NULL;
+    const float *const bias = step->in[IN_B + g], *const norm = p->normalized ? step->in[IN_N + g] : NULL;
+    for (int32_t u = 0; u < p->units; u++) {
+        gate[u] = product(step, x, IN_W + g, g, u) + product(step, h, IN_R + g, GATES + g, u);
+        if (peephole) gate[u] += cell[u] * peephole[u];
+    }
+    if (norm) {
+        float sum = 0, squares = 0;
+        for (int32_t u = 0; u < p->units; u++) sum += gate[u], squares += gate[u] * gate[u];
+        const float mean = sum / (float)p->units, variance = squares / (float)p->units - mean * mean;
+        const float scale = 1 / sqrtf(variance == 0 ? 1e-8f : variance);
+        for (int32_t u = 0; u < p->units; u++) gate[u] = (gate[u] - mean) * scale * norm[u];
+    }
+    for (int32_t u = 0; u < p->units; u++) gate[u] += bias[u];
 }
 
 void FULL(lstm_f32)(const pq_step *step, int32_t begin, int32_t end) {
     const pq_recurrent *p = step->params;
     const int coupled = !step->in[IN_W];
-    const float *const before[] = {p->peephole_i, p->peephole_f, NULL};
+    const float *const bias = step->in[IN_PROJECTION + 1];
+    float gate[GATES][LONGEST], *const out = gate[3];
     row x, state;
     for (int32_t unit = begin; unit < end; unit++) {
-        float *h = (float *)step->in[IN_H] + (size_t)unit * (size_t)p->units;
+        float *h = (float *)step->in[IN_H] + (size_t)unit * (size_t)p->outputs;
         float *cell = (float *)step->in[IN_H + 1] + (size_t)unit * (size_t)p->units;
         for (int32_t time = 0; time < p->times; time++) {
-            float *y = (float *)step->out[0] + at(p, time, unit) * (size_t)p->units;
             set_row(&x, p, (const float *)step->in[0] + at(p, time, unit) * (size_t)p->inputs, p->inputs);
-            set_row(&state, p, h, p->units);
+            set_row(&state, p, h, p->outputs);
+            for (int32_t g = coupled; g < 3; g++) float_gate(step, &x, &state, g, cell, gate[g]);
             for (int32_t u = 0; u < p->units; u++) {
-                float gate[GATES];
-                for (int32_t g = coupled; g < GATES; g++) {
-                    gate[g] = product(step, &x, IN_W + g, g, u) + product(step, &state, IN_R + g, GATES + g, u);
-                    if (g < 3 && before[g]) gate[g] += cell[u] * before[g][u];
-                    if (g < 3) gate[g] += ((const float *)step->in[IN_B + g])[u];
-                }
-                const float forget = 1 / (1 + expf(-gate[1]));
-                const float start = coupled ? 1 - forget : 1 / (1 + expf(-gate[0]));
-                const float next = forget * cell[u] + start * activation(p, gate[2]);
+                const float forget = logistic(gate[1][u]), start = coupled ? 1 - forget : logistic(gate[0][u]);
+                const float next = forget * cell[u] + start * activation(p, gate[2][u]);
                 cell[u] = p->cell_clip > 0 ? pq_clampf(next, -p->cell_clip, p->cell_clip) : next;
-                if (p->peephole_o) gate[3] += cell[u] * p->peephole_o[u];
-                gate[3] += ((const float *)step->in[IN_B + 3])[u];
-                y[u] = 1 / (1 + expf(-gate[3])) * activation(p, cell[u]);
             }
-            memcpy(h, y, (size_t)p->units * sizeof *h);
+            float_gate(step, &x, &state, 3, cell, out);
+            for (int32_t u = 0; u < p->units; u++) out[u] = logistic(out[u]) * activation(p, cell[u]);
+            if (step->in[IN_PROJECTION]) {
+                set_row(&x, p, out, p->units);
+                for (int32_t o = 0; o < p->outputs; o++) {
+                    const float sum = product(step, &x, IN_PROJECTION, 2 * GATES, o) + (bias ? bias[o] : 0);
+                    h[o] = p->projection_clip > 0 ? pq_clampf(sum, -p->projection_clip, p->projection_clip) : sum;
+                }
+            } else {
+                memcpy(h, out, (size_t)p->units * sizeof *h);
+            }
+            memcpy((float *)step->out[0] + at(p, time, unit) * (size_t)p->outputs, h, (size_t)p->outputs * sizeof *h);
         }
     }
 }
 
-/* The int16 value of gate g of unit u but for its peephole. */
-static inline int32_t gate_code(const pq_step *step, const int8_t *x, const int8_t *h, int32_t g, int32_t u) {
+/* Gate g of unit u, an int16; cell: what its peephole sees. */
+static inline int32_t gate_code(const pq_step *step, const int8_t *x, const int8_t *h, int32_t g, int32_t u, int32_t cell) {
     const pq_recurrent *p = step->params;
     const int8_t *w = (const int8_t *)step->in[IN_W + g] + (size_t)u * (size_t)p->inputs;
-    const int8_t *r = (const int8_t *)step->in[IN_R + g] + (size_t)u * (size_t)p->units;
+    const int8_t *r = (const int8_t *)step->in[IN_R + g] + (size_t)u * (size_t)p->outputs;
+    const int16_t *peephole = g == 2 ? NULL : step->in[IN_P + (g == 3 ? 2 : g)];
     const uint32_t sum = (uint32_t)dot_codes(x, p->x_zero, w, p->inputs) + (uint32_t)((const int32_t *)step->in[IN_B + g])[u];
     const int32_t from_x = saturated(pq_multiply((int32_t)sum, p->multiplier[g], p->exponent[g]));
-    const int32_t from_h = pq_multiply(dot_codes(h, p->h_zero, r, p->units), p->multiplier[GATES + g], p->exponent[GATES + g]);
-    return saturated((int64_t)from_x + from_h);
-}
-
-static inline int32_t with_peephole(const pq_step *step, int32_t gate, int32_t which, int32_t u, int32_t cell) {
-    const pq_recurrent *p = step->params;
-    const int16_t *weights = step->in[IN_P + which];
-    if (!weights) return gate;
-    return saturated((int64_t)gate + pq_multiply(cell * weights[u], p->multiplier[8 + which], p->exponent[8 + which]));
+    const int32_t recurrent = dot_codes(h, p->h_zero, r, p->outputs);
+    const int32_t both = saturated((int64_t)from_x + pq_multiply(recurrent, p->multiplier[GATES + g], p->exponent[GATES + g]));
+    if (!peephole) return both;
+    const int32_t which = 2 * GATES + (g == 3 ? 2 : g);
+    return saturated((int64_t)both + pq_multiply(cell * peephole[u], p->multiplier[which], p->exponent[which]));
 }
 
 void FULL(lstm_s8)(const pq_step *step, int32_t begin, int32_t end) {
     const pq_recurrent *p = step->params;
     const int coupled = !step->in[IN_W];
+    const int16_t *const logistic_of = p->logistic_of + 32768, *const tanh_of = p->tanh_of + 32768, *const bound = p->tanh_cell + 32768;
+    const int32_t *const bias = step->in[IN_PROJECTION + 1];
+    int8_t out[LONGEST];
     for (int32_t unit = begin; unit < end; unit++) {
-        int8_t *h = (int8_t *)step->in[IN_H] + (size_t)unit * (size_t)p->units;
+        int8_t *h = (int8_t *)step->in[IN_H] + (size_t)unit * (size_t)p->outputs;
         int16_t *cell = (int16_t *)step->in[IN_H + 1] + (size_t)unit * (size_t)p->units;
         for (int32_t time = 0; time < p->times; time++) {
             const int8_t *x = (const int8_t *)step->in[0] + at(p, time, unit) * (size_t)p->inputs;
-            int8_t *y = (int8_t *)step->out[0] + at(p, time, unit) * (size_t)p->units;
             for (int32_t u = 0; u < p->units; u++) {
-                const int32_t was = cell[u];
-                const int32_t forget = p->logistic_of[with_peephole(step, gate_code(step, x, h, 1, u), 1, u, was) + 32768];
-                const int32_t start =
-                    coupled ? 32767 - forget : p->logistic_of[with_peephole(step, gate_code(step, x, h, 0, u), 0, u, was) + 32768];
-                const int32_t candidate = p->tanh_of[gate_code(step, x, h, 2, u) + 32768];
-                const int32_t kept = pq_rounding_shift(forget * was, 15);
-                const int32_t next = saturated((int64_t)kept + pq_rounding_shift(start * candidate, 30 + p->cell_power));
+                const int32_t was = cell[u], forget = logistic_of[gate_code(step, x, h, 1, u, was)];
+                const int32_t start = coupled ? 32767 - forget : logistic_of[gate_code(step, x, h, 0, u, was)];
+                const int32_t candidate = tanh_of[gate_code(step, x, h, 2, u, 0)];
+                const int32_t added = pq_rounding_shift(start * candidate, 30 + p->cell_power);
+                const int32_t next = saturated((int64_t)pq_rounding_shift(forget * was, 15) + added);
                 cell[u] = (int16_t)(p->cell_limit ? pq_clamp(next, -p->cell_limit, p->cell_limit) : next);
-                const int32_t out = p->logistic_of[with_peephole(step, gate_code(step, x, h, 3, u), 2, u, cell[u]) + 32768];
-                const int32_t scaled = pq_multiply(out * p->tanh_cell[cell[u] + 32768], p->multiplier[11], p->exponent[11]);
-                y[u] = (int8_t)(pq_clamp(scaled, INT8_MIN - p->zero_point, INT8_MAX - p->zero_point) + p->zero_point);
+                const int32_t open = logistic_of[gate_code(step, x, h, 3, u, cell[u])];
+                out[u] = code(pq_multiply(open * bound[cell[u]], p->multiplier[11], p->exponent[11]), p->zero_point);
             }
-            memcpy(h, y, (size_t)p->units);
+            if (step->in[IN_PROJECTION]) {
+                for (int32_t o = 0; o < p->outputs; o++) {
+                    const int8_t *w = (const int8_t *)step->in[IN_PROJECTION] + (size_t)o * (size_t)p->units;
+                    const uint32_t sum = (uint32_t)dot_codes(out, p->zero_point, w, p->units) + (bias ? (uint32_t)bias[o] : 0);
+                    const int8_t found = code(pq_multiply((int32_t)sum, p->multiplier[12], p->exponent[12]), p->h_zero);
+                    h[o] = (int8_t)(p->projection_limit ? pq_clamp(found, -p->projection_limit, p->projection_limit) : found);
+                }
+            } else {
+                memcpy(h, out, (size_t)p->units);
+            }
+            memcpy((int8_t *)step->out[0] + at(p, time, unit) * (size_t)p->outputs, h, (size_t)p->outputs);
         }
     }
 }

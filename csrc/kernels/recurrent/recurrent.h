@@ -5,28 +5,29 @@
  * sum · (weight_scale[slot] · scale of the row). Activations: tanh, or clamp(·, lo, hi).
  *   rnn:  y = h = activation(W x + R h + b); inputs x, W, R, b, h.
  *   svdf: each of `filters` pushes feature · x into its `memory`; y sums time · memory over the `rank` filters of a unit.
- *   lstm: inputs as of the operator: x, W of i f c o, R of i f c o, peepholes of i f o, b of i f c o, two unused, h, cell.
- *         Without W of i, i = 1 - f.
+ *   lstm: inputs as of the operator: x, W of i f c o, R of i f c o, peepholes of i f o, b of i f c o, projection and its
+ *         bias, h, cell, factors of the normalized gates i f c o. Without W of i, i = 1 - f. Units are counted before the
+ *         projection, outputs after it.
  * s8: int8 activations; sums wrap at 32 bits.
- *   svdf: int16 memory: scaled(feature · (x - x_zero)) saturated; y = clamp(scaled(sum + b) + zero_point).
+ *   svdf: int16 memory, or int8 where `narrow`: scaled(feature · (x - x_zero)) saturated; y = clamp(scaled(sum + b) + zero_point).
  *   lstm: int16 cell of scale 2^cell_power. multiplier and exponent are by slot: W, R, peepholes i f o, then those of the
- *         hidden state. logistic and tanh are tables of a gate's int16 values, tanh_cell one of the cell's. */
+ *         hidden state and of the projection. logistic and tanh are tables of a gate's int16 values, tanh_cell one of the cell's. */
 #ifndef PQ_RECURRENT_H
 #define PQ_RECURRENT_H
 #include <stdint.h>
 
 typedef struct {
     int32_t batch, times, time_major;
-    int32_t inputs, units; /* elements of a row of x and of y */
-    int32_t hybrid, asymmetric, litert, tanh;
-    float lo, hi, cell_clip; /* 0: none */
-    float weight_scale[8];
+    int32_t inputs, units, outputs; /* elements of a row of x, of the cell, and of h and y */
+    int32_t hybrid, asymmetric, litert, tanh, normalized;
+    float lo, hi, cell_clip, projection_clip; /* 0: none */
+    float weight_scale[9];                    /* the last one is the projection's */
     const float *peephole_i, *peephole_f, *peephole_o; /* (units) each, or NULL */
     const float *time;        /* (filters, memory) */
-    int32_t filters, memory, rank;
+    int32_t filters, memory, rank, narrow;
     int32_t x_zero, h_zero, zero_point;
-    int32_t multiplier[12], exponent[12];
-    int32_t cell_power, cell_limit; /* 0: none */
+    int32_t multiplier[13], exponent[13];
+    int32_t cell_power, cell_limit, projection_limit; /* 0: none */
     const int16_t *logistic_of, *tanh_of, *tanh_cell; /* (65536) from -32768 */
 } pq_recurrent;
 #endif

@@ -6,7 +6,7 @@
 #include "recurrent.h"
 #include "types.h"
 
-enum { IN_W = 1, IN_R = 5, IN_P = 9, IN_B = 12, IN_H = 18 };
+enum { IN_W = 1, IN_R = 5, IN_P = 9, IN_B = 12, IN_PROJECTION = 16, IN_H = 18, IN_N = 20 };
 
 static inline int16_t saturated(int64_t x) { return (int16_t)(x < INT16_MIN ? INT16_MIN : x > INT16_MAX ? INT16_MAX : x); }
 
