@@ -189,6 +189,7 @@ ATAN2 = register(
         outputs=(Slot("y"),),
         shape=added_shape,
         reference={"float32": of_arrays(np.arctan2)},
+        kernels=typed_kernels("atan2", "pq_binary", plain, ("float32",)),
     )
 )
 BITS = ("int8", "uint8", "int16", "uint16", "int32", "uint32")

@@ -139,11 +139,17 @@ def product_params(call: Call) -> Launch | None:
 
 
 def binary_launch(call: Call, scaling: dict[str, int] | None) -> Launch | None:
-    a, b, y = call["a"], call["b"], call["y"]
-    loops = broadcast_loops(a.shape, b.shape)
-    if scaling is None or loops is None or not a.dtype == b.dtype == y.dtype:
+    if not call["a"].dtype == call["y"].dtype:
         return None
-    lo, hi = output_range(call)
+    return loops_launch(call, scaling, *output_range(call))
+
+
+def loops_launch(call: Call, scaling: dict[str, int] | None, lo: float = 0, hi: float = 0) -> Launch | None:
+    """pq_binary, whatever the type of its output is."""
+    a, b = call["a"], call["b"]
+    loops = broadcast_loops(a.shape, b.shape)
+    if scaling is None or loops is None or a.dtype != b.dtype:
+        return None
     params = {**dict.fromkeys((*ARITHMETIC, *TERMS), 0), **scaling, **loops, "lo": lo, "hi": hi}
     if loops["rank"] == 0:
         return Launch(loops["inner"], params)  # one row: its elements are the units

@@ -11,9 +11,9 @@ from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.fixed import multiply, quantize_multiplier
 from pyquant.graph import Tensor
 from pyquant.ops.arithmetic import of_arrays
-from pyquant.ops.binary import broadcast_shape, restate
-from pyquant.ops.kinds import EVERY_TYPE, QUANTIZED
-from pyquant.ops.operator import Call, Operator, Reference, SameAs, Shape, Slot
+from pyquant.ops.binary import broadcast_shape, loops_launch, restate
+from pyquant.ops.kinds import EVERY_TYPE, QUANTIZED, typed_kernels
+from pyquant.ops.operator import Call, Kernel, Launch, Operator, Reference, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 
 Ufunc = Callable[[Any, Any], Any]
@@ -70,25 +70,41 @@ INPUTS, TRUTH = (Slot("a"), Slot("b")), Slot("y", role="data")
 ORDERED = ("float32", *QUANTIZED, "int32", "int64")
 
 
-def _comparison(name: str, options: str, function: Ufunc, kinds: tuple[str, ...] = ORDERED) -> Operator:
+def plain(call: Call) -> Launch | None:
+    return loops_launch(call, {})
+
+
+def _comparison(name: str, options: str, function: Ufunc, kernel: str, kinds: tuple[str, ...] = ORDERED) -> Operator:
+    kernels = typed_kernels(kernel, "pq_binary", plain, ("float32",))
     litert = QUANTIZED if function in (np.equal, np.not_equal) else EIGHT_BITS
     reference = dict.fromkeys(kinds, comparison(function, {"tflite": EIGHT_BITS, "litert": litert}))
-    return register(Operator(name, INPUTS, (TRUTH,), broadcast_shape, reference, options, restate=restate))
+    return register(Operator(name, INPUTS, (TRUTH,), broadcast_shape, reference, options, kernels, restate=restate))
 
 
-EQUAL = _comparison("EQUAL", "EqualOptions", np.equal, (*ORDERED, "bool"))
-NOT_EQUAL = _comparison("NOT_EQUAL", "NotEqualOptions", np.not_equal, (*ORDERED, "bool"))
-GREATER = _comparison("GREATER", "GreaterOptions", np.greater)
-GREATER_EQUAL = _comparison("GREATER_EQUAL", "GreaterEqualOptions", np.greater_equal)
-LESS = _comparison("LESS", "LessOptions", np.less)
-LESS_EQUAL = _comparison("LESS_EQUAL", "LessEqualOptions", np.less_equal)
+EQUAL = _comparison("EQUAL", "EqualOptions", np.equal, "equal", (*ORDERED, "bool"))
+NOT_EQUAL = _comparison("NOT_EQUAL", "NotEqualOptions", np.not_equal, "not_equal", (*ORDERED, "bool"))
+GREATER = _comparison("GREATER", "GreaterOptions", np.greater, "greater_than")
+GREATER_EQUAL = _comparison("GREATER_EQUAL", "GreaterEqualOptions", np.greater_equal, "greater_equal")
+LESS = _comparison("LESS", "LessOptions", np.less, "less_than")
+LESS_EQUAL = _comparison("LESS_EQUAL", "LessEqualOptions", np.less_equal, "less_equal")
 
 LOGIC = (Slot("a", role="data"), Slot("b", role="data"))
 LOGICAL_AND, LOGICAL_OR = (
-    register(Operator(name, LOGIC, (TRUTH,), broadcast_shape, {"bool": of_arrays(function)}, options, restate=restate))
-    for name, options, function in (
-        ("LOGICAL_AND", "LogicalAndOptions", np.logical_and),
-        ("LOGICAL_OR", "LogicalOrOptions", np.logical_or),
+    register(
+        Operator(
+            name,
+            LOGIC,
+            (TRUTH,),
+            broadcast_shape,
+            {"bool": of_arrays(function)},
+            options,
+            {"bool": Kernel(kernel, "pq_binary", plain)},
+            restate=restate,
+        )
+    )
+    for name, options, function, kernel in (
+        ("LOGICAL_AND", "LogicalAndOptions", np.logical_and, "minimum_u8"),
+        ("LOGICAL_OR", "LogicalOrOptions", np.logical_or, "maximum_u8"),
     )
 )
 

@@ -11,10 +11,11 @@ from pyquant.native import libm
 from pyquant.ops.activation import same_shape
 from pyquant.ops.clamp import saturate
 from pyquant.ops.gemmlowp import exp_negative, inverse_square_root, log_positive
+from pyquant.ops.kinds import typed_kernels
 from pyquant.ops.operator import Call, Fixed, Floor, Operator, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
-from pyquant.ops.softmax import softmax_shape
+from pyquant.ops.softmax import row_launch, softmax_shape
 
 F = np.float32
 
@@ -80,6 +81,7 @@ LOG_SOFTMAX = register(
         shape=softmax_shape,
         restate=lambda call, before, now, samples: refuse_mixing(call, samples and len(now[0] or ()) == 1),
         reference={"float32": log_softmax_float, "int8": log_softmax_codes, "uint8": log_softmax_codes},
+        kernels=typed_kernels("log_softmax", "pq_softmax", row_launch, ("float32",)),
     )
 )
 
@@ -91,6 +93,7 @@ L2_NORMALIZATION = register(
         outputs=(Slot("y", scale=Fixed({"int8": (1 / 128, 0), "uint8": (1 / 128, 128)})),),
         shape=softmax_shape,
         reference={"float32": l2_float, "int8": l2_codes, "uint8": l2_codes},
+        kernels=typed_kernels("l2_normalization", "pq_softmax", row_launch, ("float32",)),
     )
 )
 

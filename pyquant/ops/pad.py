@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -66,6 +67,15 @@ def pad_mirror(call: Call, x: np.ndarray, paddings: np.ndarray) -> np.ndarray:
 
 def pad_params(call: Call) -> Launch | None:
     """One unit is one row of the output: the last padded axis and all behind it. Rows of the padding are fill alone."""
+    return _pad_launch(call, _zero(call))
+
+
+def pad_value_params(call: Call) -> Launch | None:
+    value = call.constant("value")
+    return None if value is None or value.size != 1 else _pad_launch(call, value.item())
+
+
+def _pad_launch(call: Call, fill_value: Any) -> Launch | None:
     x, y = call["x"], call["y"]
     if x.dtype.bits % 8 or x.dtype != y.dtype or x.size == 0 or call.constant("paddings") is None:
         return None
@@ -84,7 +94,7 @@ def pad_params(call: Call) -> Launch | None:
         "row": row,
         "row_before": int(paddings[last, 0]) * behind if x.shape else 0,
         "row_inside": math.prod(x.shape[last:]) * x.dtype.bits // 8,
-        "fill": np.full(row * 8 // x.dtype.bits, _zero(call), x.dtype.numpy),
+        "fill": np.full(row * 8 // x.dtype.bits, fill_value, x.dtype.numpy),
     }
     return Launch(math.prod(y.shape[:last]), params, cost=row // 16 + 4)
 
@@ -110,6 +120,7 @@ PADV2 = register(
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=padded,
         reference=dict.fromkeys(EVERY_TYPE, pad_value),
+        kernels=dict.fromkeys(EVERY_TYPE, Kernel("pad_x8", "pq_pad", pad_value_params)),
     )
 )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pyquant.dtypes import FLOAT32
+from pyquant.dtypes import FLOAT32, INT32
 from pyquant.errors import GraphError
 from pyquant.fixed import multiply, quantize_multiplier, round_half_away
 from pyquant.graph import Tensor
@@ -69,7 +69,7 @@ def quantize_params(call: Call) -> Launch | None:
 
 def requantize_params(call: Call) -> Launch | None:
     x, y = call["x"], call["y"]
-    if not _has_c_codes(y):
+    if not _has_c_codes(y) and y.dtype != INT32:
         return None
     m, e = quantize_multiplier(float(x.scale) / float(y.scale))
     return Launch(x.size, {"offset": -x.zero_point, "multiplier": int(m), "exponent": int(e), **_codes(y)})
@@ -85,11 +85,11 @@ def dequantize_params(call: Call) -> Launch | None:
 
 
 def _codes(y: Tensor) -> dict[str, Any]:
-    return {"zero_point": y.zero_point, "lo": y.dtype.lo, "hi": y.dtype.hi, "wide": int(y.dtype.bits == 16)}
+    return {"zero_point": y.zero_point, "lo": y.dtype.lo, "hi": y.dtype.hi, "wide": {8: 0, 16: 1, 32: 2}[y.dtype.bits]}
 
 
 def _has_c_codes(y: Tensor) -> bool:
-    return y.dtype.is_quantized_integer and y.dtype.bits >= 8
+    return y.dtype.is_quantized_integer and y.dtype.bits in (8, 16)
 
 
 def _per_tensor(tensor: Tensor) -> bool:
@@ -112,6 +112,7 @@ QUANTIZE = register(
             "float32": Kernel("quantize_f32", "pq_quantize", quantize_params),
             **lut_kernels(requantize, ("int8", "uint8")),
             "int16": Kernel("requantize_s16", "pq_requantize", requantize_params, doubly=True),
+            "int32": Kernel("requantize_s32", "pq_requantize", requantize_params, doubly=True),
         },
     )
 )

@@ -40,7 +40,8 @@ def launch(call: Call, units: int, fields: dict[str, Any] | None) -> Launch | No
     batch, times = (x[0], 1) if len(x) == 2 else (x[1], x[0]) if time_major else (x[0], x[1])
     shape = {"batch": batch, "times": times, "time_major": int(time_major), "inputs": x[-1]}
     assert call.operator.macs is not None
-    return Launch(batch, {**_NOTHING, **shape, "units": units, "outputs": outputs, **fields}, cost=call.operator.macs(call) // max(batch, 1))
+    shape |= {"units": units, "outputs": outputs}
+    return Launch(batch, {**_NOTHING, **shape, **fields}, cost=call.operator.macs(call) // max(batch, 1))
 
 
 def float_fields(call: Call, weights: Sequence[str]) -> dict[str, Any] | None:

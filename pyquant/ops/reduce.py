@@ -82,21 +82,29 @@ def mean_scaling(call: Call, terms: int) -> dict[str, Any]:
     }
 
 
-def mean_params(call: Call) -> Launch | None:
-    """One unit makes the means of one contiguous run: of the axes behind the last reduced one."""
+Scaling = Callable[[Call, int], dict[str, Any]]  # of the kernels, for a number of terms
+
+
+def reduction_params(call: Call, scaling: Scaling | None = None, divided: bool = False) -> Launch | None:
+    """One unit reduces one contiguous run: of the axes behind the last reduced one. scaling: None for what has none."""
     x = call["x"]
-    shape, reduced = x.shape, reduced_axes(call, len(x.shape))
-    if x.size == 0 or x.dtype != call["y"].dtype:
+    if x.size == 0 or x.dtype != call["y"].dtype or call.constant("axes") is None:
         return None
+    shape, reduced = x.shape, reduced_axes(call, len(x.shape))
     behind = max((i + 1 for i in reduced if shape[i] > 1), default=0)
     inner = math.prod(shape[behind:])
     starts = _positions(shape, [i for i in range(behind) if i not in reduced])
     offsets = _positions(shape, [i for i in range(behind) if i in reduced])
-    scaling = dict.fromkeys(("offset", "multiplier", "exponent", "zero_point", "lo", "hi"), 0)
-    if not x.dtype.is_float:
-        scaling = mean_scaling(call, offsets.size)
-    params = {"inner": inner, "terms": offsets.size, "starts": starts, "offsets": offsets, **scaling}
+    params: dict[str, Any] = dict.fromkeys(("offset", "multiplier", "exponent", "zero_point", "lo", "hi"), 0)
+    if scaling is not None and not x.dtype.is_float:
+        params |= scaling(call, offsets.size)
+    params |= {"inner": inner, "terms": offsets.size, "starts": starts, "offsets": offsets}
+    params["divisor"] = offsets.size if divided else 1
     return Launch(starts.size, params, cost=inner * offsets.size)
+
+
+def mean_params(call: Call) -> Launch | None:
+    return reduction_params(call, mean_scaling, divided=True)
 
 
 def _positions(shape: Shape, axes: Sequence[int]) -> np.ndarray:

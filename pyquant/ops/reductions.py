@@ -10,9 +10,9 @@ import numpy as np
 from pyquant.errors import ShapeError
 from pyquant.fixed import multiply, multiply64, quantize_multiplier, wrap32
 from pyquant.ops.clamp import saturate
-from pyquant.ops.kinds import QUANTIZED
-from pyquant.ops.operator import Call, Floor, Operator, Reference, SameAs, Slot
-from pyquant.ops.reduce import Reduced, reduced_any_shape, reduction
+from pyquant.ops.kinds import QUANTIZED, typed_kernels
+from pyquant.ops.operator import Call, Floor, Kernel, Launch, Operator, Reference, SameAs, Slot
+from pyquant.ops.reduce import Reduced, reduced_any_shape, reduction, reduction_params
 from pyquant.ops.registry import register
 
 
@@ -23,10 +23,21 @@ def total(call: Call, terms: np.ndarray) -> np.ndarray:
 
 def total_codes(call: Call, terms: np.ndarray) -> np.ndarray:
     """What both runtimes' int8 kernel means to do; their reference one takes the codes for uint8."""
+    p = sum_scaling(call, len(terms))
+    sums = wrap32(terms.sum(axis=0, dtype=np.int64) + p["offset"])
+    return saturate(multiply(sums, p["multiplier"], p["exponent"]) + p["zero_point"], call["y"])
+
+
+def sum_scaling(call: Call, terms: int) -> dict[str, Any]:
+    """code = clamp(scaled(sum + offset) + zero_point)"""
     x, y = call["x"], call["y"]
-    sums = wrap32(terms.sum(axis=0, dtype=np.int64) - x.zero_point * len(terms))
-    scaled = multiply(sums, *quantize_multiplier(float(x.scale) / float(y.scale)))
-    return saturate(scaled + y.zero_point, y)
+    m, e = (int(v) for v in quantize_multiplier(float(x.scale) / float(y.scale)))
+    scaling = {"offset": int(wrap32(-x.zero_point * terms)), "multiplier": m, "exponent": e}
+    return {**scaling, "zero_point": y.zero_point, "lo": y.dtype.lo, "hi": y.dtype.hi}
+
+
+def sum_params(call: Call) -> Launch | None:
+    return reduction_params(call, sum_scaling)
 
 
 def product(call: Call, terms: np.ndarray) -> np.ndarray:
@@ -64,7 +75,13 @@ def truth(function: Callable[..., Any]) -> Reduced:
     return lambda call, terms: np.asarray(function(terms, axis=0))
 
 
-def _reduction(name: str, reference: Mapping[str, Reference], y: Slot, role: str = "activation") -> Operator:
+def _reduction(
+    name: str,
+    reference: Mapping[str, Reference],
+    y: Slot,
+    role: str = "activation",
+    kernels: Mapping[str, Kernel] | None = None,
+) -> Operator:
     return register(
         Operator(
             name,
@@ -73,6 +90,7 @@ def _reduction(name: str, reference: Mapping[str, Reference], y: Slot, role: str
             outputs=(y,),
             shape=reduced_any_shape,
             reference=reference,
+            kernels=kernels or {},
         )
     )
 
@@ -86,6 +104,7 @@ SUM = _reduction(
         **dict.fromkeys(QUANTIZED, reduction(total_codes)),
     },
     Slot("y", floors=(Floor(("x",), {"int8": 2.0**-20, "int16": 2.0**-12}),)),
+    kernels=typed_kernels("mean", "pq_mean", sum_params, doubly=True),
 )
 REDUCE_PROD = _reduction(
     "REDUCE_PROD",
@@ -97,11 +116,20 @@ REDUCE_PROD = _reduction(
 )
 REDUCE_MAX, REDUCE_MIN = (
     _reduction(
-        name, dict.fromkeys(("float32", *QUANTIZED, *WHOLE), reduction(extreme(function))), Slot("y", scale=SameAs("x"))
+        name,
+        dict.fromkeys(("float32", *QUANTIZED, *WHOLE), reduction(extreme(function))),
+        Slot("y", scale=SameAs("x")),
+        kernels=typed_kernels(kernel, "pq_mean", reduction_params),
     )
-    for name, function in (("REDUCE_MAX", np.max), ("REDUCE_MIN", np.min))
+    for name, function, kernel in (("REDUCE_MAX", np.max, "greatest"), ("REDUCE_MIN", np.min, "least"))
 )
 REDUCE_ANY, REDUCE_ALL = (
-    _reduction(name, {"bool": reduction(truth(function))}, Slot("y", role="data"), "data")
-    for name, function in (("REDUCE_ANY", np.any), ("REDUCE_ALL", np.all))
+    _reduction(
+        name,
+        {"bool": reduction(truth(function))},
+        Slot("y", role="data"),
+        "data",
+        {"bool": Kernel(kernel, "pq_mean", reduction_params)},
+    )
+    for name, function, kernel in (("REDUCE_ANY", np.any, "greatest_u8"), ("REDUCE_ALL", np.all, "least_u8"))
 )

@@ -113,11 +113,12 @@ def resize_params(call: Call) -> Launch | None:
     x, y = call["x"], call["y"]
     if x.dtype != y.dtype or call.constant("size") is None:
         return None
-    rows, columns = _axes(call, x.shape, float_positions if x.dtype.is_float else integer_positions)
+    by_float = x.dtype.name in ("float32", "uint8")
+    rows, columns = _axes(call, x.shape, float_positions if by_float else integer_positions)
     params: dict[str, Any] = {"in_height": x.shape[1], "in_width": x.shape[2], "channels": x.shape[3]}
     params |= {"out_height": y.shape[1], "out_width": y.shape[2]}
     for name, positions in (("row", rows), ("column", columns)):
-        real, units = (positions.fraction, None) if x.dtype.is_float else (None, positions.fraction)
+        real, units = (positions.fraction, None) if by_float else (None, positions.fraction)
         params |= {f"{name}_lower": positions.lower, f"{name}_upper": positions.upper}
         params |= {f"{name}_fraction": real, f"{name}_units": units}
     return Launch(y.shape[0] * y.shape[1], params, cost=8 * y.shape[2] * y.shape[3])
@@ -136,7 +137,7 @@ RESIZE_BILINEAR = register(
             "int16": resize_integer,
             "uint8": resize_uint8,
         },
-        kernels=typed_kernels("resize_bilinear", "pq_resize", resize_params, ("float32", "int8", "int16")),
+        kernels=typed_kernels("resize_bilinear", "pq_resize", resize_params),
     )
 )
 

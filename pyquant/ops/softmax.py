@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -89,20 +90,24 @@ RECIPROCAL = int16_table(lambda x: 1 / (1 + x), 0.0, 1.0, 2.0**15)
 def softmax_params(call: Call) -> Launch | None:
     """One unit is one row."""
     x, y = call["x"], call["y"]
-    if x.dtype != y.dtype or x.size == 0:
+    narrow = x.dtype.name in ("int8", "uint8")
+    types = ("int8", "uint8", "int16") if narrow else (x.dtype.name,)
+    if y.dtype.name not in types or x.size == 0:
         return None
-    depth = x.shape[-1]
     m, e = int16_multiplier(call) if x.dtype.name == "int16" else (0, 0)
-    params = {
-        "depth": depth,
-        "beta": call.options.beta,
-        "powers": exp_table(call) if x.dtype.name == "int8" else None,
-        "multiplier": m,
-        "exponent": e,
-        "exp": EXP,
-        "reciprocal": RECIPROCAL,
-    }
-    return Launch(x.size // depth, params, cost=20 * depth)
+    tables = {"powers": exp_table(call) if narrow else None, "exp": EXP, "reciprocal": RECIPROCAL}
+    output = {"lo": y.dtype.lo if narrow else 0, "wide": int(y.dtype.bits == 16)}
+    return row_launch(call, beta=call.options.beta, multiplier=m, exponent=e, **tables, **output)
+
+
+def row_launch(call: Call, **fields: Any) -> Launch | None:
+    """pq_softmax; one unit is one row."""
+    x = call["x"]
+    if x.size == 0:
+        return None
+    params = {"depth": x.shape[-1], **dict.fromkeys(("beta", "lo", "wide", "multiplier", "exponent"), 0)}
+    params |= {**dict.fromkeys(("powers", "exp", "reciprocal")), **fields}
+    return Launch(x.size // x.shape[-1], params, cost=20 * x.shape[-1])
 
 
 SOFTMAX = register(
@@ -121,6 +126,6 @@ SOFTMAX = register(
             "uint8": softmax_8bit,
             "int16": softmax_int16,
         },
-        kernels=typed_kernels("softmax", "pq_softmax", softmax_params, ("float32", "int8", "int16")),
+        kernels=typed_kernels("softmax", "pq_softmax", softmax_params),
     )
 )

@@ -106,7 +106,8 @@ def svdf_int8_params(call: Call) -> Launch | None:
     pairs = zip(first, second, strict=True)
     multiplier, exponent = ((int(a), int(b), *(0,) * 11) for a, b in pairs)
     zeros = {"x_zero": source.zero_point, "zero_point": y.zero_point}
-    fields = {**_svdf_sizes(call), **zeros, "narrow": int(states[0] == "int8"), "multiplier": multiplier, "exponent": exponent}
+    narrow = int(states[0] == "int8")
+    fields = {**_svdf_sizes(call), **zeros, "narrow": narrow, "multiplier": multiplier, "exponent": exponent}
     return launch(call, y.shape[1], fields)
 
 

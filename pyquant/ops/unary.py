@@ -176,7 +176,9 @@ ABS = _unary(
     "abs",
     options="AbsOptions",
 )
-NEG = _unary("NEG", dict.fromkeys(("float32", "int32", "int64", "int8", "int16"), negative), options="NegOptions")
+NEG = _unary(
+    "NEG", dict.fromkeys(("float32", "int32", "int64", "int8", "int16"), negative), kernel="neg", options="NegOptions"
+)
 SQUARE = _unary("SQUARE", {"float32": of_float(np.square)}, kernel="square", options="SquareOptions")
 SQRT = _unary("SQRT", {"float32": of_float(np.sqrt), "int8": sqrt_codes, "int16": sqrt_codes}, kernel="sqrt")
 RSQRT = _unary(
@@ -198,13 +200,13 @@ EXP = _unary(
 LOG = _unary(
     "LOG", {"float32": of_float(partial(libm, "logf")), "int8": log_codes, "int16": log_int16}, ("int8", "int16"), "log"
 )
-SIN = _unary("SIN", {"float32": of_float(partial(libm, "sinf"))})
-COS = _unary("COS", {"float32": of_float(partial(libm, "cosf"))}, options="CosOptions")
-FLOOR = _unary("FLOOR", {"float32": of_float(np.floor)})
-CEIL = _unary("CEIL", {"float32": of_float(np.ceil)})
-ROUND = _unary("ROUND", {"float32": of_float(rounded)})
+SIN = _unary("SIN", {"float32": of_float(partial(libm, "sinf"))}, kernel="sin")
+COS = _unary("COS", {"float32": of_float(partial(libm, "cosf"))}, kernel="cos", options="CosOptions")
+FLOOR = _unary("FLOOR", {"float32": of_float(np.floor)}, kernel="floor")
+CEIL = _unary("CEIL", {"float32": of_float(np.ceil)}, kernel="ceil")
+ROUND = _unary("ROUND", {"float32": of_float(rounded)}, kernel="round")
 SIGN = _unary("SIGN", dict.fromkeys(("float32", "int32"), sign), options="SignOptions")
-ELU = _unary("ELU", {"float32": of_float(elu), **dict.fromkeys(EIGHT_BITS, codes(elu))}, EIGHT_BITS)
+ELU = _unary("ELU", {"float32": of_float(elu), **dict.fromkeys(EIGHT_BITS, codes(elu))}, EIGHT_BITS, "elu")
 GELU = _unary(
     "GELU",
     {"float32": gelu_float, **dict.fromkeys(EIGHT_BITS, gelu_codes), "int16": gelu_int16},

@@ -2,7 +2,8 @@
  * add: integers clamp(scaled(a' + sign·b') + zero_point, lo, hi), a' = scaled by a_... of (a - a_zero)·2^left, b' alike;
  *      f32 clamp(a + sign·b, lo, hi).
  * multiply: integers clamp(scaled((a - a_zero)(b - b_zero)) + zero_point, lo, hi); f32 clamp(a·b, lo, hi).
- * divide_f32: clamp(a / b, lo, hi). squared_difference_f32: (a - b)². maximum, minimum: of the codes; f32: a NaN in a stays.
+ * divide_f32: clamp(a / b, lo, hi). squared_difference_f32: (a - b)². atan2_f32: of a / b.
+ * equal_f32 and its like: 1 where it holds, else 0, in bytes. maximum, minimum: of the codes; f32: a NaN in a stays.
  *
  * y has `rank` outer loops of `shape`, the last one fastest, and an inner one; the strides, in elements, are those of a and
  * b, 0 where they are broadcast. One unit is one run of the inner loop. With rank 0 there is one run, and a unit is an element. */

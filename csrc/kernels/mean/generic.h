@@ -17,7 +17,7 @@ static inline CODE NAME(mean_of)(const pq_mean *p, NUMBER sum) {
     const int32_t zero = p->zero_point, scaled = pq_multiply(total, p->multiplier, p->exponent);
     return (CODE)(pq_clamp(scaled, p->lo - zero, p->hi - zero) + zero); /* in this order nothing overflows */
 #else
-    return sum / (float)p->terms;
+    return sum / p->divisor;
 #endif
 }
 
@@ -38,5 +38,28 @@ void FULL_NAME(mean)(const pq_step *step, int32_t begin, int32_t end) {
         }
 }
 
+#if INTEGER
+#define IS_NAN(x) 0
+#else
+#define IS_NAN(x) ((x) != (x))
+#endif
+#define EXTREME(NAME_, BEYOND)                                                                          \
+    void FULL_NAME(NAME_)(const pq_step *step, int32_t begin, int32_t end) {                            \
+        const pq_mean *p = step->params;                                                                \
+        const int32_t inner = p->inner, terms = p->terms;                                               \
+        CODE *restrict y = (CODE *)step->out[0] + (size_t)begin * (size_t)inner;                        \
+        for (int32_t unit = begin; unit < end; unit++, y += inner) {                                    \
+            const CODE *from = (const CODE *)step->in[0] + p->starts[unit];                             \
+            for (int32_t c = 0; c < inner; c++) y[c] = from[p->offsets[0] + c];                         \
+            for (int32_t t = 1; t < terms; t++) {                                                       \
+                const CODE *restrict x = from + p->offsets[t];                                          \
+                for (int32_t c = 0; c < inner; c++) y[c] = x[c] BEYOND y[c] || IS_NAN(x[c]) ? x[c] : y[c]; \
+            }                                                                                           \
+        }                                                                                               \
+    }
+EXTREME(greatest, >)
+EXTREME(least, <)
+#undef EXTREME
+#undef IS_NAN
 #undef NUMBER
 #undef TYPE

@@ -20,21 +20,28 @@ void FUNCTION(quantize_f32)(const pq_step *step, int32_t begin, int32_t end) {
         for (int32_t i = begin; i < end; i++) narrow[i] = (int8_t)quantized(x[i], &p);
 }
 
-static inline int32_t requantized(int16_t x, const pq_requantize *p) {
-    const int32_t zero = p->zero_point, scaled = pq_multiply(x + p->offset, p->multiplier, p->exponent);
-    return pq_clamp(scaled, p->lo - zero, p->hi - zero) + zero; /* in this order nothing overflows */
+static inline int32_t requantized(int32_t x, const pq_requantize *p) {
+    const int32_t shifted = (int32_t)((uint32_t)x + (uint32_t)p->offset);
+    const int64_t code = (int64_t)pq_multiply(shifted, p->multiplier, p->exponent) + p->zero_point;
+    return (int32_t)(code < p->lo ? p->lo : code > p->hi ? p->hi : code);
 }
 
-void FUNCTION(requantize_s16)(const pq_step *step, int32_t begin, int32_t end) {
-    const pq_requantize p = *(const pq_requantize *)step->params;
-    const int16_t *restrict x = step->in[0];
-    int8_t *restrict narrow = step->out[0];
-    int16_t *restrict wide = step->out[0];
-    if (p.wide)
-        for (int32_t i = begin; i < end; i++) wide[i] = (int16_t)requantized(x[i], &p);
-    else
-        for (int32_t i = begin; i < end; i++) narrow[i] = (int8_t)requantized(x[i], &p);
-}
+#define REQUANTIZE(type, code)                                                                       \
+    void FUNCTION(requantize_##type)(const pq_step *step, int32_t begin, int32_t end) {              \
+        const pq_requantize p = *(const pq_requantize *)step->params;                                \
+        const code *restrict x = step->in[0];                                                        \
+        int8_t *restrict narrow = step->out[0];                                                      \
+        int16_t *restrict wide = step->out[0];                                                       \
+        int32_t *restrict widest = step->out[0];                                                     \
+        if (p.wide == 2)                                                                             \
+            for (int32_t i = begin; i < end; i++) widest[i] = requantized(x[i], &p);                 \
+        else if (p.wide)                                                                             \
+            for (int32_t i = begin; i < end; i++) wide[i] = (int16_t)requantized(x[i], &p);          \
+        else                                                                                         \
+            for (int32_t i = begin; i < end; i++) narrow[i] = (int8_t)requantized(x[i], &p);         \
+    }
+REQUANTIZE(s16, int16_t)
+REQUANTIZE(s32, int32_t)
 
 #define DEQUANTIZE(type, code)                                                                  \
     void FUNCTION(dequantize_##type)(const pq_step *step, int32_t begin, int32_t end) {         \

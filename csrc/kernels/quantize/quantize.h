@@ -1,6 +1,6 @@
 /* quantize_f32: y = clamp(round(x / scale) + zero_point, lo, hi), half away from zero; NaN counts as 0.
- * requantize_s16: y = clamp(scaled(x + offset) + zero_point, lo, hi).
- * Their y is 16 bits wide if `wide`, else 8, signed or not.
+ * requantize_s16, _s32: y = clamp(scaled(x + offset) + zero_point, lo, hi).
+ * Their y is 32 bits wide if `wide` is 2, 16 if 1, else 8, signed or not; quantize_f32 has no 32.
  * dequantize_s8, _u8, _s16: y = scale·(x + offset). dequantize_f16: y = x.
  * One unit is one element. */
 #ifndef PQ_QUANTIZE_H

@@ -1,7 +1,9 @@
 /* The loop of bilinear interpolation for one TYPE and ISA; the four terms are added in TFLite's order. */
 #include "types.h"
 
-#if INTEGER
+#define FIXED PQ_JOIN(IS_FIXED, TYPE)
+
+#if FIXED
 #define NUMBER int64_t
 #define ONE 1024
 #define FRACTIONS(axis) p->axis##_units
@@ -12,10 +14,10 @@
 #endif
 
 static inline CODE NAME(rounded)(NUMBER sum) {
-#if INTEGER
+#if FIXED
     return (CODE)((sum + (sum > 0 ? 1 << 19 : -(1 << 19))) / (1 << 20));
 #else
-    return sum;
+    return INTEGER ? (CODE)(sum + 0.5f) : (CODE)sum;
 #endif
 }
 
@@ -39,6 +41,7 @@ void FULL_NAME(resize_bilinear)(const pq_step *step, int32_t begin, int32_t end)
     }
 }
 
+#undef FIXED
 #undef NUMBER
 #undef ONE
 #undef FRACTIONS

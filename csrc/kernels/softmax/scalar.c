@@ -33,26 +33,33 @@ static int32_t one_over_one_plus(int32_t a) {
     return shift_left(x, 1);
 }
 
-void softmax_s8_scalar(const pq_step *step, int32_t begin, int32_t end) {
-    const pq_softmax *p = step->params;
-    for (int32_t unit = begin; unit < end; unit++) {
-        const int8_t *restrict x = (const int8_t *)step->in[0] + (size_t)unit * (size_t)p->depth;
-        int8_t *restrict y = (int8_t *)step->out[0] + (size_t)unit * (size_t)p->depth;
-        int32_t max = INT8_MIN;
-        uint64_t total = 0; /* in units of 2^-19 */
-        for (int32_t c = 0; c < p->depth; c++) max = max < x[c] ? x[c] : max;
-        for (int32_t c = 0; c < p->depth; c++) total += (uint64_t)pq_rounding_shift(p->powers[max - x[c]], 12);
-        const uint32_t sum = total < UINT32_MAX ? (uint32_t)total : UINT32_MAX;
-        const int32_t zeros = leading_zeros((int32_t)sum);
-        const int32_t scale = one_over_one_plus((int32_t)((sum << zeros) - (1u << 31)));
-        const int32_t shift = 12 - zeros + 31 - 8;
-        for (int32_t c = 0; c < p->depth; c++) {
-            const int32_t power = pq_sdhm(scale, p->powers[max - x[c]]);
-            const int32_t share = shift > 31 ? 0 : pq_rounding_shift(power, shift);
-            y[c] = (int8_t)pq_clamp(share + INT8_MIN, INT8_MIN, INT8_MAX);
-        }
+#define SOFTMAX(type, code)                                                                             \
+    void softmax_##type##_scalar(const pq_step *step, int32_t begin, int32_t end) {                     \
+        const pq_softmax *p = step->params;                                                             \
+        const int32_t bits = p->wide ? 16 : 8, hi = (int32_t)((INT64_C(1) << bits) - 1);                \
+        for (int32_t unit = begin; unit < end; unit++) {                                                \
+            const size_t first = (size_t)unit * (size_t)p->depth;                                       \
+            const code *restrict x = (const code *)step->in[0] + first;                                 \
+            int32_t max = x[0];                                                                         \
+            uint64_t total = 0; /* in units of 2^-19 */                                                 \
+            for (int32_t c = 1; c < p->depth; c++) max = max < x[c] ? x[c] : max;                       \
+            for (int32_t c = 0; c < p->depth; c++) total += (uint64_t)pq_rounding_shift(p->powers[max - x[c]], 12); \
+            const uint32_t sum = total < UINT32_MAX ? (uint32_t)total : UINT32_MAX;                     \
+            const int32_t zeros = leading_zeros((int32_t)sum);                                          \
+            const int32_t scale = one_over_one_plus((int32_t)((sum << zeros) - (1u << 31)));            \
+            const int32_t shift = 12 - zeros + 31 - bits;                                               \
+            for (int32_t c = 0; c < p->depth; c++) {                                                    \
+                const int32_t power = pq_sdhm(scale, p->powers[max - x[c]]);                            \
+                const int32_t share = pq_clamp(shift > 31 ? 0 : pq_rounding_shift(power, shift), 0, hi) + p->lo; \
+                if (p->wide)                                                                            \
+                    ((int16_t *)step->out[0] + first)[c] = (int16_t)share;                              \
+                else                                                                                    \
+                    ((int8_t *)step->out[0] + first)[c] = (int8_t)share;                                \
+            }                                                                                           \
+        }                                                                                               \
     }
-}
+SOFTMAX(s8, int8_t)
+SOFTMAX(u8, uint8_t)
 
 /* Linear interpolation between the nodes of a table. */
 static inline int32_t lookup(const int16_t *table, int32_t x) {
@@ -78,5 +85,29 @@ void softmax_s16_scalar(const pq_step *step, int32_t begin, int32_t end) {
         const int32_t scale = lookup(p->reciprocal, pq_clamp((int32_t)mantissa - 98304, INT16_MIN, INT16_MAX));
         for (int32_t c = 0; c < p->depth; c++)
             y[c] = (int16_t)pq_clamp((y[c] * scale + (1 << (30 - zeros))) >> (31 - zeros), 0, INT16_MAX);
+    }
+}
+
+void log_softmax_f32_scalar(const pq_step *step, int32_t begin, int32_t end) {
+    const pq_softmax *p = step->params;
+    for (int32_t unit = begin; unit < end; unit++) {
+        const float *restrict x = (const float *)step->in[0] + (size_t)unit * (size_t)p->depth;
+        float *restrict y = (float *)step->out[0] + (size_t)unit * (size_t)p->depth;
+        float max = x[0], sum = 0;
+        for (int32_t c = 1; c < p->depth; c++) max = max < x[c] ? x[c] : max;
+        for (int32_t c = 0; c < p->depth; c++) sum += expf(x[c] - max);
+        for (int32_t c = 0; c < p->depth; c++) y[c] = x[c] - max - logf(sum);
+    }
+}
+
+void l2_normalization_f32_scalar(const pq_step *step, int32_t begin, int32_t end) {
+    const pq_softmax *p = step->params;
+    for (int32_t unit = begin; unit < end; unit++) {
+        const float *restrict x = (const float *)step->in[0] + (size_t)unit * (size_t)p->depth;
+        float *restrict y = (float *)step->out[0] + (size_t)unit * (size_t)p->depth;
+        float sum = 0;
+        for (int32_t c = 0; c < p->depth; c++) sum += x[c] * x[c];
+        const float norm = sqrtf(sum), divisor = norm < 1e-6f ? 1e-6f : norm;
+        for (int32_t c = 0; c < p->depth; c++) y[c] = x[c] / divisor;
     }
 }
