@@ -14,6 +14,7 @@ from pyquant.ops.operator import Call, Operator, Restated, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import more_samples, refuse_mixing
 from pyquant.ops.strided import copying, strided_kernels
+from pyquant.ops.take import take_kernels
 
 
 def transposed(call: Call, x: Shape, order: Shape) -> list[Shape]:
@@ -350,6 +351,7 @@ BATCH_TO_SPACE_ND = register(
         shape=unbatched,
         restate=mixes,
         reference=copying(batch_to_space_views),
+        kernels=take_kernels(EVERY_TYPE),
     )
 )
 
@@ -362,5 +364,6 @@ REVERSE_SEQUENCE = register(
         shape=sequences,
         restate=mixes,
         reference=dict.fromkeys(EVERY_TYPE, reverse_sequences),
+        kernels=take_kernels(EVERY_TYPE),
     )
 )

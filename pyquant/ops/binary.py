@@ -139,7 +139,7 @@ def product_params(call: Call) -> Launch | None:
 
 
 def binary_launch(call: Call, scaling: dict[str, int] | None) -> Launch | None:
-    if not call["a"].dtype == call["y"].dtype:
+    if call["a"].dtype != call["y"].dtype:
         return None
     return loops_launch(call, scaling, *output_range(call))
 

@@ -13,6 +13,7 @@ from pyquant.ops.kinds import EVERY_TYPE
 from pyquant.ops.operator import Call, Operator, Restated, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
+from pyquant.ops.take import take_kernels
 
 
 def _within(call: Call, indices: np.ndarray, size: int | np.ndarray) -> np.ndarray:
@@ -178,6 +179,7 @@ GATHER = register(
         shape=gathered,
         restate=restate_gather,
         reference=dict.fromkeys(EVERY_TYPE, gather),
+        kernels=take_kernels(EVERY_TYPE),
     )
 )
 
@@ -189,6 +191,7 @@ GATHER_ND = register(
         outputs=(SAME,),
         shape=gathered_nd,
         reference=dict.fromkeys(EVERY_TYPE, gather_nd),
+        kernels=take_kernels(EVERY_TYPE),
     )
 )
 

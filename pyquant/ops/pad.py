@@ -11,6 +11,7 @@ from pyquant.errors import ShapeError
 from pyquant.ops.kinds import EVERY_TYPE
 from pyquant.ops.operator import Call, Kernel, Launch, Operator, SameAs, Shape, Slot
 from pyquant.ops.registry import register
+from pyquant.ops.take import take_kernels
 
 MAX_RANK = 5  # of the C loops outside a row
 
@@ -132,5 +133,6 @@ MIRROR_PAD = register(
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=mirrored,
         reference=dict.fromkeys(EVERY_TYPE, pad_mirror),
+        kernels=take_kernels(EVERY_TYPE),
     )
 )

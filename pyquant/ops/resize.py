@@ -11,6 +11,7 @@ from pyquant.fixed import round_half_away
 from pyquant.ops.kinds import QUANTIZED, typed_kernels
 from pyquant.ops.operator import Call, Launch, Operator, SameAs, Shape, Slot
 from pyquant.ops.registry import register
+from pyquant.ops.take import take_kernels
 
 ONE = 1 << 10  # of the integer kernels' fractions
 
@@ -149,5 +150,6 @@ RESIZE_NEAREST_NEIGHBOR = register(
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=resized,
         reference=dict.fromkeys(("float32", *QUANTIZED, "int32"), resize_nearest),
+        kernels=take_kernels(("float32", *QUANTIZED, "int32")),
     )
 )

@@ -95,7 +95,7 @@ def softmax_params(call: Call) -> Launch | None:
     if y.dtype.name not in types or x.size == 0:
         return None
     m, e = int16_multiplier(call) if x.dtype.name == "int16" else (0, 0)
-    tables = {"powers": exp_table(call) if narrow else None, "exp": EXP, "reciprocal": RECIPROCAL}
+    tables: dict[str, Any] = {"powers": exp_table(call) if narrow else None, "exp": EXP, "reciprocal": RECIPROCAL}
     output = {"lo": y.dtype.lo if narrow else 0, "wide": int(y.dtype.bits == 16)}
     return row_launch(call, beta=call.options.beta, multiplier=m, exponent=e, **tables, **output)
 
@@ -105,7 +105,7 @@ def row_launch(call: Call, **fields: Any) -> Launch | None:
     x = call["x"]
     if x.size == 0:
         return None
-    params = {"depth": x.shape[-1], **dict.fromkeys(("beta", "lo", "wide", "multiplier", "exponent"), 0)}
+    params: dict[str, Any] = {"depth": x.shape[-1], **dict.fromkeys(("beta", "lo", "wide", "multiplier", "exponent"), 0)}
     params |= {**dict.fromkeys(("powers", "exp", "reciprocal")), **fields}
     return Launch(x.size // x.shape[-1], params, cost=20 * x.shape[-1])
 

@@ -12,12 +12,15 @@ from pyquant.errors import ShapeError, UnsupportedOp
 from pyquant.fixed import activation_bounds
 from pyquant.ops.axes import whole
 from pyquant.ops.conv import BIAS, OUTPUT
-from pyquant.ops.hybrid import dynamic
-from pyquant.ops.kinds import RELUS
-from pyquant.ops.operator import Call, Operator, Shape, Slot
+from pyquant.ops.hybrid import Dynamic, dynamic
+from pyquant.ops.kernel_constants import kernel_constants
+from pyquant.ops.kinds import RELUS, typed_kernels
+from pyquant.ops.operator import Call, Kernel, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
-from pyquant.ops.requantize import requantization, sum_bits, weight_zero_point
+from pyquant.ops.requantize import Requantization, requantization, sum_bits, weight_zero_point
 from pyquant.ops.window import Axis, axis, taps
+
+MOST_OUTPUTS = 4096  # channels that the kernel has room for
 
 
 def shape(call: Call, size: Shape, w: Shape, x: Shape, b: Shape | None = None) -> list[Shape]:
@@ -65,22 +68,43 @@ def _sums(call: Call, out: Shape, w: np.ndarray, x: np.ndarray) -> np.ndarray:
     return sums.astype(np.int64)
 
 
+def _rescaling(call: Call) -> Requantization:
+    return requantization(call, single=call["x"].dtype == UINT8, bits=sum_bits(call))
+
+
+def _dynamic(call: Call) -> Dynamic:
+    if call.numerics == "tflite":
+        raise UnsupportedOp(f"{call.label}: TFLite 2.14 takes no float images with integer filters")
+    return dynamic(call, asymmetric=True)
+
+
 def quantized(call: Call, size: np.ndarray, w: np.ndarray, x: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
     centered = x.astype(np.int64) - call["x"].zero_point
     total = _sums(call, whole(call, size, "output shape"), w.astype(np.int64) - weight_zero_point(call["w"]), centered)
-    how = requantization(call, single=call["x"].dtype == UINT8, bits=sum_bits(call))
-    return how(total if b is None else total + b)
+    return _rescaling(call)(total if b is None else total + b)
 
 
 def hybrid(call: Call, size: np.ndarray, w: np.ndarray, x: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
     """Float images, each quantized at run time; LiteRT only."""
-    if call.numerics == "tflite":
-        raise UnsupportedOp(f"{call.label}: TFLite 2.14 takes no float images with integer filters")
-    how = dynamic(call, asymmetric=True)
+    how = _dynamic(call)
     terms, scale = how.terms(x.reshape(len(x), -1))
     real = how.real(_sums(call, whole(call, size, "output shape"), w, terms.reshape(x.shape)), scale)
     lo, hi = activation_bounds(call.options.fused_activation_function)
     return np.asarray(np.clip(real if b is None else real + b, lo, hi))
+
+
+def params(call: Call) -> Launch | None:
+    """One unit is one row of the output."""
+    x, w, y = call["x"].shape, call["w"].shape, call["y"].shape
+    constants = kernel_constants(call, _rescaling, _dynamic)
+    if constants is None or call.constant("size") is None or w[0] > MOST_OUTPUTS:
+        return None
+    rows, columns = _axes(call, y, w, x)
+    sizes = {"height": x[1], "width": x[2], "channels": x[3]}
+    sizes |= {"out_height": y[1], "out_width": y[2], "out_channels": y[3]}
+    sizes |= {"filter_height": w[1], "filter_width": w[2], "pad_top": rows.before, "pad_left": columns.before}
+    sizes |= {"stride_height": rows.stride, "stride_width": columns.stride}
+    return Launch(y[0] * y[1], constants | sizes, cost=max(macs(call) // max(y[0] * y[1], 1), 1))
 
 
 def macs(call: Call) -> int:
@@ -101,6 +125,10 @@ TRANSPOSE_CONV = register(
             "uint8": quantized,
             "int16": quantized,
             "hybrid": hybrid,
+        },
+        kernels={
+            **typed_kernels("transpose_conv", "pq_transpose_conv", params),
+            "hybrid": Kernel("transpose_conv_f32s8", "pq_transpose_conv", params),
         },
         macs=macs,
         fuses=RELUS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -149,9 +150,11 @@ def _unary(
     scale: Any = None,
     options: str | None = None,
     role: str = "activation",
+    more: Mapping[str, Kernel] | None = None,
 ) -> Operator:
     """tables: the kinds whose kernel is a table of what their reference makes of every code."""
-    kernels: dict[str, Kernel] = {kind: lut_kernels(references[kind], (kind,))[kind] for kind in tables}  # type: ignore[arg-type]
+    kernels = {kind: lut_kernels(references[kind], (kind,))[kind] for kind in tables}  # type: ignore[arg-type]
+    kernels |= more or {}
     if kernel:
         kernels["float32"] = Kernel(f"{kernel}_f32", "pq_activation", fill)
     return register(
@@ -167,6 +170,16 @@ def _unary(
     )
 
 
+def without_negative(reference: Reference) -> Kernel:
+    """A table, where the least code is 0: a run must refuse negative numbers."""
+    table = lut_kernels(reference, ("int8",))["int8"]  # type: ignore[arg-type]
+
+    def fill(call: Call) -> Launch | None:
+        return table.fill(call) if call["x"].zero_point == call["x"].dtype.lo else None
+
+    return replace(table, fill=fill)
+
+
 EIGHT_BITS = ("int8", "uint8")
 
 ABS = _unary(
@@ -180,11 +193,18 @@ NEG = _unary(
     "NEG", dict.fromkeys(("float32", "int32", "int64", "int8", "int16"), negative), kernel="neg", options="NegOptions"
 )
 SQUARE = _unary("SQUARE", {"float32": of_float(np.square)}, kernel="square", options="SquareOptions")
-SQRT = _unary("SQRT", {"float32": of_float(np.sqrt), "int8": sqrt_codes, "int16": sqrt_codes}, kernel="sqrt")
+SQRT = _unary(
+    "SQRT",
+    {"float32": of_float(np.sqrt), "int8": sqrt_codes, "int16": sqrt_codes},
+    kernel="sqrt",
+    more={"int8": without_negative(sqrt_codes)},
+)
 RSQRT = _unary(
     "RSQRT",
     {"float32": of_float(lambda x: F(1) / np.sqrt(x)), "int8": rsqrt_int8, "int16": rsqrt_int16},
-    kernel="rsqrt",
+    ("int16",),
+    "rsqrt",
+    more={"int8": without_negative(rsqrt_int8)},
 )
 EXP = _unary(
     "EXP",

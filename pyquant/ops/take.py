@@ -1,0 +1,33 @@
+"""Operators that only move elements, to places that are known before a run: one kernel for all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+import numpy as np
+
+from pyquant.errors import PyQuantError
+from pyquant.ops.operator import Call, Kernel, Launch
+
+
+def take_kernels(kinds: Collection[str]) -> dict[str, Kernel]:
+    """For operators whose first input is what moves; what the others say must be constant."""
+    return dict.fromkeys(kinds, Kernel("take_x8", "pq_take", take_params))
+
+
+def take_params(call: Call) -> Launch | None:
+    """One unit is the longest run that keeps together everywhere; where runs come from is asked of the reference."""
+    x, y = call.node.inputs[0], call.node.outputs[0]
+    others = [None if t is None else t.data for t in call.node.inputs[1:]]
+    known = all(t is None or a is not None for t, a in zip(call.node.inputs[1:], others, strict=True))
+    if x is None or not known or x.dtype != y.dtype or x.dtype.bits % 8 or not x.size or not y.size:
+        return None
+    reference = call.operator.reference[call.operator.kind(call.node)]
+    try:
+        places = np.asarray(reference(call, np.arange(x.size).reshape(x.shape), *others)).ravel()
+    except PyQuantError:  # of an index that is not there, which a run is to tell
+        return None
+    run = math.gcd(places.size, *(np.flatnonzero(np.diff(places) != 1) + 1).tolist())
+    size = x.dtype.bits // 8
+    return Launch(places.size // run, {"bytes": run * size, "from": places[::run] * size}, cost=1 + run * size // 16)
