@@ -105,7 +105,10 @@ def row_launch(call: Call, **fields: Any) -> Launch | None:
     x = call["x"]
     if x.size == 0:
         return None
-    params: dict[str, Any] = {"depth": x.shape[-1], **dict.fromkeys(("beta", "lo", "wide", "multiplier", "exponent"), 0)}
+    params: dict[str, Any] = {
+        "depth": x.shape[-1],
+        **dict.fromkeys(("beta", "lo", "wide", "multiplier", "exponent"), 0),
+    }
     params |= {**dict.fromkeys(("powers", "exp", "reciprocal")), **fields}
     return Launch(x.size // x.shape[-1], params, cost=20 * x.shape[-1])
 
