@@ -29,7 +29,6 @@ LISTED = {
         ("w8_a16_quantized_attn_vec_einsum", "w8_a16_quantized_k_einsum", "w8_a16_quantized_v_einsum"),
         "BATCH_MATMUL with a scale for each channel",
     ),
-    **dict.fromkeys(("audio_preprocessor_float", "audio_preprocessor_int8"), "tflite-micro's signal operators"),
     **dict.fromkeys(("transpose_conv1", "transpose_conv2", "transpose_conv4"), "LiteRT refuses the shape"),
     "unidirectional_sequence_lstm_quantized": "layer normalization in integers is not equal",
 }

@@ -19,7 +19,7 @@ from pyquant.graph.real import real
 from pyquant.ops.build import add
 from pyquant.rewrite import io_type
 from pyquant.validate import RUNTIMES, Oracle
-from pyquant.validate.compare import every_tensor_shown
+from pyquant.validate.peers import every_tensor_shown
 
 TYPES = ("float32", "int8", "uint8", "int16")
 

@@ -24,6 +24,7 @@ from pyquant.ops import reduce as reduce
 from pyquant.ops import reductions as reductions
 from pyquant.ops import resize as resize
 from pyquant.ops import shape as shape
+from pyquant.ops import signal as signal
 from pyquant.ops import slices as slices
 from pyquant.ops import softmax as softmax
 from pyquant.ops import svdf as svdf

@@ -215,6 +215,7 @@ class Operator:
     cast: bool = False  # the output is the input's real values, stored in another type or scale
     ranged: bool = True  # ranges of its inputs and outputs are all that its quantization needs to know
     custom: bool = False  # a custom operator, known by its custom code
+    state: Callable[[Node], list[Tensor]] | None = None  # variables of a node that no file shows, its last inputs
     pure: bool = True  # what it makes follows from its inputs alone, so that constants may stand for it
     by_shape: bool = False  # what it makes follows from the shapes of its inputs alone
     flow: str = ""  # what a compiler does with it instead of computing: handle, once, branch, loop or inline

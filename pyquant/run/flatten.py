@@ -79,7 +79,7 @@ def flatten(graph: Subgraph, variables: Variables, given: Sequence[Variable | No
             if flow == "loop":  # a handle that goes round stays what it was
                 pairs = zip(node.inputs, node.outputs, strict=False)
                 handles.update({y: handles[x] for x, y in pairs if x is not None and x in handles})
-            flat.nodes.append(_with_variables(node, handles) if not flow else node)
+            flat.nodes.append(node if flow else _with_state(_with_variables(node, handles)))
     flat.inputs.extend(t for t in graph.inputs if t not in handles)
     flat.outputs.extend(t for t in graph.outputs if t not in handles)
     return flat
@@ -92,6 +92,14 @@ def _with_variables(node: Node, handles: Handles) -> Node:
         return node
     own = [None if t is None else handles[t].like(values[0], node) if t in handles else t for t in node.inputs]
     return replace(node, inputs=own)
+
+
+def _with_state(node: Node) -> Node:
+    """With the variables that an operator has of its own among its inputs."""
+    operator = find(node.op)
+    if operator is None or operator.state is None:
+        return node
+    return replace(node, inputs=[*node.inputs, *operator.state(node)])
 
 
 def _inlined(nodes: Sequence[Node], within: tuple[Subgraph, ...]) -> Iterator[Node]:
