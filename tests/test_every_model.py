@@ -27,7 +27,7 @@ LISTED = {
     "qwen_fc_blockwise_quantized": "scales by blocks are not there yet",
     **dict.fromkeys(
         ("w8_a16_quantized_attn_vec_einsum", "w8_a16_quantized_k_einsum", "w8_a16_quantized_v_einsum"),
-        "BATCH_MATMUL with a scale for each channel",
+        "BATCH_MATMUL with a scale for each column, which ai-edge-litert takes for 0",
     ),
     **dict.fromkeys(("transpose_conv1", "transpose_conv2", "transpose_conv4"), "LiteRT refuses the shape"),
     "unidirectional_sequence_lstm_quantized": "layer normalization in integers is not equal",

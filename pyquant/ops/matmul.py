@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from pyquant.dtypes import INT16
-from pyquant.errors import ShapeError
-from pyquant.fixed import multiply, multiply64, quantize_multiplier, wrap32
+from pyquant.errors import GraphError, ShapeError
+from pyquant.fixed import Integers, multiply, multiply64, quantize_multiplier, wrap32
 from pyquant.ops.binary import broadcast_loops
 from pyquant.ops.clamp import saturate
 from pyquant.ops.hybrid import Dynamic
@@ -52,7 +52,8 @@ def float_(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def quantized(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Sums in 32 bits at 8 bits, in 64 at 16. Products in float64 are exact here: every sum stays below 2**53."""
     y = call["y"]
-    first, second = (v.astype(np.float64) - call[s].zero_point for v, s in zip((a, b), "ab", strict=True))
+    zero = 0 if _by_column(call) else call["b"].zero_point
+    first, second = a.astype(np.float64) - call["a"].zero_point, b.astype(np.float64) - zero
     x, w = _operands(call, first, second)
     sums = (x @ w).astype(np.int64)
     if y.dtype.name == "int32":
@@ -62,10 +63,27 @@ def quantized(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return saturate(scaled + y.zero_point, y)
 
 
-def multiplier(call: Call) -> tuple[int, int]:
-    """The product of scales is rounded to float32."""
-    m, e = quantize_multiplier(float(call["a"].scale * call["b"].scale) / float(call["y"].scale))
-    return int(m), int(e)
+def multiplier(call: Call) -> tuple[Integers, Integers]:
+    """The product of scales is rounded to float32. One for all, or one for each column of the product."""
+    by_column = call["b"].quantization if _by_column(call) else None
+    scales = call["b"].scale if by_column is None else by_column.scale
+    return quantize_multiplier((call["a"].scale * scales).astype(np.float64) / np.float64(call["y"].scale))
+
+
+def _by_column(call: Call) -> bool:
+    """Whether b has a scale for each column, which accelerators take; ai-edge-litert takes such scales for 0.
+
+    Raises GraphError for scales along another axis, or zero points.
+    """
+    b = call["b"]
+    if b.quantization is None or not b.quantization.per_axis:
+        return False
+    axis = len(b.shape) - (2 if call.options.adj_y else 1)
+    if b.quantization.axis != axis or b.quantization.scale.size != b.shape[axis] or b.quantization.zero_point.any():
+        raise GraphError(
+            f"{call.label}: {b.name!r} needs one scale for each of its columns, axis {axis}, and no zero points"
+        )
+    return True
 
 
 def hybrid(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -85,11 +103,15 @@ def launch(call: Call) -> Launch | None:
     if not a.dtype == b.dtype == y.dtype or 0 in (*a.shape, *b.shape):
         return None
     loops = broadcast_loops(a.shape[:-2], b.shape[:-2])
-    if loops is None or (a.dtype == INT16 and (a.zero_point or b.zero_point)):
+    if (
+        loops is None
+        or (not b.dtype.is_float and _by_column(call))
+        or (a.dtype == INT16 and (a.zero_point or b.zero_point))
+    ):
         return None
     (m, k), (_, n) = _matrices(call, a.shape, b.shape)
     zeros = (0, 0, 0) if a.dtype.is_float else (a.zero_point, b.zero_point, y.zero_point)
-    scale, exponent = (0, 0) if a.dtype.is_float else multiplier(call)
+    scale, exponent = (0, 0) if a.dtype.is_float else (int(v) for v in multiplier(call))
     if a.dtype == INT16:
         multiply64(0, scale, exponent)  # raises RangeError for what it does not take
     batches = np.arange(math.prod(y.shape[:-2])).reshape(y.shape[:-2])
