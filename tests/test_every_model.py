@@ -30,7 +30,6 @@ LISTED = {
         "BATCH_MATMUL with a scale for each column, which ai-edge-litert takes for 0",
     ),
     **dict.fromkeys(("transpose_conv1", "transpose_conv2", "transpose_conv4"), "LiteRT refuses the shape"),
-    "unidirectional_sequence_lstm_quantized": "layer normalization in integers is not equal",
 }
 
 

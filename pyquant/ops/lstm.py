@@ -159,8 +159,8 @@ def integer_of(call: Call) -> Integer:
         found = f"{len(inner)} intermediates, h {h.dtype}, cell {cell.dtype}"
         raise UnsupportedOp(f"{call.label}: found {found}, expected 5, int8 and int16")
     power = round(float(np.log2(cell.scale)))
-    if abs(float(np.log2(cell.scale)) - power) > 1e-3 or power > -9:
-        raise GraphError(f"{call.label}: the cell's scale {cell.scale} must be a power of two up to 2**-9")
+    if abs(float(np.log2(cell.scale)) - power) > 1e-3 or not -15 <= power <= -9:
+        raise GraphError(f"{call.label}: the cell's scale {cell.scale} must be a power of two, from 2**-15 to 2**-9")
     gates = [g for g in GATES if call.get(f"w_{g}") is not None]
     norm = [g for g in gates if call.get(f"n_{g}") is not None]
     scales = {g: inner[GATES.index(g)].scale if g in norm else F(2.0**-12) for g in gates}
@@ -178,7 +178,7 @@ def integer_of(call: Call) -> Integer:
         {g: pair(call[f"n_{g}"].scale) for g in norm},
         {g: max(1, int(F(10000) * call[f"n_{g}"].scale)) for g in norm},
         pair(F(2.0**-15) / hidden * F(2.0**-15)),
-        inner[4].zero_point,
+        inner[4].zero_point if projection is None else -inner[4].zero_point,  # as TFLite's kernel has it
         out,
         power,
         _clip_code(call.options.cell_clip, cell, 32767),
@@ -264,20 +264,24 @@ def float_params(call: Call) -> Launch | None:
 
 def integer_params(call: Call) -> Launch | None:
     types = {f"{kind}_{g}": dtype for kind, dtype in (("w", "int8"), ("r", "int8"), ("b", "int32")) for g in GATES}
+    types |= {f"n_{g}": "int16" for g in GATES}
     types |= {"projection": "int8", "projection_bias": "int32", **{f"p_{g}": "int16" for g in "ifo"}}
     given = [(t.dtype.name, dtype) for name, dtype in types.items() if (t := call.get(name)) is not None]
     how = integer_of(call)
-    if how.norms or any(found != dtype for found, dtype in given):
+    if any(found != dtype for found, dtype in given) or any(int(e) > 18 for _, e in how.norms.values()):
         return None
     none = (0, 0)
     pairs = [*(how.inputs.get(g, none) for g in GATES), *(how.states.get(g, none) for g in GATES)]
     pairs += [*(how.peepholes.get(g, none) for g in "ifo"), how.hidden, how.projection]
+    pairs += [how.norms.get(g, none) for g in GATES]
     fields = {
         "x_zero": call["x"].zero_point,
         "h_zero": call["h"].zero_point,
         "zero_point": how.hidden_zero,
         "multiplier": tuple(int(m) for m, _ in pairs),
         "exponent": tuple(int(e) for _, e in pairs),
+        "normalized": int(bool(how.norms)),
+        "guard": tuple(how.guards.get(g, 1) for g in GATES),
         "cell_power": how.cell_power,
         "cell_limit": how.cell_clip,
         "projection_limit": how.projection_clip,

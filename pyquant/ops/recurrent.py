@@ -21,8 +21,9 @@ _NOTHING: dict[str, Any] = {
     **dict.fromkeys(("filters", "memory", "rank", "x_zero", "h_zero", "zero_point", "cell_power", "cell_limit"), 0),
     **dict.fromkeys(("logistic_of", "tanh_of", "tanh_cell", "time", "peephole_i", "peephole_f", "peephole_o")),
     "weight_scale": (0.0,) * 9,
-    "multiplier": (0,) * 13,
-    "exponent": (0,) * 13,
+    "multiplier": (0,) * 17,
+    "exponent": (0,) * 17,
+    "guard": (0,) * 4,
 }
 
 

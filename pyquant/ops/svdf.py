@@ -104,7 +104,7 @@ def svdf_int8_params(call: Call) -> Launch | None:
     first = quantize_multiplier(float(source.scale * call["feature"].scale / memory.scale))
     second = quantize_multiplier(float(memory.scale * call["time"].scale / y.scale))
     pairs = zip(first, second, strict=True)
-    multiplier, exponent = ((int(a), int(b), *(0,) * 11) for a, b in pairs)
+    multiplier, exponent = ((int(a), int(b), *(0,) * 15) for a, b in pairs)
     zeros = {"x_zero": source.zero_point, "zero_point": y.zero_point}
     narrow = int(states[0] == "int8")
     fields = {**_svdf_sizes(call), **zeros, "narrow": narrow, "multiplier": multiplier, "exponent": exponent}

@@ -190,19 +190,35 @@ void FULL(lstm_f32)(const pq_step *step, int32_t begin, int32_t end) {
     }
 }
 
-/* Gate g of unit u, an int16; cell: what its peephole sees. */
-static inline int32_t gate_code(const pq_step *step, const int8_t *x, const int8_t *h, int32_t g, int32_t u, int32_t cell) {
+/* Layer normalization of int16 gates, in place, by factors w and then b: gate g of pq_recurrent. */
+static inline void normalize(const pq_recurrent *p, const int16_t *restrict w, const int32_t *restrict b, int32_t g, int16_t *restrict gate) {
+    int64_t sum = 0, squares = 0;
+    for (int32_t u = 0; u < p->units; u++) sum += gate[u], squares += (int64_t)gate[u] * gate[u];
+    const int64_t mean = sum * 1024 / p->units, variance = (squares * ((1 << 20) / p->units) - mean * mean) / (1 << 20);
+    const root r = inverse_square_root((int32_t)(variance < 1 ? p->guard[g] : variance));
+    for (int32_t u = 0; u < p->units; u++) {
+        const int32_t scaled = pq_multiply(1024 * gate[u] - (int32_t)mean, r.multiplier, r.exponent);
+        const int32_t value = (int32_t)((uint32_t)scaled * (uint32_t)w[u] + (uint32_t)b[u]);
+        const int32_t rounded = (int32_t)(((int64_t)value + (value > 0 ? 512 : -512)) / 1024);
+        gate[u] = saturated(pq_multiply(rounded, p->multiplier[13 + g], p->exponent[13 + g] + 12));
+    }
+}
+
+/* Gate g of all units. cell: what its peephole sees. */
+static inline void integer_gate(const pq_step *step, const int8_t *x, const int8_t *h, int32_t g, const int16_t *cell, int16_t *restrict gate) {
     const pq_recurrent *p = step->params;
-    const int8_t *w = (const int8_t *)step->in[IN_W + g] + (size_t)u * (size_t)p->inputs;
-    const int8_t *r = (const int8_t *)step->in[IN_R + g] + (size_t)u * (size_t)p->outputs;
-    const int16_t *peephole = g == 2 ? NULL : step->in[IN_P + (g == 3 ? 2 : g)];
-    const uint32_t sum = (uint32_t)dot_codes(x, p->x_zero, w, p->inputs) + (uint32_t)((const int32_t *)step->in[IN_B + g])[u];
-    const int32_t from_x = saturated(pq_multiply((int32_t)sum, p->multiplier[g], p->exponent[g]));
-    const int32_t recurrent = dot_codes(h, p->h_zero, r, p->outputs);
-    const int32_t both = saturated((int64_t)from_x + pq_multiply(recurrent, p->multiplier[GATES + g], p->exponent[GATES + g]));
-    if (!peephole) return both;
-    const int32_t which = 2 * GATES + (g == 3 ? 2 : g);
-    return saturated((int64_t)both + pq_multiply(cell * peephole[u], p->multiplier[which], p->exponent[which]));
+    const int16_t *const peephole = g == 2 ? NULL : step->in[IN_P + (g == 3 ? 2 : g)];
+    const int32_t *const bias = step->in[IN_B + g], own = 2 * GATES + (g == 3 ? 2 : g);
+    for (int32_t u = 0; u < p->units; u++) {
+        const int8_t *w = (const int8_t *)step->in[IN_W + g] + (size_t)u * (size_t)p->inputs;
+        const int8_t *r = (const int8_t *)step->in[IN_R + g] + (size_t)u * (size_t)p->outputs;
+        const uint32_t sum = (uint32_t)dot_codes(x, p->x_zero, w, p->inputs) + (p->normalized ? 0 : (uint32_t)bias[u]);
+        const int32_t from_x = saturated(pq_multiply((int32_t)sum, p->multiplier[g], p->exponent[g]));
+        const int32_t recurrent = dot_codes(h, p->h_zero, r, p->outputs);
+        gate[u] = saturated((int64_t)from_x + pq_multiply(recurrent, p->multiplier[GATES + g], p->exponent[GATES + g]));
+        if (peephole) gate[u] = saturated((int64_t)gate[u] + pq_multiply(cell[u] * peephole[u], p->multiplier[own], p->exponent[own]));
+    }
+    if (p->normalized) normalize(p, step->in[IN_N + g], bias, g, gate);
 }
 
 void FULL(lstm_s8)(const pq_step *step, int32_t begin, int32_t end) {
@@ -210,21 +226,25 @@ void FULL(lstm_s8)(const pq_step *step, int32_t begin, int32_t end) {
     const int coupled = !step->in[IN_W];
     const int16_t *const logistic_of = p->logistic_of + 32768, *const tanh_of = p->tanh_of + 32768, *const bound = p->tanh_cell + 32768;
     const int32_t *const bias = step->in[IN_PROJECTION + 1];
+    int16_t gate[GATES][LONGEST];
     int8_t out[LONGEST];
     for (int32_t unit = begin; unit < end; unit++) {
         int8_t *h = (int8_t *)step->in[IN_H] + (size_t)unit * (size_t)p->outputs;
         int16_t *cell = (int16_t *)step->in[IN_H + 1] + (size_t)unit * (size_t)p->units;
         for (int32_t time = 0; time < p->times; time++) {
             const int8_t *x = (const int8_t *)step->in[0] + at(p, time, unit) * (size_t)p->inputs;
+            for (int32_t g = coupled; g < 3; g++) integer_gate(step, x, h, g, cell, gate[g]);
             for (int32_t u = 0; u < p->units; u++) {
-                const int32_t was = cell[u], forget = logistic_of[gate_code(step, x, h, 1, u, was)];
-                const int32_t start = coupled ? 32767 - forget : logistic_of[gate_code(step, x, h, 0, u, was)];
-                const int32_t candidate = tanh_of[gate_code(step, x, h, 2, u, 0)];
+                const int32_t forget = logistic_of[gate[1][u]], candidate = tanh_of[gate[2][u]];
+                const int32_t start = coupled ? 32767 - forget : logistic_of[gate[0][u]];
                 const int32_t added = pq_rounding_shift(start * candidate, 30 + p->cell_power);
-                const int32_t next = saturated((int64_t)pq_rounding_shift(forget * was, 15) + added);
+                const int32_t next = saturated((int64_t)pq_rounding_shift(forget * cell[u], 15) + added);
                 cell[u] = (int16_t)(p->cell_limit ? pq_clamp(next, -p->cell_limit, p->cell_limit) : next);
-                const int32_t open = logistic_of[gate_code(step, x, h, 3, u, cell[u])];
-                out[u] = code(pq_multiply(open * bound[cell[u]], p->multiplier[11], p->exponent[11]), p->zero_point);
+            }
+            integer_gate(step, x, h, 3, cell, gate[3]);
+            for (int32_t u = 0; u < p->units; u++) {
+                const int32_t product = logistic_of[gate[3][u]] * bound[cell[u]];
+                out[u] = code(pq_multiply(product, p->multiplier[11], p->exponent[11]), p->zero_point);
             }
             if (step->in[IN_PROJECTION]) {
                 for (int32_t o = 0; o < p->outputs; o++) {

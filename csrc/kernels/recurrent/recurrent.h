@@ -11,7 +11,7 @@
  * s8: int8 activations; sums wrap at 32 bits.
  *   svdf: int16 memory, or int8 where `narrow`: scaled(feature · (x - x_zero)) saturated; y = clamp(scaled(sum + b) + zero_point).
  *   lstm: int16 cell of scale 2^cell_power. multiplier and exponent are by slot: W, R, peepholes i f o, then those of the
- *         hidden state and of the projection. logistic and tanh are tables of a gate's int16 values, tanh_cell one of the cell's. */
+ *         hidden state, of the projection, and of what normalization makes of the gates i f c o. logistic and tanh are tables of a gate's int16 values, tanh_cell one of the cell's. */
 #ifndef PQ_RECURRENT_H
 #define PQ_RECURRENT_H
 #include <stdint.h>
@@ -26,7 +26,7 @@ typedef struct {
     const float *time;        /* (filters, memory) */
     int32_t filters, memory, rank, narrow;
     int32_t x_zero, h_zero, zero_point;
-    int32_t multiplier[13], exponent[13];
+    int32_t multiplier[17], exponent[17], guard[4]; /* guard: for a variance of 0 */
     int32_t cell_power, cell_limit, projection_limit; /* 0: none */
     const int16_t *logistic_of, *tanh_of, *tanh_cell; /* (65536) from -32768 */
 } pq_recurrent;
