@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pyquant.errors import ShapeError, UnsupportedOp
+from pyquant.errors import GraphError, ShapeError, UnsupportedOp
 from pyquant.fixed import ACTIVATION_BOUNDS, activation_bounds
 from pyquant.ops.conv import BIAS, OUTPUT, conv_launch
-from pyquant.ops.hybrid import Dynamic, dynamic
+from pyquant.ops.hybrid import Dynamic, dynamic, quantize_asymmetric
 from pyquant.ops.kernel_constants import kernel_constants
 from pyquant.ops.kinds import RELUS
 from pyquant.ops.operator import Call, Kernel, Launch, Operator, Restated, Shape, Slot
@@ -60,10 +60,49 @@ def quantized(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = N
 
 def hybrid(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
     """Float rows, each quantized at run time. That TFLite 2.14 takes several scales of w for 0 is not followed."""
+    if call["w"].quantization is not None and call["w"].quantization.details is not None:
+        return _finish_float(call, x, _blockwise(call, x.reshape(-1, w.shape[1]), w), b)
     how = row_dynamic(call)
     terms, scale = how.terms(x.reshape(-1, w.shape[1]))
     sums = terms.astype(np.float64) @ w.astype(np.float64).T
     return _finish_float(call, x, how.real(sums, scale), b)
+
+
+def _blockwise(call: Call, rows: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """A scale for each block of a unit's weights; rows are always quantized asymmetrically."""
+    scales, size = _blocks(call)
+    q, scale, zero = quantize_asymmetric(rows, call.numerics)
+    blocks = w.reshape(len(w), -1, size)
+    sums = np.zeros((len(rows), len(w)), np.float32)
+    weights = np.zeros(len(w), np.float32)
+    for i in range(blocks.shape[1]):
+        products = q[:, i * size : (i + 1) * size].astype(np.float64) @ blocks[:, i].astype(np.float64).T
+        sums += products.astype(np.float32) * scales[:, i]
+        weights += scales[:, i] * blocks[:, i].sum(1, dtype=np.int64).astype(np.float32)
+    return np.asarray((sums - zero[:, None].astype(np.float32) * weights) * scale[:, None])
+
+
+def _blocks(call: Call) -> tuple[np.ndarray, int]:
+    """The scales of weights in blocks, (units, blocks) float32, and the size of a block."""
+    w = call["w"]
+    assert w.quantization is not None
+    details, scales = w.quantization.details, w.quantization.tensors.get("scales")
+    if details is None or details.table != "BlockwiseQuantization":
+        raise UnsupportedOp(f"{call.label}: weights {w.name!r} have a quantization that is not known")
+    size = int(details.block_size)
+    if (
+        size < 1
+        or w.shape[1] % size
+        or scales is None
+        or scales.data is None
+        or "zero_points" in w.quantization.tensors
+    ):
+        raise GraphError(
+            f"{call.label}: blocks of {size} in weights {w.shape}, expected constant scales and no zero points"
+        )
+    if not scales.dtype.is_float or scales.shape != (w.shape[0], w.shape[1] // size):
+        raise GraphError(f"{call.label}: scales {scales.dtype} {scales.shape} of blocks of {size} in weights {w.shape}")
+    return np.asarray(scales.data, np.float32), size
 
 
 def rescaling(call: Call) -> Requantization:
@@ -83,7 +122,9 @@ def row_dynamic(call: Call) -> Dynamic:
 def params(call: Call) -> Launch | None:
     """A convolution with a filter of 1 x 1 over one pixel per row."""
     _check_activation(call)
-    w = call["w"].shape
+    w, quantization = call["w"].shape, call["w"].quantization
+    if quantization is not None and quantization.details is not None:
+        return None
     constants = kernel_constants(call, rescaling, row_dynamic)
     if constants is None:
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -15,11 +16,12 @@ from pyquant.dtypes import dtype
 from pyquant.errors import GraphError, ShapeError
 from pyquant.graph import Node, Tensor
 from pyquant.ops.flex import flex_options
-from pyquant.ops.operator import Call, Operator, Shape, Slot
+from pyquant.ops.operator import Call, Fill, Kernel, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
 
 X, Y = Slot("x", role="any"), Slot("y", role="any")
 LONGEST_FFT = 1 << 16
+LONGEST_KERNEL = 4096  # that the C kernel has room for
 MASK = np.uint64(0xFFFFFFFF)
 SNR_BITS, OUTPUT_BITS = 12, 6
 LOG_2 = 45426  # ln(2) in units of 2**-16
@@ -200,10 +202,8 @@ def noise(node: Node) -> list[Tensor]:
 
 def subtract_noise(call: Call, x: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Less a running mean of each channel, but for a least part of it. -> the rest, the estimate of the noise"""
-    options = flex_options(call, SUBTRACTION)
+    options = _subtraction(call)
     up, down = options["smoothing_bits"], options["spectral_subtraction_bits"]
-    if not (0 <= up < 32 and 0 <= down < 64) or min(v for v in options.values()) < 0:
-        raise GraphError(f"{call.label}: options {options} are out of range")
     odd = np.arange(x.size) % 2 == 1
     new = np.where(odd, options["alternate_smoothing"], options["smoothing"]).astype(np.uint64)
     old = np.where(odd, options["alternate_one_minus_smoothing"], options["one_minus_smoothing"]).astype(np.uint64)
@@ -214,6 +214,14 @@ def subtract_noise(call: Call, x: np.ndarray, state: np.ndarray) -> tuple[np.nda
     state[...] = (taken if options["clamping"] else estimate).astype(np.uint32)
     rest = np.maximum(signal - taken >> np.uint64(up), floor)
     return rest.astype(np.uint32), state.copy()
+
+
+def _subtraction(call: Call) -> dict[str, Any]:
+    options = flex_options(call, SUBTRACTION)
+    up, down = options["smoothing_bits"], options["spectral_subtraction_bits"]
+    if not (0 <= up < 32 and 0 <= down < 64) or min(v for v in options.values()) < 0:
+        raise GraphError(f"{call.label}: options {options} are out of range")
+    return options
 
 
 def gained(call: Call, x: Shape, noise: Shape, table: Shape) -> list[Shape]:
@@ -244,8 +252,12 @@ def _gain(x: int, table: np.ndarray) -> int:
 
 
 def logarithm(call: Call, x: np.ndarray) -> np.ndarray:
-    scale, up = _option(call, "output_scale", 0, 1 << 15), _option(call, "input_correction_bits", 0, 31)
+    scale, up = _log_options(call)
     return np.array([_log((n << up) & 0xFFFFFFFF, scale) for n in x.ravel().tolist()], np.int16).reshape(x.shape)
+
+
+def _log_options(call: Call) -> tuple[int, int]:
+    return _option(call, "output_scale", 0, 1 << 15), _option(call, "input_correction_bits", 0, 31)
 
 
 def _log(x: int, scale: int) -> int:
@@ -268,6 +280,73 @@ def bends() -> tuple[int, ...]:
     return tuple(int(v) for v in np.floor((np.log2(1 + t) - t) * 65536 + 0.5))
 
 
+def _launch(call: Call, units: int = 1, **fields: Any) -> Launch:
+    """pq_signal; one unit does all of the work, or a row."""
+    x = call["x"]
+    params: dict[str, Any] = dict.fromkeys(("length", "shift", "first", "last", "channels"), 0)
+    params |= dict.fromkeys(("up", "down", "clamping", "scale", "least"), 0)
+    params |= dict.fromkeys(("turns", "half_turns", "bends"))
+    params |= {"size": x.size, "newer": (0, 0), "older": (0, 0), **fields}
+    return Launch(units, params, cost=max(8 * x.size // max(units, 1), 1))
+
+
+def window_params(call: Call) -> Launch:
+    size = call["x"].shape[-1]
+    return _launch(call, call["x"].size // size if size else 0, size=size, shift=_option(call, "shift", 0, 31))
+
+
+def fft_params(call: Call) -> Launch | None:
+    size, length = call["x"].shape[-1], _option(call, "fft_length", 8, LONGEST_FFT)
+    if length > LONGEST_KERNEL or not size:
+        return None
+    half = length // 2
+    turns = _unit(-2 * math.pi * np.arange(half) / half)
+    half_turns = _unit(-math.pi * (np.arange(1, half // 2 + 1) / half + 0.5))
+    tables = {"turns": turns, "half_turns": half_turns}
+    pairs = {name: np.ascontiguousarray(table.T, np.int16) for name, table in tables.items()}
+    return _launch(call, call["x"].size // size, size=size, length=length, **pairs)
+
+
+def energy_params(call: Call) -> Launch:
+    count = call["x"].size // 2
+    first, last = _option(call, "start_index", 0, count), _option(call, "end_index", 0, count)
+    return _launch(call, size=count, first=first, last=last)
+
+
+def filter_params(call: Call) -> Launch | None:
+    names = ("weights", "starts", "weight_starts", "widths")
+    weights, starts, first, widths = (call.constant(name) for name in names)
+    if weights is None or starts is None or first is None or widths is None:
+        return None
+    width = np.maximum(widths.astype(np.int64), 0)
+    inside = (starts >= 0) & (first >= 0) & (starts + width <= call["x"].size) & (first + width <= weights.size)
+    return _launch(call, channels=call["y"].size) if inside.all() else None  # the reference tells which is not
+
+
+def subtraction_params(call: Call) -> Launch | None:
+    options = _subtraction(call)
+    if max(int(v) for v in options.values()) >> 32:
+        return None
+    return _launch(
+        call,
+        up=options["smoothing_bits"],
+        down=options["spectral_subtraction_bits"],
+        clamping=int(options["clamping"]),
+        least=options["min_signal_remaining"],
+        newer=(options["smoothing"], options["alternate_smoothing"]),
+        older=(options["one_minus_smoothing"], options["alternate_one_minus_smoothing"]),
+    )
+
+
+def gain_params(call: Call) -> Launch:
+    return _launch(call, shift=_option(call, "snr_shift", 0, 63))
+
+
+def log_params(call: Call) -> Launch:
+    scale, up = _log_options(call)
+    return _launch(call, scale=scale, up=up, bends=np.array(bends(), np.int32))
+
+
 def _signal(
     name: str,
     kind: str,
@@ -276,27 +355,55 @@ def _signal(
     reference: Callable[..., np.ndarray | tuple[np.ndarray, ...]],
     outputs: tuple[Slot, ...] = (Y,),
     state: Callable[[Node], list[Tensor]] | None = None,
+    kernel: str = "",
+    fill: Fill = _launch,
 ) -> Operator:
-    made = Operator(name, inputs, outputs, shape, {kind: reference}, custom=True, ranged=False, state=state)
-    return register(made)
+    return register(
+        Operator(
+            name,
+            inputs,
+            outputs,
+            shape,
+            {kind: reference},
+            kernels={kind: Kernel(f"signal_{kernel}", "pq_signal", fill)},
+            custom=True,
+            ranged=False,
+            pure=state is None,
+            state=state,
+        )
+    )
 
 
 def _tables(*names: str) -> tuple[Slot, ...]:
     return tuple(Slot(name, role="data") for name in names)
 
 
-WINDOW = _signal("SignalWindow", "int16", (X, *_tables("weights")), windowed, window)
-AUTO_SCALE = _signal("SignalFftAutoScale", "int16", (X,), auto_scaled, auto_scale, (Y, Slot("bits", role="data")))
-RFFT = _signal("SignalRfft", "int16", (X,), transformed, real_fft)
-ENERGY = _signal("SignalEnergy", "int16", (X,), of_pairs, energy)
+WINDOW = _signal(
+    "SignalWindow", "int16", (X, *_tables("weights")), windowed, window, kernel="window", fill=window_params
+)
+AUTO_SCALE = _signal(
+    "SignalFftAutoScale",
+    "int16",
+    (X,),
+    auto_scaled,
+    auto_scale,
+    (Y, Slot("bits", role="data")),
+    kernel="auto_scale",
+)
+RFFT = _signal("SignalRfft", "int16", (X,), transformed, real_fft, kernel="rfft", fill=fft_params)
+ENERGY = _signal("SignalEnergy", "int16", (X,), of_pairs, energy, kernel="energy", fill=energy_params)
 FILTER_BANK = _signal(
     "SignalFilterBank",
     "uint32",
     (X, *_tables("weights", "unweights", "starts", "weight_starts", "widths")),
     filtered,
     filter_bank,
+    kernel="filter_bank",
+    fill=filter_params,
 )
-SQUARE_ROOT = _signal("SignalFilterBankSquareRoot", "uint64", (X, *_tables("bits")), same, square_root)
+SQUARE_ROOT = _signal(
+    "SignalFilterBankSquareRoot", "uint64", (X, *_tables("bits")), same, square_root, kernel="square_root"
+)
 SUBTRACT = _signal(
     "SignalFilterBankSpectralSubtraction",
     "uint32",
@@ -305,6 +412,16 @@ SUBTRACT = _signal(
     subtract_noise,
     (Y, Slot("estimate", role="any")),
     noise,
+    "subtraction",
+    subtraction_params,
 )
-PCAN = _signal("SignalPCAN", "uint32", (X, Slot("noise", role="any"), *_tables("gains")), gained, auto_gain)
-LOG = _signal("SignalFilterBankLog", "uint32", (X,), same, logarithm)
+PCAN = _signal(
+    "SignalPCAN",
+    "uint32",
+    (X, Slot("noise", role="any"), *_tables("gains")),
+    gained,
+    auto_gain,
+    kernel="pcan",
+    fill=gain_params,
+)
+LOG = _signal("SignalFilterBankLog", "uint32", (X,), same, logarithm, kernel="log", fill=log_params)
