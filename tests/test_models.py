@@ -32,6 +32,11 @@ def vww(data: Path) -> Inputs:
         yield image.repeat(3, 0).repeat(3, 1) / 255
 
 
+def texts(data: Path) -> Inputs:
+    with np.load(data / "datasets" / "minilm_embeddings.npz") as file:
+        yield from file["test"].astype(np.float32)
+
+
 def no_data(scale: float, *shape: int) -> Callable[[Path], Inputs]:
     def inputs(data: Path) -> Inputs:
         rng = np.random.default_rng(0)
@@ -59,6 +64,7 @@ FLOAT = {
     "efficientnet_lite0/efficientnet_lite0_float32": (photographs(127, 128), 20),
 }
 KINDS = ("int8_int8_io", "int8_per_tensor", "int8_uint8_io", "int16x8_float_io", "int16x8_int16_io", "dynamic_range")
+TEXT_KINDS = ("int8_float_io", "int16x8_float_io", "dynamic_range")
 CONVERTED = {
     **{f"converter_variants/kws_{kind}": (kws, 100) for kind in KINDS},
     **{f"converter_variants/resnet_{kind}": (cifar, 20) for kind in KINDS},
@@ -69,9 +75,22 @@ CONVERTED = {
     "edgetpu_pairs/mobilenet_v1_0.25_128_quant": (stored_photographs, 20),
     "edgetpu_pairs/mobilenet_v2_1.0_224_quant": (stored_photographs, 20),
     "mobilenet/tf2_mobilenet_v2_1.0_224_ptq": (stored_photographs, 20),
+    "mlperf_tiny/kws_ref_model": (kws, 100),
+    "mlperf_tiny/pretrainedResnet_quant": (cifar, 20),
+    "mlperf_tiny/pretrainedResnet_large_int8": (cifar, 10),
+    "mlperf_tiny/vww_96_int8": (vww, 20),
+    "mlperf_tiny/ad01_int8": (no_data(2, 640), 20),
+    **{
+        f"transformer/minilm_2layer_{kind}": (texts, 3)
+        for kind in ("int8_float_io", "int16x8_float_io", "dynamic_range")
+    },
 }
-# A hybrid FULLY_CONNECTED with a scale for each channel, which tflite-runtime 2.14 does not have.
-REFUSED = {("efficientnet_lite0/efficientnet_lite0_dynamic_range", "tflite-runtime")}
+REFUSED = {
+    # a hybrid FULLY_CONNECTED with a scale for each channel, which tflite-runtime 2.14 does not have
+    ("efficientnet_lite0/efficientnet_lite0_dynamic_range", "tflite-runtime"),
+    # FULLY_CONNECTED of a version that it does not have
+    *((f"transformer/minilm_2layer_{kind}", "tflite-runtime") for kind in TEXT_KINDS),
+}
 
 every_runtime = pytest.mark.parametrize("runtime", RUNTIMES)
 

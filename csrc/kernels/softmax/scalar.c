@@ -5,17 +5,48 @@
 #include "pq.h"
 #include "softmax.h"
 
-void softmax_f32_scalar(const pq_step *step, int32_t begin, int32_t end) {
+/* f of every row, which has `depth` numbers. */
+static inline void rows(
+    void (*f)(const pq_softmax *, const float *restrict, float *restrict), const pq_step *step, int32_t begin, int32_t end) {
     const pq_softmax *p = step->params;
     for (int32_t unit = begin; unit < end; unit++) {
-        const float *restrict x = (const float *)step->in[0] + (size_t)unit * (size_t)p->depth;
-        float *restrict y = (float *)step->out[0] + (size_t)unit * (size_t)p->depth;
-        float max = x[0], sum = 0;
-        for (int32_t c = 1; c < p->depth; c++) max = max < x[c] ? x[c] : max;
-        for (int32_t c = 0; c < p->depth; c++) sum += y[c] = expf((x[c] - max) * p->beta);
-        for (int32_t c = 0; c < p->depth; c++) y[c] /= sum;
+        const size_t first = (size_t)unit * (size_t)p->depth;
+        f(p, (const float *)step->in[0] + first, (float *)step->out[0] + first);
     }
 }
+
+static inline float greatest(const float *x, int32_t n) {
+    float max = x[0];
+    for (int32_t c = 1; c < n; c++) max = max < x[c] ? x[c] : max;
+    return max;
+}
+
+static void softmax(const pq_softmax *p, const float *restrict x, float *restrict y) {
+    const float max = greatest(x, p->depth);
+    float sum = 0;
+    for (int32_t c = 0; c < p->depth; c++) sum += y[c] = expf((x[c] - max) * p->beta);
+    for (int32_t c = 0; c < p->depth; c++) y[c] /= sum;
+}
+
+static void log_softmax(const pq_softmax *p, const float *restrict x, float *restrict y) {
+    const float max = greatest(x, p->depth);
+    float sum = 0;
+    for (int32_t c = 0; c < p->depth; c++) sum += expf(x[c] - max);
+    for (int32_t c = 0; c < p->depth; c++) y[c] = x[c] - max - logf(sum);
+}
+
+static void l2_normalization(const pq_softmax *p, const float *restrict x, float *restrict y) {
+    float sum = 0;
+    for (int32_t c = 0; c < p->depth; c++) sum += x[c] * x[c];
+    const float norm = sqrtf(sum), divisor = norm < 1e-6f ? 1e-6f : norm;
+    for (int32_t c = 0; c < p->depth; c++) y[c] = x[c] / divisor;
+}
+
+void softmax_f32_scalar(const pq_step *step, int32_t begin, int32_t end) { rows(softmax, step, begin, end); }
+
+void log_softmax_f32_scalar(const pq_step *step, int32_t begin, int32_t end) { rows(log_softmax, step, begin, end); }
+
+void l2_normalization_f32_scalar(const pq_step *step, int32_t begin, int32_t end) { rows(l2_normalization, step, begin, end); }
 
 static inline int32_t leading_zeros(int32_t x) { return __builtin_clz((uint32_t)x); }
 
@@ -85,29 +116,5 @@ void softmax_s16_scalar(const pq_step *step, int32_t begin, int32_t end) {
         const int32_t scale = lookup(p->reciprocal, pq_clamp((int32_t)mantissa - 98304, INT16_MIN, INT16_MAX));
         for (int32_t c = 0; c < p->depth; c++)
             y[c] = (int16_t)pq_clamp((y[c] * scale + (1 << (30 - zeros))) >> (31 - zeros), 0, INT16_MAX);
-    }
-}
-
-void log_softmax_f32_scalar(const pq_step *step, int32_t begin, int32_t end) {
-    const pq_softmax *p = step->params;
-    for (int32_t unit = begin; unit < end; unit++) {
-        const float *restrict x = (const float *)step->in[0] + (size_t)unit * (size_t)p->depth;
-        float *restrict y = (float *)step->out[0] + (size_t)unit * (size_t)p->depth;
-        float max = x[0], sum = 0;
-        for (int32_t c = 1; c < p->depth; c++) max = max < x[c] ? x[c] : max;
-        for (int32_t c = 0; c < p->depth; c++) sum += expf(x[c] - max);
-        for (int32_t c = 0; c < p->depth; c++) y[c] = x[c] - max - logf(sum);
-    }
-}
-
-void l2_normalization_f32_scalar(const pq_step *step, int32_t begin, int32_t end) {
-    const pq_softmax *p = step->params;
-    for (int32_t unit = begin; unit < end; unit++) {
-        const float *restrict x = (const float *)step->in[0] + (size_t)unit * (size_t)p->depth;
-        float *restrict y = (float *)step->out[0] + (size_t)unit * (size_t)p->depth;
-        float sum = 0;
-        for (int32_t c = 0; c < p->depth; c++) sum += x[c] * x[c];
-        const float norm = sqrtf(sum), divisor = norm < 1e-6f ? 1e-6f : norm;
-        for (int32_t c = 0; c < p->depth; c++) y[c] = x[c] / divisor;
     }
 }
