@@ -37,7 +37,9 @@ def operands(
         return Value(x), Value(w, constant=True), Value((channels,), constant=True), Value()
     scales = np.geomspace(1 / spread, spread, channels) if spread else np.ones(1)
     scale_w = (SCALE_W * scales).astype(np.float32)
-    low = -7 if weight_type == "int4" else -127  # as the quantization specification has it; hybrid kernels rely on it
+    low = {"int4": -7, "int2": -1}.get(
+        weight_type, -127
+    )  # as the quantization specification has it; hybrid kernels rely on it
     if kind == "hybrid":
         return Value(x), Value(w, weight_type, scale_w, 0, axis, True, low), Value((channels,), constant=True), Value()
     weights = (

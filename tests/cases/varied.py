@@ -201,6 +201,26 @@ def product(kind: str, i: int) -> Case:
     return fully_connected(f"product-{i}", kind, **fitting)  # type: ignore[arg-type]
 
 
+def narrow(weights: str) -> Make:
+    """Weights of 4 or 2 bits, which LiteRT takes with every kind of activations."""
+
+    def make(kind: str, i: int) -> Case:
+        rows, terms, units = (int(n) for n in RNG.integers(1, 30, 3))
+        scaling = {"spread": (0, 4)[i % 2], "gain": {"int4": 0.05, "int2": 0.01}[weights] * real(0, 1)}
+        return fully_connected(
+            f"{weights}-{i}",
+            kind,
+            (rows, 2 * terms),
+            units,
+            ACTIVATIONS[i % 4],
+            weight_type=weights,
+            oracles=NEWER,
+            **scaling,
+        )
+
+    return make
+
+
 def depthwise(kind: str, i: int) -> Case:
     image = (int(RNG.integers(1, 3)), *(int(n) for n in RNG.integers(3, 12, 2)), int(RNG.integers(1, 20)))
     return depthwise_conv(
@@ -244,6 +264,7 @@ CASES = [
     *(row for op in ("AVERAGE_POOL_2D", "MAX_POOL_2D") for row in twenty(FLOAT + CODES, pool(op))),
     *twenty(FLOAT + CODES, mean),
     *twenty(("float32", "uint8"), product),
+    *(row for weights in ("int4", "int2") for row in twenty(("int8", "int16", "hybrid"), narrow(weights))),
     *twenty(("float32", "hybrid"), depthwise),
     *twenty(("float32", "int32", "int64", "int16", "int8", "uint8"), bitcast),
 ]
