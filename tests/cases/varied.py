@@ -202,11 +202,11 @@ def product(kind: str, i: int) -> Case:
 
 
 def narrow(weights: str) -> Make:
-    """Weights of 4 or 2 bits, which LiteRT takes with every kind of activations."""
+    """Weights of another width, which LiteRT takes: of 4 and 2 bits with every kind of activations, of 16 with 16."""
 
     def make(kind: str, i: int) -> Case:
         rows, terms, units = (int(n) for n in RNG.integers(1, 30, 3))
-        scaling = {"spread": (0, 4)[i % 2], "gain": {"int4": 0.05, "int2": 0.01}[weights] * real(0, 1)}
+        scaling = {"spread": (0, 4)[i % 2], "gain": {"int4": 0.05, "int2": 0.01, "int16": 60}[weights] * real(0, 1)}
         return fully_connected(
             f"{weights}-{i}",
             kind,
@@ -265,6 +265,7 @@ CASES = [
     *twenty(FLOAT + CODES, mean),
     *twenty(("float32", "uint8"), product),
     *(row for weights in ("int4", "int2") for row in twenty(("int8", "int16", "hybrid"), narrow(weights))),
+    *twenty(("int16",), narrow("int16")),
     *twenty(("float32", "hybrid"), depthwise),
     *twenty(("float32", "int32", "int64", "int16", "int8", "uint8"), bitcast),
 ]
