@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from pyquant.dtypes import INT16
+from pyquant.dtypes import INT8, INT16
 from pyquant.errors import GraphError, ShapeError
 from pyquant.fixed import Integers, multiply, multiply64, quantize_multiplier, wrap32
 from pyquant.ops.binary import broadcast_loops
@@ -100,20 +100,18 @@ def hybrid(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def launch(call: Call) -> Launch | None:
     """One unit is one row of the product."""
     a, b, y = call["a"], call["b"], call["y"]
-    if not a.dtype == b.dtype == y.dtype or 0 in (*a.shape, *b.shape):
+    narrow = (a.dtype, b.dtype) == (INT16, INT8)
+    if not (a.dtype == y.dtype and (a.dtype == b.dtype or narrow)) or 0 in (*a.shape, *b.shape):
         return None
-    loops = broadcast_loops(a.shape[:-2], b.shape[:-2])
-    if (
-        loops is None
-        or (not b.dtype.is_float and _by_column(call))
-        or (a.dtype == INT16 and (a.zero_point or b.zero_point))
-    ):
+    loops, by_column = broadcast_loops(a.shape[:-2], b.shape[:-2]), not b.dtype.is_float and _by_column(call)
+    b_zero = 0 if b.dtype.is_float or by_column else b.zero_point
+    if loops is None or (a.dtype == INT16 and (a.zero_point or b_zero)):
         return None
     (m, k), (_, n) = _matrices(call, a.shape, b.shape)
-    zeros = (0, 0, 0) if a.dtype.is_float else (a.zero_point, b.zero_point, y.zero_point)
-    scale, exponent = (0, 0) if a.dtype.is_float else (int(v) for v in multiplier(call))
+    zeros = (0, 0, 0) if a.dtype.is_float else (a.zero_point, b_zero, y.zero_point)
+    factors, exponents = (np.zeros(1), np.zeros(1)) if a.dtype.is_float else map(np.atleast_1d, multiplier(call))
     if a.dtype == INT16:
-        multiply64(0, scale, exponent)  # raises RangeError for what it does not take
+        multiply64(0, factors, exponents)  # raises RangeError for what it does not take
     batches = np.arange(math.prod(y.shape[:-2])).reshape(y.shape[:-2])
     offsets = (
         np.broadcast_to(np.arange(math.prod(t.shape[:-2])).reshape(t.shape[:-2]), batches.shape)
@@ -129,8 +127,10 @@ def launch(call: Call) -> Launch | None:
         "transposed_b": int(call.options.adj_y),
         **dict(zip(("a_matrix", "b_matrix"), offsets, strict=True)),
         **dict(zip(("a_zero", "b_zero", "zero_point"), zeros, strict=True)),
-        "multiplier": scale,
-        "exponent": exponent,
+        "narrow": int(narrow),
+        "by_column": int(by_column),
+        "multiplier": factors.astype(np.int32),
+        "exponent": exponents.astype(np.int32),
     }
     return Launch(batches.size * m, params, cost=k * n)
 

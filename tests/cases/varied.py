@@ -221,6 +221,14 @@ def narrow(weights: str) -> Make:
     return make
 
 
+def by_column(kind: str, i: int) -> Case:
+    """Matrices with a scale for each column of the product, which ai-edge-litert takes for 0."""
+    m, k, n = (int(v) for v in RNG.integers(1, 12, 3))
+    b = Value((k, n) if i % 2 else (n, k), "int8", [real(-3, -2) for _ in range(n)], [0] * n, i % 2, constant=True)
+    inputs, options = (scaled(kind, i, 2, m, k), b), {"adj_y": not i % 2}
+    return Case(f"by-column-{kind}-{i}", "BATCH_MATMUL", inputs, scaled(kind, i + 1), options, oracles=())
+
+
 def depthwise(kind: str, i: int) -> Case:
     image = (int(RNG.integers(1, 3)), *(int(n) for n in RNG.integers(3, 12, 2)), int(RNG.integers(1, 20)))
     return depthwise_conv(
@@ -266,6 +274,7 @@ CASES = [
     *twenty(("float32", "uint8"), product),
     *(row for weights in ("int4", "int2") for row in twenty(("int8", "int16", "hybrid"), narrow(weights))),
     *twenty(("int16",), narrow("int16")),
+    *twenty(("int8", "int16"), by_column),
     *twenty(("float32", "hybrid"), depthwise),
     *twenty(("float32", "int32", "int64", "int16", "int8", "uint8"), bitcast),
 ]
