@@ -23,13 +23,11 @@ LISTED = {
     **dict.fromkeys(("single_slice", "simple_squeeze"), "its declared shapes do not fit its operator"),
     **dict.fromkeys(("svdf_calibrated", "svdf_quantized"), "its state does not fit its weights"),
     **dict.fromkeys(("add_quantized", "add_quantized_int8"), "ADD of two types"),
-    "conv3d_huge_im2col": "it needs more memory than the limits allow",
     "qwen_fc_blockwise_quantized": "ai-edge-litert's reference kernel makes zeros of it; see below",
     **dict.fromkeys(
         ("w8_a16_quantized_attn_vec_einsum", "w8_a16_quantized_k_einsum", "w8_a16_quantized_v_einsum"),
         "BATCH_MATMUL with a scale for each column, which ai-edge-litert takes for 0",
     ),
-    **dict.fromkeys(("transpose_conv1", "transpose_conv2", "transpose_conv4"), "LiteRT refuses the shape"),
 }
 
 
@@ -71,12 +69,15 @@ def test_scales_by_blocks_equal_the_optimized_kernel(data_folder: Path, oracle_o
 
 
 def feeds(model: pq.Model) -> list[np.ndarray]:
-    """Random inputs; ones where an integer may be an index or a divisor."""
+    """Random inputs; ones where an integer may be an index or a divisor, shapes as the file states them."""
     rng = np.random.default_rng(0)
+    shapes = {node.inputs[0]: node.outputs[0].shape for node in model.main.nodes if node.op == "TRANSPOSE_CONV"}
     arrays = []
     for tensor in model.main.inputs:
         kind = tensor.dtype.numpy or np.dtype(np.uint8)
-        if kind.kind == "f":
+        if tensor in shapes:
+            arrays.append(np.array(shapes[tensor], kind))
+        elif kind.kind == "f":
             arrays.append(rng.standard_normal(tensor.shape).astype(kind))
         elif kind.kind == "b" or kind.itemsize > 2:
             arrays.append(np.ones(tensor.shape, kind))

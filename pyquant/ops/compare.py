@@ -71,7 +71,7 @@ ORDERED = ("float32", *QUANTIZED, "int32", "int64")
 
 
 def plain(call: Call) -> Launch | None:
-    return loops_launch(call, {})
+    return loops_launch(call, {}) if call["y"].dtype.name == "bool" else None
 
 
 def _comparison(name: str, options: str, function: Ufunc, kernel: str, kinds: tuple[str, ...] = ORDERED) -> Operator:

@@ -268,6 +268,7 @@ def integer_params(call: Call) -> Launch | None:
     types |= {"projection": "int8", "projection_bias": "int32", **{f"p_{g}": "int16" for g in "ifo"}}
     given = [(t.dtype.name, dtype) for name, dtype in types.items() if (t := call.get(name)) is not None]
     how = integer_of(call)
+    given.append((call["y"].dtype.name, "int8"))
     if any(found != dtype for found, dtype in given) or any(int(e) > 18 for _, e in how.norms.values()):
         return None
     none = (0, 0)

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from pyquant.dtypes import FLOAT32
 from pyquant.fixed import activation_bounds
 from pyquant.ops.gemmlowp import logistic16, tanh16
 from pyquant.ops.operator import Call, Kernel, Launch
 
 LONGEST = 4096  # elements of a row that the kernels have room for
 TANH, SIGN_BIT = 4, 5  # ActivationFunctionType in schema/tflite.fbs
+AS_PARAMS = ("time", "p_i", "p_f", "p_o")  # inputs that kernels take as parameters, as float32
 _NOTHING: dict[str, Any] = {
     "times": 1,
     **dict.fromkeys(("time_major", "hybrid", "asymmetric", "litert", "tanh", "lo", "hi", "cell_clip"), 0),
@@ -49,7 +51,10 @@ def float_fields(call: Call, weights: Sequence[str]) -> dict[str, Any] | None:
     """Of a cell with float activations; None for weights or an activation that the kernels do not take."""
     tensors = [t for name in weights if (t := call.get(name)) is not None]
     types, activation = {t.dtype.name for t in tensors}, call.options.fused_activation_function
-    if types not in ({"float32"}, {"int8"}) or activation == SIGN_BIT:
+    slots = zip(call.operator.slots(call.node.inputs), call.node.inputs, strict=True)
+    others = [t for slot, t in slots if slot.name not in weights and slot.name not in AS_PARAMS and t is not None]
+    others += call.node.outputs
+    if types not in ({"float32"}, {"int8"}) or activation == SIGN_BIT or any(t.dtype != FLOAT32 for t in others):
         return None
     lo, hi = activation_bounds(activation)
     hybrid = types == {"int8"}

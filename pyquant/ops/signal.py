@@ -224,6 +224,12 @@ def _subtraction(call: Call) -> dict[str, Any]:
     return options
 
 
+def subtracted(call: Call, x: Shape, state: Shape | None = None) -> list[Shape]:
+    if state is not None and state != x:
+        raise ShapeError(f"{call.label}: a state {state} of {x}")
+    return [x, x]
+
+
 def gained(call: Call, x: Shape, noise: Shape, table: Shape) -> list[Shape]:
     if noise != x or table != (4 * 32 - 3,):
         raise ShapeError(f"{call.label}: noise {noise} and a table {table} of {x}, expected 125 entries")
@@ -357,7 +363,14 @@ def _signal(
     state: Callable[[Node], list[Tensor]] | None = None,
     kernel: str = "",
     fill: Fill = _launch,
+    types: str = "",
 ) -> Operator:
+    """types: of the inputs and outputs that the C kernel takes, which checks nothing."""
+
+    def typed(call: Call) -> Launch | None:
+        found = [t.dtype.name for t in (*call.node.inputs, *call.node.outputs) if t is not None]
+        return fill(call) if found == types.split() else None
+
     return register(
         Operator(
             name,
@@ -365,7 +378,7 @@ def _signal(
             outputs,
             shape,
             {kind: reference},
-            kernels={kind: Kernel(f"signal_{kernel}", "pq_signal", fill)},
+            kernels={kind: Kernel(f"signal_{kernel}", "pq_signal", typed)},
             custom=True,
             ranged=False,
             pure=state is None,
@@ -379,7 +392,14 @@ def _tables(*names: str) -> tuple[Slot, ...]:
 
 
 WINDOW = _signal(
-    "SignalWindow", "int16", (X, *_tables("weights")), windowed, window, kernel="window", fill=window_params
+    "SignalWindow",
+    "int16",
+    (X, *_tables("weights")),
+    windowed,
+    window,
+    kernel="window",
+    types="int16 int16 int16",
+    fill=window_params,
 )
 AUTO_SCALE = _signal(
     "SignalFftAutoScale",
@@ -389,9 +409,12 @@ AUTO_SCALE = _signal(
     auto_scale,
     (Y, Slot("bits", role="data")),
     kernel="auto_scale",
+    types="int16 int16 int32",
 )
-RFFT = _signal("SignalRfft", "int16", (X,), transformed, real_fft, kernel="rfft", fill=fft_params)
-ENERGY = _signal("SignalEnergy", "int16", (X,), of_pairs, energy, kernel="energy", fill=energy_params)
+RFFT = _signal("SignalRfft", "int16", (X,), transformed, real_fft, kernel="rfft", types="int16 int16", fill=fft_params)
+ENERGY = _signal(
+    "SignalEnergy", "int16", (X,), of_pairs, energy, kernel="energy", types="int16 uint32", fill=energy_params
+)
 FILTER_BANK = _signal(
     "SignalFilterBank",
     "uint32",
@@ -399,21 +422,29 @@ FILTER_BANK = _signal(
     filtered,
     filter_bank,
     kernel="filter_bank",
+    types="uint32 int16 int16 int16 int16 int16 uint64",
     fill=filter_params,
 )
 SQUARE_ROOT = _signal(
-    "SignalFilterBankSquareRoot", "uint64", (X, *_tables("bits")), same, square_root, kernel="square_root"
+    "SignalFilterBankSquareRoot",
+    "uint64",
+    (X, *_tables("bits")),
+    same,
+    square_root,
+    kernel="square_root",
+    types="uint64 int32 uint32",
 )
 SUBTRACT = _signal(
     "SignalFilterBankSpectralSubtraction",
     "uint32",
     (X, Slot("noise", role="any")),
-    same,
+    subtracted,
     subtract_noise,
     (Y, Slot("estimate", role="any")),
     noise,
     "subtraction",
     subtraction_params,
+    "uint32 uint32 uint32 uint32",
 )
 PCAN = _signal(
     "SignalPCAN",
@@ -422,6 +453,9 @@ PCAN = _signal(
     gained,
     auto_gain,
     kernel="pcan",
+    types="uint32 uint32 int16 uint32",
     fill=gain_params,
 )
-LOG = _signal("SignalFilterBankLog", "uint32", (X,), same, logarithm, kernel="log", fill=log_params)
+LOG = _signal(
+    "SignalFilterBankLog", "uint32", (X,), same, logarithm, kernel="log", types="uint32 int16", fill=log_params
+)

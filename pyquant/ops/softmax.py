@@ -103,7 +103,7 @@ def softmax_params(call: Call) -> Launch | None:
 def row_launch(call: Call, **fields: Any) -> Launch | None:
     """pq_softmax; one unit is one row."""
     x = call["x"]
-    if x.size == 0:
+    if x.size == 0 or (x.dtype.is_float and call["y"].dtype != x.dtype):
         return None
     params: dict[str, Any] = {
         "depth": x.shape[-1],

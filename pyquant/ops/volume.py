@@ -9,7 +9,7 @@ import numpy as np
 from pyquant.errors import ShapeError
 from pyquant.fixed import activation_bounds
 from pyquant.ops.kinds import RELUS
-from pyquant.ops.operator import Call, Operator, Shape, Slot
+from pyquant.ops.operator import Call, Kernel, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.window import Axis, axis
 
@@ -48,6 +48,26 @@ def convolve(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = No
     return np.clip(sums if b is None else sums + b, lo, hi)
 
 
+def params(call: Call) -> Launch | None:
+    """One unit is one pixel of the output."""
+    x, w, y, b = call["x"], call["w"], call["y"], call.get("b")
+    if any(t.dtype.name != "float32" for t in (x, w, y, b) if t is not None):
+        return None
+    axes = _axes(call, x.shape, w.shape)
+    lo, hi = activation_bounds(call.options.fused_activation_function)
+    sizes = {
+        "size": tuple(a.size for a in axes),
+        "out": tuple(a.out for a in axes),
+        "filter": tuple(a.taps for a in axes),
+        "stride": tuple(a.stride for a in axes),
+        "dilation": tuple(a.dilation for a in axes),
+        "pad": tuple(a.before for a in axes),
+    }
+    units = math.prod(y.shape[:4])
+    channels = {"channels": x.shape[4], "out_channels": y.shape[4], "biased": int(b is not None)}
+    return Launch(units, {**channels, **sizes, "lo": lo, "hi": hi}, cost=max(math.prod(w.shape), 1))
+
+
 CONV_3D = register(
     Operator(
         "CONV_3D",
@@ -56,6 +76,7 @@ CONV_3D = register(
         outputs=(Slot("y"),),
         shape=shape,
         reference={"float32": convolve},
+        kernels={"float32": Kernel("conv3d_f32", "pq_conv3d", params)},
         macs=lambda call: call["y"].size * math.prod(call["w"].shape[:4]),
         fuses=RELUS,
     )

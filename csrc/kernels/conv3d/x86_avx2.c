@@ -1,0 +1,11 @@
+#if defined(__x86_64__)
+#pragma GCC target("avx2")
+#include <stddef.h>
+
+#include "conv3d.h"
+#include "pq.h"
+#include "types.h"
+
+#define ISA x86_avx2
+#include "generic.h"
+#endif
