@@ -10,6 +10,8 @@ import numpy as np
 from pyquant.errors import PyQuantError
 from pyquant.ops.operator import Call, Kernel, Launch
 
+MOST_PLACES = 1 << 22  # elements of x and y that are numbered while compiling
+
 
 def take_kernels(kinds: Collection[str]) -> dict[str, Kernel]:
     """For operators whose first input is what moves; what the others say must be constant."""
@@ -21,7 +23,9 @@ def take_params(call: Call) -> Launch | None:
     x, y = call.node.inputs[0], call.node.outputs[0]
     others = [None if t is None else t.data for t in call.node.inputs[1:]]
     known = all(t is None or a is not None for t, a in zip(call.node.inputs[1:], others, strict=True))
-    if x is None or not known or x.dtype != y.dtype or x.dtype.bits % 8 or not x.size or not y.size:
+    if x is None or not known or x.dtype != y.dtype or x.dtype.bits % 8:
+        return None
+    if not x.size or not y.size or max(x.size, y.size) > MOST_PLACES:
         return None
     reference = call.operator.reference[call.operator.kind(call.node)]
     try:
