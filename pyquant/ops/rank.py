@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from pyquant.dtypes import INT32, INT64
 from pyquant.errors import ShapeError
 from pyquant.ops.axes import axis_of, whole
-from pyquant.ops.operator import Call, Operator, Reference, SameAs, Shape, Slot
+from pyquant.ops.kinds import typed_kernels
+from pyquant.ops.operator import Call, Launch, Operator, Reference, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 
 
@@ -30,6 +33,17 @@ def first_place(function: Callable[..., Any]) -> Reference:
         return np.asarray(function(x, axis=axis_of(call, axis, x.ndim))).astype(call["y"].dtype.numpy)
 
     return find
+
+
+def place_params(call: Call) -> Launch | None:
+    """One unit is all places of one index of the axes in front."""
+    x, y, axis = call["x"], call["y"], call.constant("axis")
+    if axis is None or not x.size or y.dtype not in (INT32, INT64):
+        return None
+    i = axis_of(call, axis, len(x.shape))
+    inner = math.prod(x.shape[i + 1 :])
+    params = {"size": x.shape[i], "inner": inner, "wide": int(y.dtype == INT64)}
+    return Launch(math.prod(x.shape[:i]), params, cost=x.shape[i] * inner)
 
 
 def top_shape(call: Call, x: Shape, k: Shape) -> list[Shape]:
@@ -80,9 +94,13 @@ ARG_MAX, ARG_MIN = (
             outputs=(PLACE,),
             shape=without_axis,
             reference=dict.fromkeys(NUMBERS, first_place(function)),
+            kernels=typed_kernels(f"{kernel}_place", "pq_place", place_params),
         )
     )
-    for name, options, function in (("ARG_MAX", "ArgMaxOptions", np.argmax), ("ARG_MIN", "ArgMinOptions", np.argmin))
+    for name, options, function, kernel in (
+        ("ARG_MAX", "ArgMaxOptions", np.argmax, "greatest"),
+        ("ARG_MIN", "ArgMinOptions", np.argmin, "least"),
+    )
 )
 
 TOPK_V2 = register(
