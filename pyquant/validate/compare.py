@@ -60,12 +60,12 @@ def validate(
     recorded = golden is not None and Path(golden).exists()
     if recorded and data is not None:
         raise DataError(f"{golden} holds its own inputs; data cannot be given with it")
-    if isinstance(against, str) and against in NUMERICS and not recorded:
+    if recorded:
+        peers = of_recording(model, Path(golden or ""))
+    elif isinstance(against, str) and against in NUMERICS:
         peers = of_numerics(model, against, threads, isa)
-    elif recorded or (not isinstance(against, Model) and str(against) in RUNTIMES):
-        peers = (
-            of_recording(model, Path(golden or "")) if recorded else of_runtime(model, str(against), resolver, threads)
-        )
+    elif isinstance(against, str) and against in RUNTIMES:
+        peers = of_runtime(model, against, resolver, threads)
     else:
         min_sqnr = min_sqnr or 0.0
         peers = of_model(model, against, threads=threads, isa=isa)
