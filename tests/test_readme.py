@@ -35,6 +35,13 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_the_demos_figures_are_todays(demo_folder: Path) -> None:
+    rows = re.findall(r"^(\w+) +(\d+) +\d+ +[\d.]+ % ", README.read_text(), re.MULTILINE)
+    assert len(rows) == 5
+    for name, size in rows:
+        assert (demo_folder / "pyquant-demo" / f"digits_{name}.tflite").stat().st_size == int(size), name
+
+
 def test_python_examples_run(demo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(demo_folder)
     names: dict[str, object] = {}
