@@ -16,6 +16,12 @@ static inline int32_t pq_rounding_shift(int32_t x, int32_t n) {
     return (x >> n) + ((x & mask) > (mask >> 1) + (x < 0));
 }
 
+/* x·2^n, saturating. */
+static inline int32_t pq_shift_left(int32_t x, int32_t n) {
+    const int64_t shifted = (int64_t)x * (1 << n);
+    return shifted > INT32_MAX ? INT32_MAX : shifted < INT32_MIN ? INT32_MIN : (int32_t)shifted;
+}
+
 /* x times (m, e), rounded twice; a left shift wraps. As m is never -2^31 the product cannot saturate,
  * and as only its low word is kept a logical shift serves, which vectorizes where an arithmetic one does not. */
 static inline int32_t pq_multiply(int32_t x, int32_t m, int32_t e) {

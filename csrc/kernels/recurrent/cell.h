@@ -7,11 +7,6 @@ enum { IN_W = 1, IN_R = 5, IN_P = 9, IN_B = 12, IN_PROJECTION = 16, IN_H = 18, I
 
 static inline int16_t saturated(int64_t x) { return (int16_t)(x < INT16_MIN ? INT16_MIN : x > INT16_MAX ? INT16_MAX : x); }
 
-static inline int32_t shift_left(int32_t x, int32_t n) {
-    const int64_t shifted = (int64_t)x * (1 << n);
-    return shifted > INT32_MAX ? INT32_MAX : shifted < INT32_MIN ? INT32_MIN : (int32_t)shifted;
-}
-
 typedef struct {
     int32_t multiplier, exponent;
 } root;
@@ -25,8 +20,8 @@ static root inverse_square_root(int32_t v) {
     const int32_t half = pq_rounding_shift((v << 2 * spare) >> 1, 1);
     int32_t x = 1 << 28;
     for (int step = 0; step < 5; step++) {
-        const int32_t cube = shift_left(pq_sdhm(pq_sdhm(x, x), x), 6);
-        x = shift_left(pq_sdhm(3 << 27, x) - pq_sdhm(half, cube), 3);
+        const int32_t cube = pq_shift_left(pq_sdhm(pq_sdhm(x, x), x), 6);
+        x = pq_shift_left(pq_sdhm(3 << 27, x) - pq_sdhm(half, cube), 3);
     }
     x = pq_sdhm(x, 1518500250); /* the root of 1/2 */
     shift -= spare;

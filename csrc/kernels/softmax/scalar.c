@@ -50,18 +50,12 @@ void l2_normalization_f32_scalar(const pq_step *step, int32_t begin, int32_t end
 
 static inline int32_t leading_zeros(int32_t x) { return __builtin_clz((uint32_t)x); }
 
-/* x·2^n, saturating. */
-static inline int32_t shift_left(int32_t x, int32_t n) {
-    const int64_t shifted = (int64_t)x * (1 << n);
-    return shifted > INT32_MAX ? INT32_MAX : shifted < INT32_MIN ? INT32_MIN : (int32_t)shifted;
-}
-
 /* 1 / (1 + a) for 0 <= a <= 1, both in units of 2^-31: three steps of Newton's method, in units of 2^-29. */
 static int32_t one_over_one_plus(int32_t a) {
     const int32_t half = (int32_t)(((int64_t)a + INT32_MAX + 1) >> 1);
     int32_t x = 1515870810 + pq_sdhm(half, -1010580540);
-    for (int step = 0; step < 3; step++) x += shift_left(pq_sdhm(x, (1 << 29) - pq_sdhm(half, x)), 2);
-    return shift_left(x, 1);
+    for (int step = 0; step < 3; step++) x += pq_shift_left(pq_sdhm(x, (1 << 29) - pq_sdhm(half, x)), 2);
+    return pq_shift_left(x, 1);
 }
 
 #define SOFTMAX(type, code)                                                                             \
