@@ -121,7 +121,7 @@ def conv_params(call: Call) -> Launch | None:
     constants, groups = kernel_constants(call, conv_rescaling, conv_dynamic), x[3] // w[3]
     if constants is None:
         return None
-    return conv_launch(constants, x, w, y, *_axes(call, x, w), groups=groups)
+    return conv_launch(constants | {"fused": int(call.fused)}, x, w, y, *_axes(call, x, w), groups=groups)
 
 
 def conv_launch(

@@ -129,6 +129,7 @@ def params(call: Call) -> Launch | None:
     if constants is None:
         return None
     rows, pixel = call["x"].size // w[1], Axis(size=1, taps=1, stride=1, dilation=1, before=0, out=1)
+    constants["fused"] = int(call.fused)
     return conv_launch(constants, (rows, 1, 1, w[1]), (w[0], 1, 1, w[1]), (rows, 1, 1, w[0]), pixel, pixel)
 
 

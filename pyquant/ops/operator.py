@@ -88,12 +88,13 @@ NUMERICS = ("tflite", "litert", "single-rounding", "edgetpu")
 class Call:
     """A node as its operator sees it: slots by name, options with defaults.
 
-    numerics: one of NUMERICS.
+    numerics: one of NUMERICS. fused: C kernels may sum products of floats with one rounding for a product and its sum.
     """
 
     operator: Operator
     node: Node
     numerics: str = "tflite"
+    fused: bool = False
 
     def __getitem__(self, slot: str) -> Tensor:
         """The tensor in a slot. Raises GraphError where the node has none."""

@@ -35,7 +35,7 @@ CHUNKS_PER_THREAD = 4  # so that a thread that comes late finds less to do
 class Chooser:
     """The choice's circumstances. isas: the instruction sets allowed, best first; meter: counts what steps take.
 
-    references: no kernel is chosen.
+    references: no kernel is chosen. fused: as in Call.
     """
 
     isas: tuple[str, ...]
@@ -43,6 +43,7 @@ class Chooser:
     threads: int
     meter: Meter
     references: bool = False
+    fused: bool = False
 
     @staticmethod
     def of(
@@ -98,7 +99,7 @@ class Chooser:
 
         Raises RangeError, before it allocates, where the step needs more than the limits allow.
         """
-        call = checked(node, self.numerics)
+        call = replace(checked(node, self.numerics), fused=self.fused)
         self.meter.borrow(arena_share(node), node.label)
         if node.outputs and all(t.size == 0 for t in node.outputs):
             return Step(node.op, "nothing", (), tuple(node.outputs), node)
@@ -110,7 +111,7 @@ class Chooser:
 
     def kernel(self, node: Node) -> str:
         """What the step of a node says runs it, found without laying out its constants. Raises as `step` does."""
-        call = checked(node, self.numerics)
+        call = replace(checked(node, self.numerics), fused=self.fused)
         self.meter.borrow(arena_share(node), node.label)
         chosen = None if call.operator.view else self._chosen(call)
         row = None if chosen is None else self._row(chosen[0].name)

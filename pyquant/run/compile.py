@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from pyquant.graph import Model, Subgraph, Tensor
+from pyquant.ops import find
 from pyquant.run.choose import Chooser
 from pyquant.run.feeds import subgraph_of
 from pyquant.run.limits import Limits
@@ -36,5 +38,13 @@ def compile(
     GraphError or RangeError for a model that does not hold together; RangeError for one that goes past the limits.
     """
     graph = subgraph_of(model, subgraph)
-    chooser = Chooser.of(isa, numerics, threads, limits or Limits.of(graph))
+    chooser = replace(Chooser.of(isa, numerics, threads, limits or Limits.of(graph)), fused=not _has_codes(model))
     return planned(model, graph, chooser, keep, observers, shapes or {})
+
+
+def _has_codes(model: Model) -> bool:
+    """Whether a node makes codes of real numbers, or turns some into codes for itself: the least change may alter one."""
+    nodes = [node for graph in model.subgraphs for node in graph.nodes]
+    operators = [(find(node.op), node) for node in nodes]
+    hybrid = any(operator is not None and operator.kind(node) == "hybrid" for operator, node in operators)
+    return hybrid or any(t.is_quantized for node in nodes for t in node.outputs)

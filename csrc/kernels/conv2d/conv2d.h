@@ -2,7 +2,8 @@
  * with iy = oy·stride_height - pad_top + ky·dilation_height, ix alike; taps outside the image are left out.
  * Types: s8, u8, s16 (int16 x with int8 w), f32, f32s8 (hybrid). Also fully connected layers: one pixel per row, a filter
  * of 1 x 1.
- * The sum runs over ky, kx, c in this order, which for f32 is what its bits depend on.
+ * The sum runs over ky, kx, c in this order, which for f32 is what its bits depend on; where `fused`, a kernel may round a
+ * product and its sum at once.
  *
  * finish, integers: clamp(scaled(sum) + output_zero, lo, hi). scaled is pq_multiply, for `wide` sums pq_multiply64; `once`
  * rounds once instead of twice. Where `real` is not NULL, sum · real rounded half away from zero; where `device` is not,
@@ -34,7 +35,7 @@ typedef struct {
     int32_t pad_top, pad_left;
     int32_t input_zero, weight_zero, output_zero;
     int32_t wide, once, lo, hi;
-    int32_t asymmetric, litert, stepwise;
+    int32_t asymmetric, litert, stepwise, fused;
     float float_lo, float_hi;
 } pq_conv2d;
 #endif

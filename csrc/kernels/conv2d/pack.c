@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "layout.h"
@@ -12,3 +13,19 @@
 #include "pack.h"
 #define TYPE f32s8
 #include "pack.h"
+
+static int64_t bias_at_s8(const pq_conv2d *p, int32_t o) { return ((const int32_t *)p->bias)[o]; }
+static int64_t bias_at_u8(const pq_conv2d *p, int32_t o) { return ((const int32_t *)p->bias)[o]; }
+static int64_t bias_at_s16(const pq_conv2d *p, int32_t o) { return ((const int64_t *)p->bias)[o]; }
+static int64_t bias_at_f32s8(const pq_conv2d *p, int32_t o) { return (void)p, (void)o, 0; }
+
+#define TYPE s8
+#include "pack_panel.h"
+#define TYPE u8
+#include "pack_panel.h"
+#define TYPE s16
+#include "pack_panel.h"
+#define TYPE f32
+#include "pack_panel.h"
+#define TYPE f32s8
+#include "pack_panel.h"

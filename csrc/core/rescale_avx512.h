@@ -1,0 +1,42 @@
+/* pq_rescale with the vectors of AVX-512. To be included where that set is on. */
+#ifndef PQ_RESCALE_AVX512_H
+#define PQ_RESCALE_AVX512_H
+#include <immintrin.h>
+
+#include "rescale.h"
+
+#define PQ_INLINE static inline __attribute__((always_inline))
+
+PQ_INLINE __m512i pq_odd_lanes(__m512i x) { return _mm512_srli_epi64(x, 32); }
+
+/* A pq_rescale in registers. */
+typedef struct {
+    __m512i multiplier[2], rounding[2], half, shift, wide_shift[2], left;
+} pq_rescale_vectors;
+
+PQ_INLINE pq_rescale_vectors pq_rescale_load(const pq_rescale *r, bool wide, bool left) {
+    pq_rescale_vectors v;
+    v.multiplier[0] = _mm512_loadu_si512(r->multiplier);
+    v.multiplier[1] = pq_odd_lanes(v.multiplier[0]);
+    v.rounding[0] = _mm512_loadu_si512(r->rounding[0]);
+    v.rounding[1] = _mm512_loadu_si512(r->rounding[1]);
+    v.half = v.wide_shift[0] = _mm512_loadu_si512(wide ? (const void *)r->wide_shift[0] : r->half);
+    v.shift = v.wide_shift[1] = _mm512_loadu_si512(wide ? (const void *)r->wide_shift[1] : r->shift);
+    v.left = left ? _mm512_loadu_si512(r->left) : _mm512_setzero_si512();
+    return v;
+}
+
+/* 16 sums -> 16 scaled sums. left: whether a lane has a left shift. */
+PQ_INLINE __m512i pq_rescaled(__m512i sums, pq_rescale_vectors v, bool wide, bool left) {
+    if (left) sums = _mm512_sllv_epi32(sums, v.left);
+    const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(sums, v.multiplier[0]), v.rounding[0]);
+    const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(pq_odd_lanes(sums), v.multiplier[1]), v.rounding[1]);
+    if (wide) {
+        const __m512i low = _mm512_srav_epi64(even, v.wide_shift[0]), high = _mm512_srav_epi64(odd, v.wide_shift[1]);
+        return _mm512_mask_blend_epi32(0xAAAA, low, _mm512_slli_epi64(high, 32));
+    }
+    const __m512i once = _mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(even, 31), _mm512_slli_epi64(odd, 1));
+    const __mmask16 negative = _mm512_cmplt_epi32_mask(once, v.half);
+    return _mm512_srav_epi32(_mm512_mask_sub_epi32(once, negative, once, _mm512_set1_epi32(1)), v.shift);
+}
+#endif

@@ -1,0 +1,52 @@
+/* Packs conv2d's weights of one TYPE as panel.h says. */
+#include "types.h"
+#include "panel.h"
+
+size_t NAME(conv2d_pack_panel)(const void *params, void *packed) {
+    const pq_conv2d *p = params;
+    if (!NAME(by_panels)(p)) return NAME(conv2d_pack)(params, packed);
+    const int32_t terms = term_count(p), padded = rounded_up(terms, LANE), channels = group_channels(p);
+    const size_t rescales = INTEGER ? (size_t)p->groups * (size_t)group_rescales(p) : 0;
+    const size_t factors = (size_t)p->groups * (size_t)group_blocks(p) * BLOCK * (size_t)padded;
+    const size_t size = sizeof(pq_panel_head) + rescales * sizeof(pq_rescale) + factors * sizeof(FACTOR);
+    if (packed == NULL) return size;
+    memset(packed, 0, size);
+    pq_panel_head *head = packed;
+    pq_rescale *rescale = (pq_rescale *)(head + 1);
+    FACTOR *factor = (FACTOR *)(rescale + rescales);
+    const int32_t flip = sizeof(WEIGHT) == 1 && (WEIGHT)-1 > 0 ? 128 : 0;
+    for (int32_t o = 0; o < p->out_channels; o++) {
+        const int32_t group = o / channels, channel = o % channels;
+        FACTOR *block = factor + (size_t)(group * group_blocks(p) + channel / BLOCK) * BLOCK * (size_t)padded;
+        const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;
+        for (int32_t k = 0; k < terms; k++)
+            block[(k / LANE * BLOCK + channel % BLOCK) * LANE + k % LANE] = (FACTOR)(weights[k] - flip);
+    }
+#if INTEGER
+    const int32_t offset = sizeof(CODE) == 1 && (CODE)-1 < 0 ? 128 + p->input_zero : p->input_zero;
+    const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
+    head->exact = !HYBRID && p->device == NULL && p->real == NULL && !(p->once && !p->wide);
+    head->narrow = 1;
+    for (int32_t o = 0; o < p->out_channels && !HYBRID; o++) {
+        const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;
+        const int64_t bias = p->bias == NULL ? 0 : NAME(bias_at)(p, o);
+        int64_t most = 0;
+        for (int32_t k = 0; k < terms; k++) most += largest * abs(weights[k] - p->weight_zero);
+        head->narrow = head->narrow && most < INT64_C(1) << 31;
+        head->exact = head->exact && bias > INT32_MIN && bias <= INT32_MAX &&
+                      pq_rescale_holds(most + llabs(bias), p->multiplier[o], p->exponent[o], p->wide);
+        head->left = head->left || (p->exponent[o] > 0 && !p->wide);
+    }
+    for (int32_t o = 0; o < p->out_channels; o++) {
+        pq_rescale *r = &rescale[o / channels * group_rescales(p) + o % channels / BLOCK];
+        const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;
+        uint32_t sum = 0;
+        for (int32_t k = 0; k < terms; k++) sum += (uint32_t)(weights[k] - p->weight_zero);
+        const int64_t bias = head->exact && p->bias != NULL ? NAME(bias_at)(p, o) : 0;
+        r->start[o % channels % BLOCK] = (int32_t)(HYBRID ? sum : (uint32_t)bias - (uint32_t)offset * sum);
+        if (!HYBRID) pq_rescale_set(r, o % channels % BLOCK, p->multiplier[o], p->exponent[o], p->wide);
+    }
+#endif
+    return size;
+}
+#undef TYPE

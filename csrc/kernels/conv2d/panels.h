@@ -1,0 +1,254 @@
+/* The loops of conv2d over panels for one TYPE, around the tiles of the including file. To be included after the plain loops
+ * of generic.h. */
+#include "types.h"
+#include "panel.h"
+
+#define TILES_OF PQ_JOIN(PQ_JOIN(TILES, TYPE), tiles)
+#define WIDE_TILE PQ_JOIN(PQ_JOIN(TILES, TYPE), 1x8)
+
+/* Zero terms. */
+PQ_INLINE void NAME(fill)(int32_t n, CELL zero, CELL *cells) {
+    for (int32_t i = 0; i < n; i++) cells[i] = zero;
+}
+
+/* Make the cells of one filter row of an output pixel, whose image has its row at x; it starts at column `left`. */
+PQ_INLINE void NAME(gather_row)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32_t left, bool inside, CELL zero, CELL *cells) {
+    const int32_t depth = p->channels / p->groups, width = p->filter_width;
+    if (!inside) {
+        NAME(fill)(depth * width, zero, cells);
+    } else if (p->groups == 1 && p->dilation_width == 1) { /* its taps in the image are one piece of memory */
+        const int32_t from = left < 0 ? (-left < width ? -left : width) : 0;
+        const int32_t end = p->width - left < width ? (p->width - left > from ? p->width - left : from) : width;
+        if (from > 0) NAME(fill)(from * depth, zero, cells);
+        NAME(cells)(x + (ptrdiff_t)(left + from) * depth, (size_t)((end - from) * depth), origin, cells + from * depth);
+        if (end < width) NAME(fill)((width - end) * depth, zero, cells + end * depth);
+    } else {
+        for (int32_t kx = 0; kx < width; kx++, cells += depth) {
+            const int32_t ix = left + kx * p->dilation_width;
+            if (ix < 0 || ix >= p->width) NAME(fill)(depth, zero, cells);
+            else NAME(cells)(x + (size_t)ix * (size_t)p->channels, (size_t)depth, origin, cells);
+        }
+    }
+}
+
+/* Make the cells of output pixels, all their terms, rows `stride` apart. */
+static void NAME(gather_panel)(const pq_conv2d *p, const CODE *x, const ORIGIN *origins, int32_t pixel, int32_t pixels, int32_t group,
+                         CELL *cells, int32_t stride) {
+    const int32_t depth = p->channels / p->groups, row = depth * p->filter_width, terms = row * p->filter_height;
+    const size_t row_size = (size_t)p->width * (size_t)p->channels;
+    int32_t image = pixel / (p->out_height * p->out_width);
+    int32_t oy = pixel / p->out_width % p->out_height, ox = pixel % p->out_width;
+    for (int32_t i = 0; i < pixels; i++, cells += stride) {
+        const int32_t top = oy * p->stride_height - p->pad_top, left = ox * p->stride_width - p->pad_left;
+        const CODE *from = x + (size_t)image * (size_t)p->height * row_size + group * depth;
+        const CELL zero = (CELL)NAME(offset)(p, origins[i]);
+        for (int32_t ky = 0; ky < p->filter_height; ky++) {
+            const int32_t iy = top + ky * p->dilation_height;
+            NAME(gather_row)(p, from + iy * (ptrdiff_t)row_size, origins[i], left, iy >= 0 && iy < p->height, zero, cells + ky * row);
+        }
+        for (int32_t k = terms; k < stride; k++) cells[k] = 0;
+        if (++ox == p->out_width) ox = 0, oy++;
+        if (oy == p->out_height) oy = 0, image++;
+    }
+}
+
+/* Some pixels' cells with the piece of the output channels [channel, channel + channels) that they are to make. */
+typedef struct {
+    const pq_conv2d *p;
+    const char *cells;
+    size_t stride; /* bytes of a row of cells */
+    const FACTOR *factors;
+    const pq_rescale *rescale;
+    const ORIGIN *origins;
+    int32_t rows, channel, channels;
+} NAME(panel);
+
+/* Sums over the lanes [from, to) of the blocks [first, first + blocks), 64 bytes each: [row][block]. */
+static void NAME(multiply)(const NAME(panel) *panel, int32_t from, int32_t to, int32_t first, int32_t blocks, void *sums) {
+    const size_t block = (size_t)rounded_up(term_count(panel->p), LANE) * BLOCK * sizeof(FACTOR);
+    const char *factors = (const char *)panel->factors + (size_t)first * block + (size_t)from * 64;
+#if INTEGER
+    const tile run = blocks == WIDE_BLOCKS ? WIDE_TILE : TILES_OF[blocks - 1][panel->rows - 1];
+#else
+    const tile wide = panel->p->fused ? fused_f32_1x8 : f32_1x8;
+    const tile run = blocks == WIDE_BLOCKS ? wide : (panel->p->fused ? fused_f32_tiles : f32_tiles)[blocks - 1][panel->rows - 1];
+#endif
+    run(panel->cells + (size_t)from * 4, panel->stride, factors, block, to - from, sums);
+}
+
+static inline int32_t NAME(blocks_together)(const NAME(panel) *panel, int32_t first) {
+    const int32_t blocks = rounded_up(panel->channels, BLOCK) / BLOCK - first;
+    return panel->rows == 1 && blocks >= WIDE_BLOCKS ? WIDE_BLOCKS : blocks > 1 ? 2 : 1;
+}
+
+#if INTEGER
+/* What each row's sums lack, as unsigned bytes of weights had their top bit flipped. */
+static void NAME(sum_rows)(const NAME(panel) *panel, int32_t *lacking) {
+    const int32_t zero = panel->p->weight_zero - (sizeof(WEIGHT) == 1 && (WEIGHT)-1 > 0 ? 128 : 0);
+    for (int32_t i = 0; i < panel->rows; i++)
+        lacking[i] = zero == 0 ? 0 : zero * sum_of_bytes((const uint8_t *)panel->cells + (size_t)i * panel->stride, panel->stride);
+}
+
+#endif
+#if INTEGER && !HYBRID
+/* Scale the sums of two blocks, `stride` vectors from row to row, and store the codes of n channels of each row. */
+PQ_INLINE void NAME(store_pair)(const NAME(panel) *panel, const pq_rescale *r, const __m512i *sums, int32_t stride, bool wide,
+                                bool left, const int32_t *lacking, int32_t n, CODE *y) {
+    const pq_conv2d *p = panel->p;
+    const pq_rescale_vectors a = pq_rescale_load(&r[0], wide, left), b = pq_rescale_load(&r[1], wide, left);
+    const __m512i start_a = _mm512_loadu_si512(r[0].start), start_b = _mm512_loadu_si512(r[1].start);
+    const code_limits limits = limits_of(p->output_zero, p->lo, p->hi);
+    const int32_t rows = panel->rows, out_channels = p->out_channels;
+    for (int32_t i = 0; i < rows; i++, sums += stride, y += out_channels) {
+        const __m512i lack = _mm512_set1_epi32(lacking[i]);
+        const __m512i first = pq_rescaled(_mm512_add_epi32(_mm512_sub_epi32(sums[0], lack), start_a), a, wide, left);
+        const __m512i second = pq_rescaled(_mm512_add_epi32(_mm512_sub_epi32(sums[1], lack), start_b), b, wide, left);
+        store_codes(first, second, limits, n, sizeof(CODE) == 2, y);
+    }
+}
+
+/* As store_pair, for the scaling that a layer has. */
+static void NAME(store)(const NAME(panel) *panel, int32_t first, const __m512i *sums, int32_t stride, const int32_t *lacking, CODE *y) {
+    const pq_conv2d *p = panel->p;
+    const pq_rescale *r = panel->rescale + first;
+    const int32_t n = panel->channels - first * BLOCK;
+    const bool wide = sizeof(CODE) == 2;
+    if (wide && p->wide) NAME(store_pair)(panel, r, sums, stride, wide, false, lacking, n, y);
+    else if (((const pq_panel_head *)p->packed)->left) NAME(store_pair)(panel, r, sums, stride, false, true, lacking, n, y);
+    else NAME(store_pair)(panel, r, sums, stride, false, false, lacking, n, y);
+}
+#else
+/* Make real numbers of the sums of two blocks, `stride` vectors from row to row, and store those of each row. */
+static void NAME(store)(const NAME(panel) *panel, int32_t first, const void *sums, int32_t stride, const int32_t *lacking, CODE *y) {
+    const pq_conv2d *p = panel->p;
+    const __m512 lo = _mm512_set1_ps(p->float_lo), hi = _mm512_set1_ps(p->float_hi);
+    (void)lacking;
+    for (int32_t b = 0; b < 2 && (first + b) * BLOCK < panel->channels; b++, sums = (const char *)sums + 64, y += BLOCK) {
+        const int32_t channel = panel->channel + (first + b) * BLOCK, left = panel->channels - (first + b) * BLOCK;
+        const __mmask16 mask = left >= BLOCK ? 0xFFFF : (__mmask16)((1 << left) - 1);
+        const __m512 bias = p->bias == NULL ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, (const float *)p->bias + channel);
+        const char *from = sums;
+        CODE *to = y;
+#if HYBRID
+        const __m512i starts = _mm512_loadu_si512(panel->rescale[first + b].start);
+        const __m512 scales = _mm512_maskz_loadu_ps(mask, p->weight_scales + channel);
+#endif
+        for (int32_t i = 0; i < panel->rows; i++, from += 64 * stride, to += p->out_channels) {
+#if HYBRID
+            const __m512i offset = _mm512_set1_epi32(NAME(offset)(p, panel->origins[i]));
+            const __m512i whole = _mm512_sub_epi32(_mm512_loadu_si512(from), _mm512_mullo_epi32(offset, starts));
+            const __m512 sum = _mm512_cvtepi32_ps(whole), scale = _mm512_set1_ps(panel->origins[i].scale);
+            const __m512 real = p->stepwise ? _mm512_mul_ps(_mm512_mul_ps(sum, scales), scale) : _mm512_mul_ps(sum, _mm512_mul_ps(scales, scale));
+#else
+            const __m512 real = _mm512_loadu_ps(from);
+#endif
+            const __m512 above = _mm512_max_ps(lo, p->bias == NULL ? real : _mm512_add_ps(real, bias)); /* a NaN stays one */
+            _mm512_mask_storeu_ps(to, mask, _mm512_min_ps(hi, above));
+        }
+    }
+}
+#endif
+
+/* All of a panel, where vectors can finish its sums. */
+static void NAME(vector_panel)(const NAME(panel) *panel, int32_t lanes, CODE *y) {
+    __m512i sums[ROWS * 2 + 1];
+    int32_t lacking[ROWS];
+#if INTEGER
+    NAME(sum_rows)(panel, lacking);
+#endif
+    sums[1] = _mm512_setzero_si512(); /* read, and not stored, where there is one block only */
+    for (int32_t b = 0, together; b * BLOCK < panel->channels; b += together) {
+        together = NAME(blocks_together)(panel, b);
+        NAME(multiply)(panel, 0, lanes, b, together, sums);
+        for (int32_t pair = b; pair < b + together; pair += 2)
+            NAME(store)(panel, pair, sums + (pair - b), together, lacking, y + pair * BLOCK);
+    }
+}
+
+#if INTEGER && !HYBRID
+/* All of a panel, its sums put together first; of int16 by pieces that 32 bits hold. */
+static void NAME(plain_panel)(const NAME(panel) *panel, int32_t lanes, CODE *y) {
+    const pq_conv2d *p = panel->p;
+    const pq_panel_head *head = p->packed;
+    const int32_t most = sizeof(CODE) == 2 && !head->narrow ? 504 / LANE : lanes; /* 504 · 2^22 < 2^31 */
+    __m512i sums[ROWS * 2];
+    SUM total[ROWS * PIECE];
+    int32_t lacking[ROWS];
+    NAME(sum_rows)(panel, lacking);
+    for (int32_t i = 0; i < panel->rows; i++)
+        for (int32_t c = 0; c < panel->channels; c++)
+            total[i * PIECE + c] = (SUM)(panel->rescale[c / BLOCK].start[c % BLOCK] - lacking[i]);
+    for (int32_t k = 0; k < lanes; k += most) {
+        for (int32_t b = 0, together; b * BLOCK < panel->channels; b += together) {
+            together = NAME(blocks_together)(panel, b);
+            NAME(multiply)(panel, k, lanes - k < most ? lanes : k + most, b, together, sums);
+            const int32_t left = panel->channels - b * BLOCK, n = together * BLOCK < left ? together * BLOCK : left;
+            for (int32_t i = 0; i < panel->rows; i++) {
+                SUM *restrict to = total + i * PIECE + b * BLOCK;
+                const int32_t *restrict from = (const int32_t *)sums + i * together * BLOCK;
+                for (int32_t c = 0; c < n; c++) to[c] += (SUM)from[c];
+            }
+        }
+    }
+    for (int32_t i = 0; i < panel->rows; i++, y += p->out_channels)
+        NAME(finish)(p, panel->origins[i], panel->channel, panel->channels, total + i * PIECE, y);
+}
+#endif
+
+/* One piece of the output channels for `rows` pixels from `pixel` on. */
+static void NAME(make_panel)(const pq_conv2d *p, const CODE *x, CODE *y, const ORIGIN *origins, int32_t piece, int32_t pixel, int32_t rows) {
+    const int32_t in_group = group_channels(p), group = piece / pieces_of_group(p), first = piece % pieces_of_group(p) * PIECE;
+    const int32_t terms = term_count(p), stride = rounded_up(terms, LANE);
+    const pq_rescale *rescale = (const pq_rescale *)((const pq_panel_head *)p->packed + 1);
+    const FACTOR *factors = (const FACTOR *)(rescale + (INTEGER ? p->groups * group_rescales(p) : 0));
+    CELL cells[SCRATCH / sizeof(CELL) + 64];
+    NAME(panel) panel = {
+        .p = p,
+        .cells = (const char *)cells,
+        .stride = (size_t)stride * sizeof(CELL),
+        .factors = factors + (size_t)(group * group_blocks(p) + first / BLOCK) * BLOCK * (size_t)stride,
+        .rescale = rescale + group * group_rescales(p) + first / BLOCK,
+        .origins = origins,
+        .rows = rows,
+        .channel = group * in_group + first,
+        .channels = in_group - first < PIECE ? in_group - first : PIECE,
+    };
+    const CODE *from = x + (size_t)pixel * (size_t)p->channels;
+    if (NAME(direct)(p)) panel.cells = (const char *)from;
+    else if (pointwise(p) && stride == terms && (!HYBRID || p->batch == 1)) NAME(cells)(from, (size_t)(rows * terms), origins[0], cells);
+    else NAME(gather_panel)(p, x, origins, pixel, rows, group, cells, stride);
+    y += (size_t)pixel * (size_t)p->out_channels + (size_t)panel.channel;
+#if INTEGER && !HYBRID
+    if (!((const pq_panel_head *)p->packed)->exact) {
+        NAME(plain_panel)(&panel, stride / LANE, y);
+        return;
+    }
+#endif
+    NAME(vector_panel)(&panel, stride / LANE, y);
+}
+
+void FULL_NAME(conv2d)(const pq_step *step, int32_t begin, int32_t end) {
+    const pq_conv2d *p = step->params;
+    if (!NAME(by_panels)(p)) {
+        PQ_JOIN(FULL_NAME(conv2d), plain)(step, begin, end);
+        return;
+    }
+    const int32_t in_image = p->out_height * p->out_width, pixels = p->batch * in_image;
+    const int32_t most = SCRATCH / (rounded_up(term_count(p), LANE) * (int32_t)sizeof(CELL));
+    const int32_t most_rows = NAME(direct)(p) || most > ROWS ? ROWS : most;
+    int32_t known = begin % pixels / in_image;
+    ORIGIN origin = NAME(origin)(p, step->in[0], known), origins[ROWS];
+    for (int32_t unit = begin, n; unit < end; unit += n) {
+        const int32_t pixel = unit % pixels, left = end - unit < pixels - pixel ? end - unit : pixels - pixel;
+        const int32_t panels = rounded_up(left, most_rows) / most_rows;
+        n = rounded_up(left, panels) / panels; /* panels of about as many rows each */
+        for (int32_t i = 0; i < n; i++) {
+            if ((pixel + i) / in_image != known) origin = NAME(origin)(p, step->in[0], known = (pixel + i) / in_image);
+            origins[i] = origin;
+        }
+        NAME(make_panel)(p, step->in[0], step->out[0], origins, unit / pixels, pixel, n);
+    }
+}
+#undef TILES_OF
+#undef WIDE_TILE
+#undef TYPE

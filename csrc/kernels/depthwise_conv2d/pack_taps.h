@@ -1,0 +1,57 @@
+/* Packs depthwise_conv2d's weights of one TYPE as taps.h says. */
+#include "types.h"
+#include "taps.h"
+
+size_t NAME(depthwise_conv2d_pack_taps)(const void *params, void *packed) {
+    const pq_depthwise_conv2d *p = params;
+    if (!by_vectors(p)) return NAME(depthwise_conv2d_pack)(params, packed);
+    const int32_t taps = p->filter_height * p->filter_width, groups = (taps + LANE - 1) / LANE;
+    const size_t block_size = NAME(start_size) + (size_t)groups * (size_t)LANE * 64;
+    size_t size = sizeof(pq_taps_head);
+    for (int32_t c = 0; c < p->channels; c += block_width(p->channels - c, CELLS)) size += block_size;
+    if (packed == NULL) return size;
+    memset(packed, 0, size);
+    pq_taps_head *head = packed;
+    const WEIGHT *weights = p->weights;
+    const int32_t flip = sizeof(WEIGHT) == 1 && (WEIGHT)-1 > 0 ? 128 : 0;
+    for (int32_t i = 0; i < CELLS; i++) ((CODE *)head->zero)[i] = (CODE)p->input_zero;
+#if INTEGER
+    const int32_t offset = sizeof(CODE) == 1 && (CODE)-1 < 0 ? 128 + p->input_zero : p->input_zero;
+    const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
+    head->exact = p->device == NULL && p->real == NULL && !(p->once && !p->wide);
+    for (int32_t c = 0; c < p->channels; c++) {
+        const int64_t bias = p->bias == NULL ? 0 : NAME(bias_at)(p, c);
+        int64_t most = 0;
+        for (int32_t t = 0; t < taps; t++) most += largest * abs(weights[t * p->channels + c] - p->weight_zero);
+        head->exact = head->exact && bias > INT32_MIN && bias <= INT32_MAX &&
+                      pq_rescale_holds(most + llabs(bias), p->multiplier[c], p->exponent[c], p->wide);
+        head->left = head->left || (p->exponent[c] > 0 && !p->wide);
+    }
+#endif
+    char *block = (char *)(head + 1);
+    for (int32_t first = 0, width; first < p->channels; first += width, block += block_size) {
+        width = block_width(p->channels - first, CELLS);
+        for (int32_t cell = 0; cell < CELLS; cell++) {
+            const int32_t c = first + cell % width;
+            if (c >= p->channels) continue;
+            const int32_t acc = tap_acc(cell, LANE), lane = tap_lane(cell, LANE);
+            FACTOR *factors = (FACTOR *)(block + NAME(start_size));
+            for (int32_t t = 0; t < taps; t++)
+                factors[((t / LANE * LANE + acc) * 16 + lane) * LANE + t % LANE] = (FACTOR)(weights[t * p->channels + c] - flip);
+#if INTEGER
+            pq_rescale *r = (pq_rescale *)block + acc;
+            int32_t sum = 0;
+            for (int32_t t = 0; t < taps; t++) sum += weights[t * p->channels + c] - p->weight_zero;
+            const int64_t bias = head->exact && p->bias != NULL ? NAME(bias_at)(p, c) : 0;
+            /* the zero point of weights also meets the zeros that fill up the last taps */
+            const int32_t filled = (groups * LANE - taps) * (p->weight_zero - flip) * offset;
+            r->start[lane] = (int32_t)((uint32_t)bias - (uint32_t)(offset * sum) + (uint32_t)filled);
+            pq_rescale_set(r, lane, p->multiplier[c], p->exponent[c], p->wide);
+#else
+            ((float *)block)[lane] = p->bias == NULL ? 0 : ((const float *)p->bias)[c];
+#endif
+        }
+    }
+    return size;
+}
+#undef TYPE

@@ -1,0 +1,58 @@
+/* How the kernels with dot products hold depthwise weights: define TYPE, include types.h and this file, each time.
+ * CELL and LANE are as in ../conv2d/panel.h: a lane of 4 bytes holds LANE taps of one channel. */
+#undef CELL
+#undef FACTOR
+#undef LANE
+#undef CELLS
+#define CELL PQ_JOIN(PQ_TAP_CELL, TYPE)
+#define FACTOR PQ_JOIN(PQ_TAP_FACTOR, TYPE)
+#define LANE ((int32_t)(4 / sizeof(CELL)))
+#define CELLS ((int32_t)(64 / sizeof(CELL))) /* of a vector */
+
+#ifndef PQ_DEPTHWISE_CONV2D_TAPS_H
+#define PQ_DEPTHWISE_CONV2D_TAPS_H
+#include <stdbool.h>
+
+#include "depthwise_conv2d.h"
+#include "rescale.h"
+
+#define PQ_TAP_CELL_s8 uint8_t
+#define PQ_TAP_FACTOR_s8 int8_t
+#define PQ_TAP_CELL_u8 uint8_t
+#define PQ_TAP_FACTOR_u8 int8_t
+#define PQ_TAP_CELL_s16 int16_t
+#define PQ_TAP_FACTOR_s16 int16_t
+#define PQ_TAP_CELL_f32 float
+#define PQ_TAP_FACTOR_f32 float
+
+#define start_size_s8 (4 * sizeof(pq_rescale))
+#define start_size_u8 (4 * sizeof(pq_rescale))
+#define start_size_s16 (2 * sizeof(pq_rescale))
+#define start_size_f32 ((size_t)64)
+
+enum { MOST_TAPS = 256 };
+
+/* Whether vectors of channels serve: else the weights are packed as for the plain loops, which then do the work. */
+static inline bool by_vectors(const pq_depthwise_conv2d *p) {
+    return p->channels == p->out_channels && p->filter_height * p->filter_width <= MOST_TAPS;
+}
+
+/* Packed: this head; then for each block of channels what its LANE sums start from and are scaled by (a pq_rescale each,
+ * for f32 a vector of biases), and its factors, [taps / LANE][sum][16][LANE], weights of unsigned bytes with their top bit
+ * flipped. A block is a vector of channels, or half or a quarter of one, so that it holds as many pixels.
+ * exact, left: as in conv2d/panel.h. */
+typedef struct {
+    int32_t exact;
+    int32_t left;
+    int32_t unused[14];
+    unsigned char zero[64]; /* a vector of what stands for zero */
+} pq_taps_head;
+
+static inline int32_t block_width(int32_t channels_left, int32_t cells) {
+    return channels_left > cells / 2 ? cells : channels_left > cells / 4 ? cells / 2 : cells / 4;
+}
+
+/* Interleaving taps within each 16 bytes brings a cell into one of LANE sums, and there into a lane. */
+static inline int32_t tap_acc(int32_t cell, int32_t lane) { return cell / 4 % lane; }
+static inline int32_t tap_lane(int32_t cell, int32_t lane) { return cell / (4 * lane) * 4 + cell % 4; }
+#endif
