@@ -361,3 +361,40 @@ def test_variables_start_at_zero_and_stay_in_the_session():
     assert session(array)[0].tolist() == [1, 1]
     session.reset()
     assert session(array)[0].tolist() == [0, 0]
+
+
+def codes_below(shape: tuple[int, ...], high: int, kind: str = "int32") -> np.ndarray:
+    return np.random.default_rng(3).integers(0, high, shape).astype(kind)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("op", "inputs", "wrong", "bad", "message"),
+    [
+        ("GATHER", [RNG.random((40, 3)).astype("f4"), codes_below((50,), 40)], 1, 40, "outside the 40 elements"),
+        ("GATHER", [codes_below((40,), 9, "int8"), codes_below((9, 5), 40, "int64")], 1, -1, "outside the 40 elements"),
+        ("GATHER_ND", [codes_below((4, 5, 6), 9), codes_below((70, 2), 4)], 1, 5, "an index is outside"),
+    ],
+)
+def test_a_value_without_result_is_refused_as_by_the_reference(threads, op, inputs, wrong, bad, message, monkeypatch):
+    """And nothing after it runs: the reference then sees the inputs that the kernel saw."""
+    monkeypatch.setattr("pyquant.run.choose.WORTH_SHARING", 0)
+    b = Builder()
+    tensors = [b.input(f"x{i}", a.shape, a.dtype.name) for i, a in enumerate(inputs)]
+    copies = [
+        add(b, "TRANSPOSE", [t, b.constant("order", np.arange(len(t.shape), dtype="i4"))], "copy") for t in tensors
+    ]
+    y = add(b, op, copies, "y")
+    z = add(b, "TRANSPOSE", [y, b.constant("again", np.arange(len(y.shape), dtype="i4"))], "z")
+    model = b.model([z])
+    session = compile(model, threads=threads).session()
+    assert not [s for s in session._plan.steps if s.kernel == "numpy"]
+    expected = session(*inputs)
+    np.testing.assert_array_equal(expected, interpret(model, inputs)[z])
+    for place in (0, -1):
+        spoiled = [a.copy() for a in inputs]
+        spoiled[wrong].flat[place] = bad
+        for run in (lambda given: interpret(model, given), lambda given: session(*given)):
+            with pytest.raises(RangeError, match=message):
+                run(spoiled)
+    np.testing.assert_array_equal(session(*inputs), expected)

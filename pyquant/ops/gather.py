@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from pyquant.dtypes import INT64
 from pyquant.errors import GraphError, RangeError, ShapeError
+from pyquant.graph import Tensor
 from pyquant.ops.axes import axis_of, whole
 from pyquant.ops.kinds import EVERY_TYPE
-from pyquant.ops.operator import Call, Operator, Restated, SameAs, Shape, Slot
+from pyquant.ops.operator import Call, Kernel, Launch, Operator, Restated, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
-from pyquant.ops.take import take_kernels
+
+INDEX_TYPES = ("int32", "int64")  # of C kernels
 
 
 def _within(call: Call, indices: np.ndarray, size: int | np.ndarray) -> np.ndarray:
@@ -48,6 +52,45 @@ def gather(call: Call, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
         np.take(r, i, axis - batch) for r, i in zip(rows, found.reshape(outer, *found.shape[batch:]), strict=True)
     ]
     return np.array(picked, x.dtype).reshape(gathered(call, x.shape, indices.shape)[0])
+
+
+def gather_launch(call: Call) -> Launch | None:
+    x, indices = call["x"], call["indices"]
+    axis, batch = _gather_axes(call, x.shape, indices.shape)
+    outer, inner = x.shape[batch:axis], x.shape[axis + 1 :]
+    return _runs(call, (x.shape[axis],), inner, math.prod(outer), math.prod(indices.shape[batch:]))
+
+
+def gather_nd_launch(call: Call) -> Launch | None:
+    x, (*rows, depth) = call["x"].shape, call["indices"].shape
+    return _runs(call, x[:depth], x[depth:], 1, math.prod(rows))
+
+
+def _runs(call: Call, sizes: Shape, inner: Shape, outer: int, count: int) -> Launch | None:
+    """pq_gather, of indices that a run tells, to elements of these inner dimensions, by coordinates in these sizes."""
+    x, indices = call["x"], call["indices"]
+    if indices.dtype.name not in INDEX_TYPES or x.dtype.bits % 8 or 0 in (x.size, call["y"].size):
+        return None
+    size = math.prod(inner) * x.dtype.bits // 8
+    params = {
+        **index_params(indices, sizes, size),
+        "count": count,
+        "outer": outer,
+        "group": math.prod(sizes) * size,
+        "bytes": size,
+    }
+    return Launch(call["y"].size * x.dtype.bits // 8 // size, params, cost=4 + size // 16)
+
+
+def index_params(indices: Tensor, sizes: Shape, inner: int) -> dict[str, Any]:
+    """What C needs of coordinates into these sizes of what is `inner` long."""
+    strides = [math.prod(sizes[i + 1 :]) * inner for i in range(len(sizes))]
+    return {
+        "wide": int(indices.dtype is INT64),
+        "depth": len(sizes),
+        "size": np.array(sizes, np.int64),
+        "stride": np.array(strides, np.int64),
+    }
 
 
 def restate_gather(call: Call, before: Sequence[Shape | None], now: Sequence[Shape | None], samples: bool) -> Restated:
@@ -179,7 +222,7 @@ GATHER = register(
         shape=gathered,
         restate=restate_gather,
         reference=dict.fromkeys(EVERY_TYPE, gather),
-        kernels=take_kernels(EVERY_TYPE),
+        kernels=dict.fromkeys(EVERY_TYPE, Kernel("gather_x8", "pq_gather", gather_launch)),
     )
 )
 
@@ -191,7 +234,7 @@ GATHER_ND = register(
         outputs=(SAME,),
         shape=gathered_nd,
         reference=dict.fromkeys(EVERY_TYPE, gather_nd),
-        kernels=take_kernels(EVERY_TYPE),
+        kernels=dict.fromkeys(EVERY_TYPE, Kernel("gather_x8", "pq_gather", gather_nd_launch)),
     )
 )
 

@@ -14,7 +14,7 @@ from pyquant.errors import OptionError, RangeError
 from pyquant.graph import Node, Tensor
 from pyquant.ops import NUMERICS, Call, Kernel, Launch
 from pyquant.run.limits import SMALLEST, Limits, Meter, arena_share, operations, temporaries, unpacked_bytes
-from pyquant.run.plan import OBSERVATION, CWork, Step
+from pyquant.run.plan import OBSERVATION, CWork, NumpyWork, Step
 from pyquant.run.resolve import (
     MOST_ELEMENTS,
     arithmetic,
@@ -140,7 +140,7 @@ class Chooser:
         if chosen is None:
             return None
         kernel, launch = chosen
-        work = self._work(kernel.name, kernel.struct, launch, call.label)
+        work = replace(self._work(kernel.name, kernel.struct, launch, call.label), reference=_evaluation(call))
         return Step(call.node.op, work.name, tuple(call.node.inputs), tuple(call.node.outputs), call.node, work)
 
     def _chosen(self, call: Call) -> tuple[Kernel, Launch] | None:
@@ -152,17 +152,9 @@ class Chooser:
         return None if kernel is None or launch is None else (kernel, launch)
 
     def _numpy(self, call: Call) -> Step:
-        """The reference, its results checked against what the arena has room for."""
-        function, node = reference(call), call.node
+        work = _evaluation(call)
         self._meter_reference(call)
-
-        def run(arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
-            results = evaluate(call, function, arrays)
-            for tensor, array in zip(node.outputs, results, strict=True):
-                check_shape(node, tensor, array.shape)
-            return results
-
-        return Step(node.op, "numpy", tuple(node.inputs), tuple(node.outputs), node, run)
+        return Step(call.node.op, "numpy", tuple(call.node.inputs), tuple(call.node.outputs), call.node, work)
 
     def _meter_reference(self, call: Call) -> None:
         tensors = (*call.node.inputs, *call.node.outputs)
@@ -198,6 +190,19 @@ class Chooser:
         if self.threads == 1 or launch.units * launch.cost < WORTH_SHARING:
             return max(launch.units, 1)
         return max(-(-launch.units // (CHUNKS_PER_THREAD * self.threads)), 1)
+
+
+def _evaluation(call: Call) -> NumpyWork:
+    """The reference, its results checked against what the arena has room for. Raises UnsupportedOp without one."""
+    function, node = reference(call), call.node
+
+    def run(arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
+        results = evaluate(call, function, arrays)
+        for tensor, array in zip(node.outputs, results, strict=True):
+            check_shape(node, tensor, array.shape)
+        return results
+
+    return run
 
 
 def _valued(tensor: Tensor | None, value: np.ndarray | None) -> Tensor | None:
