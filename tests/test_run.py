@@ -374,6 +374,9 @@ def codes_below(shape: tuple[int, ...], high: int, kind: str = "int32") -> np.nd
         ("GATHER", [RNG.random((40, 3)).astype("f4"), codes_below((50,), 40)], 1, 40, "outside the 40 elements"),
         ("GATHER", [codes_below((40,), 9, "int8"), codes_below((9, 5), 40, "int64")], 1, -1, "outside the 40 elements"),
         ("GATHER_ND", [codes_below((4, 5, 6), 9), codes_below((70, 2), 4)], 1, 5, "an index is outside"),
+        ("DIV", [codes_below((4, 5), 9), codes_below((5,), 4) + 1], 1, 0, "division by zero"),
+        ("FLOOR_DIV", [codes_below((4, 5), 9, "f4"), codes_below((4, 1), 4, "f4") + 1], 1, 0, "division by zero"),
+        ("FLOOR_MOD", [codes_below((9,), 9, "i8"), codes_below((2, 9), 4, "i8") + 1], 1, 0, "division by zero"),
     ],
 )
 def test_a_value_without_result_is_refused_as_by_the_reference(threads, op, inputs, wrong, bad, message, monkeypatch):
