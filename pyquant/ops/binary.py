@@ -156,40 +156,44 @@ def loops_launch(call: Call, scaling: Mapping[str, int], lo: float = 0, hi: floa
     """pq_binary, whatever the type of its output is."""
     a, b = call.node.inputs
     assert a is not None and b is not None
-    loops = broadcast_loops(a.shape, b.shape)
+    loops = broadcast_loops(a=a.shape, b=b.shape)
     if loops is None or a.dtype != b.dtype:
         return None
     params = {**dict.fromkeys((*ARITHMETIC, *TERMS), 0), **scaling, **loops, "b_size": b.size, "lo": lo, "hi": hi}
-    if loops["rank"] == 0:
-        return Launch(loops["inner"], params)  # one row: its elements are the units
-    return Launch(math.prod(loops["shape"]), params, cost=loops["inner"])
+    units, cost = loop_units(loops)
+    return Launch(units, params, cost)
 
 
-def broadcast_loops(a: Shape, b: Shape) -> dict[str, Any] | None:
-    """The fewest nested loops over the broadcast of two contiguous tensors; None where they are too many for C.
+def broadcast_loops(**shapes: Shape) -> dict[str, Any] | None:
+    """The fewest nested loops over the broadcast of contiguous tensors, by name; None where they are too many for C.
 
-    shape, a_stride, b_stride: of the `rank` outer loops, filled up with 1 and 0; inner, a_step, b_step: the innermost.
+    shape, NAME_stride: of the `rank` outer loops, filled up with 1 and 0; inner, NAME_step: the innermost.
     """
-    out = np.broadcast_shapes(a, b)
-    loops: list[list[int]] = []  # [size, stride in a, stride in b], innermost first
-    strides = {"a": 1, "b": 1}
-    for n, an, bn in zip(reversed(out), _reversed(a, len(out)), _reversed(b, len(out)), strict=True):
-        step = [strides["a"] if an > 1 else 0, strides["b"] if bn > 1 else 0]
-        strides["a"], strides["b"] = strides["a"] * an, strides["b"] * bn
+    out = np.broadcast_shapes(*shapes.values())
+    loops: list[list[int]] = []  # [size, a stride for each tensor], innermost first
+    strides = [1] * len(shapes)
+    for n, *sizes in zip(reversed(out), *(_reversed(s, len(out)) for s in shapes.values()), strict=True):
+        step = [stride if size > 1 else 0 for stride, size in zip(strides, sizes, strict=True)]
+        strides = [stride * size for stride, size in zip(strides, sizes, strict=True)]
         if n == 1:
             continue
         if loops and step == [loops[-1][0] * s for s in loops[-1][1:]]:
             loops[-1][0] *= n
         else:
             loops.append([n, *step])
-    inner, a_step, b_step = loops[0] if loops else (1, 1, 1)
+    inner, *steps = loops[0] if loops else [1] * (1 + len(shapes))
     outer = loops[:0:-1]
     if len(outer) > MAX_RANK:
         return None
-    padded = [*outer, *[[1, 0, 0]] * (MAX_RANK - len(outer))]
-    shape, a_stride, b_stride = zip(*padded, strict=True)
-    sizes = {"rank": len(outer), "inner": inner, "a_step": a_step, "b_step": b_step}
-    return {**sizes, "shape": shape, "a_stride": a_stride, "b_stride": b_stride}
+    shape, *by_tensor = zip(*outer, *[[1, *[0] * len(shapes)]] * (MAX_RANK - len(outer)), strict=True)
+    found = {"rank": len(outer), "inner": inner, "shape": shape}
+    found |= {f"{name}_step": step for name, step in zip(shapes, steps, strict=True)}
+    return found | {f"{name}_stride": stride for name, stride in zip(shapes, by_tensor, strict=True)}
+
+
+def loop_units(loops: Mapping[str, Any]) -> tuple[int, int]:
+    """Their number and the elements of each: a run of the inner loop; an element where there is no outer one."""
+    return (math.prod(loops["shape"]), loops["inner"]) if loops["rank"] else (loops["inner"], 1)
 
 
 def _reversed(shape: Shape, rank: int) -> list[int]:

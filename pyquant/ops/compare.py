@@ -13,7 +13,7 @@ from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.fixed import multiply, quantize_multiplier
 from pyquant.graph import Tensor
 from pyquant.ops.arithmetic import of_arrays
-from pyquant.ops.binary import IDENTITY, broadcast_shape, loops_launch, restate
+from pyquant.ops.binary import IDENTITY, broadcast_loops, broadcast_shape, loop_units, loops_launch, restate
 from pyquant.ops.kinds import ACTIVATIONS, EVERY_TYPE, QUANTIZED, WHOLE, typed_kernels
 from pyquant.ops.operator import Call, Kernel, Launch, Operator, Reference, SameAs, Shape, Slot
 from pyquant.ops.registry import register
@@ -90,6 +90,30 @@ def choose_broadcast(call: Call, condition: np.ndarray, a: np.ndarray, b: np.nda
     return np.asarray(np.where(condition, a, b))
 
 
+def select_launch(call: Call) -> Launch | None:
+    """A condition of one value for each first index stands before dimensions of 1."""
+    shape, rank = call["condition"].shape, len(call["a"].shape)
+    return _selection(call, (*shape, *[1] * (rank - 1)) if len(shape) == 1 and shape != (1,) else shape)
+
+
+def select_v2_launch(call: Call) -> Launch | None:
+    return _selection(call, call["condition"].shape)
+
+
+def _selection(call: Call, condition: Shape) -> Launch | None:
+    a, b = call["a"], call["b"]
+    loops = broadcast_loops(condition=condition, a=a.shape, b=b.shape)
+    if (
+        loops is None
+        or call["condition"].dtype is not BOOL
+        or a.dtype != b.dtype
+        or a.dtype.bits not in (8, 16, 32, 64)
+    ):
+        return None
+    units, cost = loop_units(loops)
+    return Launch(units, {"element": a.dtype.bits // 8, **loops}, cost)
+
+
 EIGHT_BITS = ("int8", "uint8")
 INPUTS, TRUTH = (Slot("a"), Slot("b")), Slot("y", role="data")
 ORDERED = (*ACTIVATIONS, *WHOLE)
@@ -147,6 +171,7 @@ SELECT = register(
         outputs=(Slot("y", scale=SameAs("a")),),
         shape=chosen_shape,
         reference=dict.fromkeys(EVERY_TYPE, choose),
+        kernels=dict.fromkeys(EVERY_TYPE, Kernel("select_x8", "pq_select", select_launch)),
     )
 )
 SELECT_V2 = register(
@@ -158,5 +183,6 @@ SELECT_V2 = register(
         shape=broadcast_choice,
         restate=restate,
         reference=dict.fromkeys(EVERY_TYPE, choose_broadcast),
+        kernels=dict.fromkeys(EVERY_TYPE, Kernel("select_x8", "pq_select", select_v2_launch)),
     )
 )
