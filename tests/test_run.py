@@ -374,6 +374,7 @@ def codes_below(shape: tuple[int, ...], high: int, kind: str = "int32") -> np.nd
         ("GATHER", [RNG.random((40, 3)).astype("f4"), codes_below((50,), 40)], 1, 40, "outside the 40 elements"),
         ("GATHER", [codes_below((40,), 9, "int8"), codes_below((9, 5), 40, "int64")], 1, -1, "outside the 40 elements"),
         ("GATHER_ND", [codes_below((4, 5, 6), 9), codes_below((70, 2), 4)], 1, 5, "an index is outside"),
+        ("SCATTER_ND", [codes_below((9, 2), 4), codes_below((9, 3), 9), [4, 5, 3]], 0, -2, "outside the"),
         ("DIV", [codes_below((4, 5), 9), codes_below((5,), 4) + 1], 1, 0, "division by zero"),
         ("FLOOR_DIV", [codes_below((4, 5), 9, "f4"), codes_below((4, 1), 4, "f4") + 1], 1, 0, "division by zero"),
         ("FLOOR_MOD", [codes_below((9,), 9, "i8"), codes_below((2, 9), 4, "i8") + 1], 1, 0, "division by zero"),
@@ -383,11 +384,13 @@ def test_a_value_without_result_is_refused_as_by_the_reference(threads, op, inpu
     """And nothing after it runs: the reference then sees the inputs that the kernel saw."""
     monkeypatch.setattr("pyquant.run.choose.WORTH_SHARING", 0)
     b = Builder()
+    constants = [b.constant("c", np.int32(a)) for a in inputs if isinstance(a, list)]
+    inputs = [a for a in inputs if not isinstance(a, list)]
     tensors = [b.input(f"x{i}", a.shape, a.dtype.name) for i, a in enumerate(inputs)]
     copies = [
         add(b, "TRANSPOSE", [t, b.constant("order", np.arange(len(t.shape), dtype="i4"))], "copy") for t in tensors
     ]
-    y = add(b, op, copies, "y")
+    y = add(b, op, [*copies, *constants], "y")
     z = add(b, "TRANSPOSE", [y, b.constant("again", np.arange(len(y.shape), dtype="i4"))], "z")
     model = b.model([z])
     session = compile(model, threads=threads).session()
@@ -401,3 +404,18 @@ def test_a_value_without_result_is_refused_as_by_the_reference(threads, op, inpu
             with pytest.raises(RangeError, match=message):
                 run(spoiled)
     np.testing.assert_array_equal(session(*inputs), expected)
+
+
+@pytest.mark.parametrize("target", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "bool", "float32"])
+@pytest.mark.parametrize("numerics", ["tflite", "litert"])
+def test_casts_of_what_no_integer_holds(target, numerics):
+    ends = [2.0**7, 2.0**8, 2.0**15, 2.0**16, 2.0**31, 2.0**32, 2.0**63, 2.0**64, np.inf]
+    array = np.float32(
+        [np.nan, -0.0, 0.5, 1e-42, *(s * (e + d) for e in ends for d in (-0.5, 0, 0.5) for s in (-1, 1))]
+    )
+    b = Builder()
+    y = add(b, "CAST", [b.input("x", array.shape)], "y", dtype_=target)
+    model = b.model([y])
+    plan = compile(model, numerics=numerics)
+    assert plan.steps[0].kernel == "cast_f32_scalar"
+    np.testing.assert_array_equal(plan(array), interpret(model, [array], numerics)[y])

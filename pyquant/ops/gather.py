@@ -12,7 +12,7 @@ from pyquant.dtypes import INT64
 from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.graph import Tensor
 from pyquant.ops.axes import axis_of, whole
-from pyquant.ops.kinds import EVERY_TYPE
+from pyquant.ops.kinds import EVERY_TYPE, KERNEL_TYPES
 from pyquant.ops.operator import Call, Kernel, Launch, Operator, Restated, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
@@ -73,7 +73,7 @@ def _runs(call: Call, sizes: Shape, inner: Shape, outer: int, count: int) -> Lau
         return None
     size = math.prod(inner) * x.dtype.bits // 8
     params = {
-        **index_params(indices, sizes, size),
+        **_coordinates(indices, sizes, size),
         "count": count,
         "outer": outer,
         "group": math.prod(sizes) * size,
@@ -82,15 +82,14 @@ def _runs(call: Call, sizes: Shape, inner: Shape, outer: int, count: int) -> Lau
     return Launch(call["y"].size * x.dtype.bits // 8 // size, params, cost=4 + size // 16)
 
 
-def index_params(indices: Tensor, sizes: Shape, inner: int) -> dict[str, Any]:
+def _coordinates(indices: Tensor, sizes: Shape, inner: int) -> dict[str, Any]:
     """What C needs of coordinates into these sizes of what is `inner` long."""
-    strides = [math.prod(sizes[i + 1 :]) * inner for i in range(len(sizes))]
-    return {
-        "wide": int(indices.dtype is INT64),
-        "depth": len(sizes),
-        "size": np.array(sizes, np.int64),
-        "stride": np.array(strides, np.int64),
-    }
+    wide = int(indices.dtype is INT64)
+    return {"wide": wide, "depth": len(sizes), "size": np.array(sizes, np.int64), "stride": _strides(sizes, inner)}
+
+
+def _strides(sizes: Shape, inner: int) -> np.ndarray:
+    return np.array([math.prod(sizes[i + 1 :]) * inner for i in range(len(sizes))], np.int64)
 
 
 def restate_gather(call: Call, before: Sequence[Shape | None], now: Sequence[Shape | None], samples: bool) -> Restated:
@@ -133,6 +132,21 @@ def scatter_nd(call: Call, indices: np.ndarray, updates: np.ndarray, shape: np.n
     at = tuple(np.moveaxis(_within(call, indices, np.array(y.shape[: indices.shape[-1]], np.int64)), -1, 0))
     (np.logical_or if y.dtype == np.bool_ else np.add).at(y, at, updates)
     return y
+
+
+def scatter_launch(call: Call) -> Launch | None:
+    indices, y = call["indices"], call["y"]
+    depth = indices.shape[-1]
+    if indices.dtype.name not in INDEX_TYPES or call["updates"].dtype != y.dtype or not call["updates"].size:
+        return None
+    inner = math.prod(y.shape[depth:])
+    params = {
+        **_coordinates(indices, y.shape[:depth], inner),
+        "count": math.prod(indices.shape[:-1]),
+        "inner": inner,
+        "elements": y.size,
+    }
+    return Launch(1, params, cost=y.size // 16 + call["updates"].size)
 
 
 def one_hot_shape(call: Call, indices: Shape, depth: Shape, on: Shape, off: Shape) -> list[Shape]:
@@ -183,6 +197,27 @@ def update_slice(call: Call, x: np.ndarray, update: np.ndarray, start: np.ndarra
     y, limits = x.copy(), np.array(x.shape) - update.shape
     y[tuple(slice(s, s + n) for s, n in zip(np.clip(start, 0, limits).tolist(), update.shape, strict=True))] = update
     return y
+
+
+def update_launch(call: Call) -> Launch | None:
+    """A run goes as far as the dimensions within it are updated whole."""
+    x, update, start = call["x"], call["update"], call["start"]
+    if start.dtype.name not in INDEX_TYPES or x.dtype != update.dtype or x.dtype.bits % 8:
+        return None
+    size, rank = x.dtype.bits // 8, len(x.shape)
+    outer = max((i for i in range(rank) if x.shape[i] != update.shape[i]), default=0)
+    params = {
+        "wide": int(start.dtype is INT64),
+        "rank": rank,
+        "outer": outer,
+        "bytes": x.size * size,
+        "rows": math.prod(update.shape[:outer]),
+        "run": math.prod(update.shape[outer:]) * size,
+        "limit": np.array(x.shape, np.int64) - np.array(update.shape, np.int64),
+        "stride": _strides(x.shape, size),
+        "shape": np.array(update.shape[:outer], np.int64),
+    }
+    return Launch(1, params, cost=1 + x.size * size // 16)
 
 
 def where_shape(call: Call, condition: Shape) -> list[Shape]:
@@ -238,6 +273,8 @@ GATHER_ND = register(
     )
 )
 
+# by updates' type; sums that wrap are the same with and without a sign
+SUMS = {**KERNEL_TYPES, "uint8": "s8", "uint16": "s16", "uint32": "s32", "uint64": "s64", "bool": "u8"}
 SCATTER_ND = register(
     Operator(
         "SCATTER_ND",
@@ -246,6 +283,7 @@ SCATTER_ND = register(
         outputs=(Slot("y", scale=SameAs("updates")),),
         shape=scattered,
         reference=dict.fromkeys(EVERY_TYPE, scatter_nd),
+        kernels={kind: Kernel(f"scatter_{name}", "pq_scatter", scatter_launch) for kind, name in SUMS.items()},
     )
 )
 
@@ -278,6 +316,7 @@ DYNAMIC_UPDATE_SLICE = register(
         outputs=(SAME,),
         shape=updated,
         reference=dict.fromkeys(EVERY_TYPE, update_slice),
+        kernels=dict.fromkeys(EVERY_TYPE, Kernel("update_slice_x8", "pq_update_slice", update_launch)),
     )
 )
 
