@@ -419,3 +419,39 @@ def test_casts_of_what_no_integer_holds(target, numerics):
     plan = compile(model, numerics=numerics)
     assert plan.steps[0].kernel == "cast_f32_scalar"
     np.testing.assert_array_equal(plan(array), interpret(model, [array], numerics)[y])
+
+
+@pytest.mark.parametrize("numerics", ["tflite", "litert"])
+@pytest.mark.parametrize(("rows", "depth", "size"), [(3, 96, 32), (1, 12_288, 96), (2, 8192, 4096)])
+def test_weights_with_a_scale_for_each_block(rows, depth, size, numerics, monkeypatch):
+    monkeypatch.setattr("pyquant.run.choose.WORTH_SHARING", 0)
+    b = Builder()
+    scales = b.constant("scales", RNG.random((5, depth // size)).astype(np.float32))
+    details = Record("BlockwiseQuantization", block_size=size, zero_points=-1)
+    none = np.zeros(0, np.float32)
+    blocks = Quantization(none, none.astype(np.int64), 0, details, {"scales": scales})
+    w = b.constant("w", RNG.integers(-8, 8, (5, depth)).astype(np.int8), "int4", blocks)
+    bias = b.constant("bias", RNG.random(5).astype(np.float32))
+    y = add(b, "FULLY_CONNECTED", [b.input("x", (rows, depth)), w, bias], "y", fused_activation_function="RELU")
+    model = b.model([y])
+    array = RNG.normal(size=(rows, depth)).astype(np.float32)
+    array[-1] *= rows == 1
+    expected = interpret(model, [array], numerics)[y]
+    for isa in native.isas():
+        for threads in (1, 2):
+            plan = compile(model, isa=isa, threads=threads, numerics=numerics)
+            assert plan.steps[0].kernel.startswith("blockwise_f32s8")
+            np.testing.assert_array_equal(plan(array), expected)
+
+
+def test_numbers_that_come_again_and_settle_shapes_get_a_plan():
+    b = Builder()
+    x, times = b.input("x", (2, 3)), b.input("times", (2,), "int32")
+    tiled = add(b, "TILE", [x, times], "tiled")
+    model = b.model([add(b, "NEG", [tiled], "y")])
+    session, array = compile(model).session(), RNG.random((2, 3)).astype(np.float32)
+    for numbers in ([1, 2], [1, 2], [3, 1], [1, 2], [3, 1], [3, 1], [0, 1], [0, 1], *([i, 1] for i in range(40))):
+        np.testing.assert_array_equal(session(array, np.int32(numbers)), -np.tile(array, numbers))
+    for _ in range(3):
+        with pytest.raises(ShapeError, match="multiples"):
+            session(array, np.int32([-1, 1]))

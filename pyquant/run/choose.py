@@ -80,7 +80,7 @@ class Chooser:
         def evaluate_(_session: object, arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
             chooser, seen = (
                 self.afresh(),
-                replace(node, inputs=[_valued(t, a) for t, a in zip(node.inputs, arrays, strict=True)]),
+                replace(node, inputs=[valued(t, a) for t, a in zip(node.inputs, arrays, strict=True)]),
             )
             shapes = shapes_of(resolve(seen, self.numerics))
             seen.outputs = [
@@ -144,12 +144,15 @@ class Chooser:
         return Step(call.node.op, work.name, tuple(call.node.inputs), tuple(call.node.outputs), call.node, work)
 
     def _chosen(self, call: Call) -> tuple[Kernel, Launch] | None:
-        kernel = call.operator.kernels.get(call.operator.kind(call.node))
-        if kernel is not None and kernel.doubly and self.numerics == "single-rounding":
-            return None
-        with arithmetic(call):
-            launch = kernel.fill(call) if kernel is not None and self._row(kernel.name) is not None else None
-        return None if kernel is None or launch is None else (kernel, launch)
+        kernels = call.operator.kernels.get(call.operator.kind(call.node), ())
+        for kernel in (kernels,) if isinstance(kernels, Kernel) else kernels:
+            if self._row(kernel.name) is None or (kernel.doubly and self.numerics == "single-rounding"):
+                continue
+            with arithmetic(call):
+                launch = kernel.fill(call)
+            if launch is not None:
+                return kernel, launch
+        return None
 
     def _numpy(self, call: Call) -> Step:
         work = _evaluation(call)
@@ -205,7 +208,7 @@ def _evaluation(call: Call) -> NumpyWork:
     return run
 
 
-def _valued(tensor: Tensor | None, value: np.ndarray | None) -> Tensor | None:
+def valued(tensor: Tensor | None, value: np.ndarray | None) -> Tensor | None:
     """A constant tensor with that value, for rules that ask for it."""
     if tensor is None or value is None:
         return tensor
