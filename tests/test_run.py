@@ -20,7 +20,7 @@ from pyquant.errors import (
     UnsupportedOp,
 )
 from pyquant.graph import Builder, Model, Quantization, Signature
-from pyquant.ops.build import add
+from pyquant.ops.build import Made, add, add_all
 from pyquant.run import compile, interpret
 from pyquant.wire import Record
 
@@ -455,3 +455,18 @@ def test_numbers_that_come_again_and_settle_shapes_get_a_plan():
     for _ in range(3):
         with pytest.raises(ShapeError, match="multiples"):
             session(array, np.int32([-1, 1]))
+
+
+@pytest.mark.parametrize("count", [1, 50, 1000])
+def test_the_greatest_of_many(count):
+    """Of equals the first, and what is not a number before all."""
+    array = np.random.default_rng(count).integers(0, 90, (2, 1000)).astype(np.float32)
+    array[:, ::17] = np.nan
+    array[1].sort()
+    b = Builder()
+    made = [Made("y"), Made("places", "int32")]
+    model = b.model(add_all(b, "TOPK_V2", [b.input("x", array.shape), b.constant("k", np.int32(count))], made))
+    plan, expected = compile(model), interpret(model, [array])
+    assert plan.steps[0].kernel == "top_f32_scalar"
+    for found, tensor in zip(plan(array), model.main.outputs, strict=True):
+        np.testing.assert_array_equal(found, expected[tensor])

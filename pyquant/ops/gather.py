@@ -227,8 +227,7 @@ def where_shape(call: Call, condition: Shape) -> list[Shape]:
 
 def where(call: Call, condition: np.ndarray) -> np.ndarray:
     """The coordinates of what is not zero, in row-major order."""
-    places: np.ndarray = np.argwhere(condition if condition.ndim else condition.reshape(1)).astype(np.int64)
-    return places
+    return np.array(condition.reshape(condition.shape or 1).nonzero(), np.int64).T
 
 
 def unique_shape(call: Call, x: Shape) -> list[Shape]:
