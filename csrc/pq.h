@@ -4,7 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One operator of a finished plan, its memory resolved. A kernel does the work units [begin, end) of it and checks nothing. */
+/* One operator of a finished plan, its memory resolved. A kernel does the work units [begin, end) of it, and checks nothing that
+   the plan settles. What only its inputs tell, an index or a divisor, it checks: of one that has no result it reports by
+   pq_report in core/report.h, and then neither reads nor writes outside its tensors; what its outputs hold is of no account. */
 typedef struct pq_step pq_step;
 typedef void (*pq_kernel)(const pq_step *step, int32_t begin, int32_t end);
 struct pq_step {
@@ -14,6 +16,8 @@ struct pq_step {
     void *const *out;
     int32_t units; /* independent pieces of work */
     int32_t chunk; /* units that one worker takes at a time */
+    int32_t index; /* its place in the plan */
+    int32_t *failed; /* the session's: the place of the step that reported, INT32_MAX before one did */
 };
 
 /* Lay out a kernel's constants as it wants them. Returns the bytes needed, and writes them where packed is not NULL.
@@ -70,8 +74,9 @@ typedef struct pq_session pq_session;
 pq_session *pq_session_new(const pq_plan *plan, void *arena);
 void pq_session_free(pq_session *session);
 
-/* Run the steps [first, last) on `threads` threads, the caller's among them. */
-void pq_session_run(pq_session *session, int32_t first, int32_t last, int32_t threads);
+/* Run the steps [first, last) on `threads` threads, the caller's among them. Ends with a step that reports, and returns its
+   place; its inputs are then as it found them. -1 where none did. */
+int32_t pq_session_run(pq_session *session, int32_t first, int32_t last, int32_t threads);
 
 /* y[i] = f(x[i]) by the C library's function of that name, expf or exp. Return 0, or -1 for a name that is not known. */
 int32_t pq_libm_float(const char *name, const float *x, float *y, size_t n);

@@ -20,7 +20,7 @@ from pyquant.errors import (
     UnsupportedOp,
 )
 from pyquant.graph import Builder, Model, Quantization, Signature
-from pyquant.ops.build import add
+from pyquant.ops.build import Made, add, add_all
 from pyquant.run import compile, interpret
 from pyquant.wire import Record
 
@@ -361,3 +361,112 @@ def test_variables_start_at_zero_and_stay_in_the_session():
     assert session(array)[0].tolist() == [1, 1]
     session.reset()
     assert session(array)[0].tolist() == [0, 0]
+
+
+def codes_below(shape: tuple[int, ...], high: int, kind: str = "int32") -> np.ndarray:
+    return np.random.default_rng(3).integers(0, high, shape).astype(kind)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("op", "inputs", "wrong", "bad", "message"),
+    [
+        ("GATHER", [RNG.random((40, 3)).astype("f4"), codes_below((50,), 40)], 1, 40, "outside the 40 elements"),
+        ("GATHER", [codes_below((40,), 9, "int8"), codes_below((9, 5), 40, "int64")], 1, -1, "outside the 40 elements"),
+        ("GATHER_ND", [codes_below((4, 5, 6), 9), codes_below((70, 2), 4)], 1, 5, "an index is outside"),
+        ("SCATTER_ND", [codes_below((9, 2), 4), codes_below((9, 3), 9), [4, 5, 3]], 0, -2, "outside the"),
+        ("DIV", [codes_below((4, 5), 9), codes_below((5,), 4) + 1], 1, 0, "division by zero"),
+        ("FLOOR_DIV", [codes_below((4, 5), 9, "f4"), codes_below((4, 1), 4, "f4") + 1], 1, 0, "division by zero"),
+        ("FLOOR_MOD", [codes_below((9,), 9, "i8"), codes_below((2, 9), 4, "i8") + 1], 1, 0, "division by zero"),
+    ],
+)
+def test_a_value_without_result_is_refused_as_by_the_reference(threads, op, inputs, wrong, bad, message, monkeypatch):
+    """And nothing after it runs: the reference then sees the inputs that the kernel saw."""
+    monkeypatch.setattr("pyquant.run.choose.WORTH_SHARING", 0)
+    b = Builder()
+    constants = [b.constant("c", np.int32(a)) for a in inputs if isinstance(a, list)]
+    inputs = [a for a in inputs if not isinstance(a, list)]
+    tensors = [b.input(f"x{i}", a.shape, a.dtype.name) for i, a in enumerate(inputs)]
+    copies = [
+        add(b, "TRANSPOSE", [t, b.constant("order", np.arange(len(t.shape), dtype="i4"))], "copy") for t in tensors
+    ]
+    y = add(b, op, [*copies, *constants], "y")
+    z = add(b, "TRANSPOSE", [y, b.constant("again", np.arange(len(y.shape), dtype="i4"))], "z")
+    model = b.model([z])
+    session = compile(model, threads=threads).session()
+    assert not [s for s in session._plan.steps if s.kernel == "numpy"]
+    expected = session(*inputs)
+    np.testing.assert_array_equal(expected, interpret(model, inputs)[z])
+    for place in (0, -1):
+        spoiled = [a.copy() for a in inputs]
+        spoiled[wrong].flat[place] = bad
+        for run in (lambda given: interpret(model, given), lambda given: session(*given)):
+            with pytest.raises(RangeError, match=message):
+                run(spoiled)
+    np.testing.assert_array_equal(session(*inputs), expected)
+
+
+@pytest.mark.parametrize("target", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "bool", "float32"])
+@pytest.mark.parametrize("numerics", ["tflite", "litert"])
+def test_casts_of_what_no_integer_holds(target, numerics):
+    ends = [2.0**7, 2.0**8, 2.0**15, 2.0**16, 2.0**31, 2.0**32, 2.0**63, 2.0**64, np.inf]
+    array = np.float32(
+        [np.nan, -0.0, 0.5, 1e-42, *(s * (e + d) for e in ends for d in (-0.5, 0, 0.5) for s in (-1, 1))]
+    )
+    b = Builder()
+    y = add(b, "CAST", [b.input("x", array.shape)], "y", dtype_=target)
+    model = b.model([y])
+    plan = compile(model, numerics=numerics)
+    assert plan.steps[0].kernel == "cast_f32_scalar"
+    np.testing.assert_array_equal(plan(array), interpret(model, [array], numerics)[y])
+
+
+@pytest.mark.parametrize("numerics", ["tflite", "litert"])
+@pytest.mark.parametrize(("rows", "depth", "size"), [(3, 96, 32), (1, 12_288, 96), (2, 8192, 4096)])
+def test_weights_with_a_scale_for_each_block(rows, depth, size, numerics, monkeypatch):
+    monkeypatch.setattr("pyquant.run.choose.WORTH_SHARING", 0)
+    b = Builder()
+    scales = b.constant("scales", RNG.random((5, depth // size)).astype(np.float32))
+    details = Record("BlockwiseQuantization", block_size=size, zero_points=-1)
+    none = np.zeros(0, np.float32)
+    blocks = Quantization(none, none.astype(np.int64), 0, details, {"scales": scales})
+    w = b.constant("w", RNG.integers(-8, 8, (5, depth)).astype(np.int8), "int4", blocks)
+    bias = b.constant("bias", RNG.random(5).astype(np.float32))
+    y = add(b, "FULLY_CONNECTED", [b.input("x", (rows, depth)), w, bias], "y", fused_activation_function="RELU")
+    model = b.model([y])
+    array = RNG.normal(size=(rows, depth)).astype(np.float32)
+    array[-1] *= rows == 1
+    expected = interpret(model, [array], numerics)[y]
+    for isa in native.isas():
+        for threads in (1, 2):
+            plan = compile(model, isa=isa, threads=threads, numerics=numerics)
+            assert plan.steps[0].kernel.startswith("blockwise_f32s8")
+            np.testing.assert_array_equal(plan(array), expected)
+
+
+def test_numbers_that_come_again_and_settle_shapes_get_a_plan():
+    b = Builder()
+    x, times = b.input("x", (2, 3)), b.input("times", (2,), "int32")
+    tiled = add(b, "TILE", [x, times], "tiled")
+    model = b.model([add(b, "NEG", [tiled], "y")])
+    session, array = compile(model).session(), RNG.random((2, 3)).astype(np.float32)
+    for numbers in ([1, 2], [1, 2], [3, 1], [1, 2], [3, 1], [3, 1], [0, 1], [0, 1], *([i, 1] for i in range(40))):
+        np.testing.assert_array_equal(session(array, np.int32(numbers)), -np.tile(array, numbers))
+    for _ in range(3):
+        with pytest.raises(ShapeError, match="multiples"):
+            session(array, np.int32([-1, 1]))
+
+
+@pytest.mark.parametrize("count", [1, 50, 1000])
+def test_the_greatest_of_many(count):
+    """Of equals the first, and what is not a number before all."""
+    array = np.random.default_rng(count).integers(0, 90, (2, 1000)).astype(np.float32)
+    array[:, ::17] = np.nan
+    array[1].sort()
+    b = Builder()
+    made = [Made("y"), Made("places", "int32")]
+    model = b.model(add_all(b, "TOPK_V2", [b.input("x", array.shape), b.constant("k", np.int32(count))], made))
+    plan, expected = compile(model), interpret(model, [array])
+    assert plan.steps[0].kernel == "top_f32_scalar"
+    for found, tensor in zip(plan(array), model.main.outputs, strict=True):
+        np.testing.assert_array_equal(found, expected[tensor])

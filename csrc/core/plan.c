@@ -17,6 +17,7 @@ struct pq_session {
     pq_pool *pool;
     int32_t first; /* the run under way */
     int32_t last;
+    int32_t failed; /* the step of it that reported, see core/report.h */
 };
 
 static const char *tensor_fault(const pq_plan *plan, const pq_tensor *tensor) {
@@ -66,6 +67,8 @@ static void resolve_steps(pq_session *session) {
         to->params = from->params;
         to->units = from->units;
         to->chunk = from->chunk;
+        to->index = s;
+        to->failed = &session->failed;
         to->in = (const void *const *)pointer;
         for (int32_t i = 0; i < from->in_count; i++) *pointer++ = tensor_address(session, from->in[i]);
         to->out = pointer;
@@ -109,19 +112,25 @@ static void share_units(const pq_step *step, _Atomic int64_t *taken) {
         step->run(step, (int32_t)begin, step->units - begin < step->chunk ? step->units : (int32_t)begin + step->chunk);
 }
 
+/* Whether a step before this one reported: the same for all threads that ask after the barrier before it. */
+static bool has_failed_before(const pq_step *step) { return __atomic_load_n(step->failed, __ATOMIC_RELAXED) < step->index; }
+
 static void walk(void *argument, bool leader) {
     pq_session *session = argument;
     for (int32_t s = session->first; s < session->last; s++) {
         const pq_step *step = &session->steps[s];
         bool small = is_small(step);
-        if (s > session->first && !(small && is_small(step - 1))) pq_pool_barrier(session->pool);
+        if (s > session->first && !(small && is_small(step - 1))) {
+            pq_pool_barrier(session->pool);
+            if (has_failed_before(step)) return;
+        }
         if (!small) share_units(step, &session->taken[s]);
-        else if (leader && step->units > 0) step->run(step, 0, step->units);
+        else if (leader && step->units > 0 && !has_failed_before(step)) step->run(step, 0, step->units);
     }
 }
 
 static void walk_alone(const pq_session *session, int32_t first, int32_t last) {
-    for (const pq_step *step = session->steps + first; step < session->steps + last; step++)
+    for (const pq_step *step = session->steps + first; step < session->steps + last && !has_failed_before(step); step++)
         if (step->units > 0) step->run(step, 0, step->units);
 }
 
@@ -135,13 +144,15 @@ static pq_pool *pool_of(pq_session *session, int32_t threads) {
     return session->pool;
 }
 
-void pq_session_run(pq_session *session, int32_t first, int32_t last, int32_t threads) {
+int32_t pq_session_run(pq_session *session, int32_t first, int32_t last, int32_t threads) {
+    session->failed = INT32_MAX;
     if (threads <= 1 || pool_of(session, threads) == NULL) {
         walk_alone(session, first, last);
-        return;
+    } else {
+        session->first = first;
+        session->last = last;
+        for (int32_t s = first; s < last; s++) atomic_store_explicit(&session->taken[s], 0, memory_order_relaxed);
+        pq_pool_run(session->pool, walk, session);
     }
-    session->first = first;
-    session->last = last;
-    for (int32_t s = first; s < last; s++) atomic_store_explicit(&session->taken[s], 0, memory_order_relaxed);
-    pq_pool_run(session->pool, walk, session);
+    return session->failed == INT32_MAX ? -1 : session->failed;
 }

@@ -68,6 +68,9 @@ class Session:
         if self._memory == ffi.NULL:
             raise MemoryError("no memory for a session")
 
-    def run(self, first: int, last: int, threads: int) -> None:
-        """Run the steps [first, last) in one C call, other Python threads going on meanwhile."""
-        lib.pq_session_run(self._memory, first, last, threads)
+    def run(self, first: int, last: int, threads: int) -> int:
+        """Run the steps [first, last) in one C call, other Python threads going on meanwhile.
+
+        It ends with a step that found no result for a value of its inputs, and returns its index; -1 where none did.
+        """
+        return int(lib.pq_session_run(self._memory, first, last, threads))

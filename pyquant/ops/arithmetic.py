@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from pyquant.dtypes import INT8
 from pyquant.errors import RangeError, ShapeError
 from pyquant.fixed import multiply, quantize_multiplier, rounding_shift_right, saturating_doubling_high_mul
-from pyquant.ops.binary import binary_launch, broadcast_shape, restate
+from pyquant.ops.binary import binary_launch, broadcast_shape, multipliers, restate
 from pyquant.ops.clamp import clamp, saturate
 from pyquant.ops.gemmlowp import leading_zeros, reciprocal
-from pyquant.ops.kinds import QUANTIZED, RELUS, typed_kernels
-from pyquant.ops.operator import Call, Floor, Kernel, Launch, Operator, Reference, SameAs, Shape, Slot
+from pyquant.ops.kinds import ACTIVATIONS, QUANTIZED, RELUS, WHOLE, typed_kernels
+from pyquant.ops.operator import Call, Fill, Floor, Kernel, Launch, Operator, Reference, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 
 Pair = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -63,17 +64,27 @@ def squared_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def squared_difference_codes(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Both at twice the larger scale with 7 more bits, as in a sum; the square from there to the output."""
-    x, w, y = call["a"], call["b"], call["y"]
-    twice = float(np.float32(2) * max(x.scale, w.scale))
+    p = squared_difference_scaling(call)
+    first, second = (
+        multiply((codes.astype(np.int64) - p[f"{x}_zero"]) << p["left"], p[f"{x}_multiplier"], p[f"{x}_exponent"])
+        for codes, x in ((a, "a"), (b, "b"))
+    )
+    square = (first - second) ** 2
+    return saturate(multiply(square, p["multiplier"], p["exponent"]) + p["zero_point"], call["y"])
+
+
+def squared_difference_scaling(call: Call) -> dict[str, int]:
+    a, b, y = call["a"], call["b"], call["y"]
+    twice = float(np.float32(2) * max(a.scale, b.scale))
     out = twice * twice / float(np.float32(1 << 14) * y.scale)
     if out >= 1:
         raise RangeError(f"{call.label}: output scale {y.scale} must be above {twice * twice / (1 << 14)}")
-    first, second = (
-        multiply((codes.astype(np.int64) - t.zero_point) << 7, *quantize_multiplier(float(t.scale) / twice))
-        for codes, t in ((a, x), (b, w))
-    )
-    difference = first - second
-    return saturate(multiply(difference * difference, *quantize_multiplier(out)) + y.zero_point, y)
+    zeros = {"a_zero": a.zero_point, "b_zero": b.zero_point, "zero_point": y.zero_point}
+    return {**zeros, "left": 7, **multipliers(float(a.scale) / twice, float(b.scale) / twice, out)}
+
+
+def squared_difference_params(call: Call) -> Launch | None:
+    return binary_launch(call, squared_difference_scaling(call) if call["a"].dtype is INT8 else {})
 
 
 def power_int(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -127,7 +138,6 @@ def plain(call: Call) -> Launch | None:
 
 
 INPUTS, OUTPUT = (Slot("a"), Slot("b")), Slot("y")
-WHOLE = ("int32", "int64")
 
 
 def _pairwise(
@@ -139,8 +149,10 @@ def _pairwise(
     y: Slot = OUTPUT,
     inputs: tuple[Slot, ...] = INPUTS,
     fuses: tuple[int, ...] = (),
+    fill: Fill = plain,
+    doubly: bool = False,
 ) -> Operator:
-    kernels: dict[str, Kernel] = typed_kernels(kernel, "pq_binary", plain, kinds) if kernel else {}
+    kernels: dict[str, Kernel] = typed_kernels(kernel, "pq_binary", fill, kinds, doubly) if kernel else {}
     made = Operator(name, inputs, (y,), broadcast_shape, reference, options, kernels, restate=restate, fuses=fuses)
     return register(made)
 
@@ -150,6 +162,7 @@ DIV = _pairwise(
     {"float32": divide_float, "int32": divide_int, **dict.fromkeys(QUANTIZED, divide_codes)},
     "DivOptions",
     "divide",
+    ("float32", "int32"),
     fuses=RELUS,
 )
 SQUARED_DIFFERENCE = _pairwise(
@@ -161,26 +174,34 @@ SQUARED_DIFFERENCE = _pairwise(
     },
     "SquaredDifferenceOptions",
     "squared_difference",
+    ("float32", "int32", "int8"),
+    fill=squared_difference_params,
+    doubly=True,
     y=Slot("y", floors=tuple(Floor((name, name), {"int8": 2.0**-11}) for name in ("a", "b"))),
 )
 SHARED = (Slot("a"), Slot("b", scale=SameAs("a")))
 MAXIMUM, MINIMUM = (
     _pairwise(
         name,
-        dict.fromkeys(("float32", *QUANTIZED, *WHOLE), of_arrays(function)),
+        dict.fromkeys((*ACTIVATIONS, *WHOLE), of_arrays(function)),
         "MaximumMinimumOptions",
         name.lower(),
-        ("float32", *QUANTIZED),
+        (*ACTIVATIONS, *WHOLE),
         Slot("y", scale=SameAs("a")),
         SHARED,
     )
     for name, function in (("MAXIMUM", np.maximum), ("MINIMUM", np.minimum))
 )
 POW = _pairwise("POW", {"float32": power, "int32": power_int}, "PowOptions")
-FLOOR_DIV = _pairwise(
-    "FLOOR_DIV", dict.fromkeys(("float32", "int32", "int8", "int16"), floor_divide), "FloorDivOptions"
+DIVISIBLE = ("float32", "int32", "int8", "int16")
+FLOOR_DIV = _pairwise("FLOOR_DIV", dict.fromkeys(DIVISIBLE, floor_divide), "FloorDivOptions", "floor_divide", DIVISIBLE)
+FLOOR_MOD = _pairwise(
+    "FLOOR_MOD",
+    dict.fromkeys((*DIVISIBLE, "int64"), floor_modulo),
+    "FloorModOptions",
+    "floor_modulo",
+    (*DIVISIBLE, "int64"),
 )
-FLOOR_MOD = _pairwise("FLOOR_MOD", dict.fromkeys(("float32", *WHOLE, "int8", "int16"), floor_modulo), "FloorModOptions")
 ATAN2 = register(
     Operator(
         "ATAN2",

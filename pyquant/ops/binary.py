@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,14 @@ import numpy as np
 from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.fixed import multiply, quantize_multiplier, wrap32
 from pyquant.ops.clamp import clamp, output_range
-from pyquant.ops.kinds import QUANTIZED, RELUS, typed_kernels
+from pyquant.ops.kinds import QUANTIZED, RELUS, WHOLE, typed_kernels
 from pyquant.ops.operator import Call, Floor, Launch, Operator, Restated, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
 
 SIGNS = {"ADD": 1, "SUB": -1}
 IDENTITY = ((1 << 31) - 1, 0)  # the multiplier that leaves every |x| < 2**30 as it is
+PLAIN = ("float32", *WHOLE)  # without scales
 MAX_RANK = 5  # of the C loops outside the innermost one
 
 
@@ -72,9 +73,18 @@ def sum_scaling(call: Call) -> dict[str, int]:
         if out >= 1:
             raise RangeError(f"{call.label}: output scale {y.scale} must be above {twice / (1 << left)}")
         pairs = [_pair(d) for d in (float(a.scale) / twice, float(b.scale) / twice, out)]
-    for name, (m, e) in zip(("a_", "b_", ""), pairs, strict=True):
-        scaling |= {f"{name}multiplier": m, f"{name}exponent": e}
-    return {**scaling, "left": left}
+    return {**scaling, **_named(pairs), "left": left}
+
+
+def multipliers(a: float, b: float, y: float) -> dict[str, int]:
+    """Real multipliers of both terms and of what becomes of them, as pq_binary has them."""
+    return _named([_pair(a), _pair(b), _pair(y)])
+
+
+def _named(pairs: Sequence[tuple[int, int]]) -> dict[str, int]:
+    names = ("a_", "b_", "")
+    values = [{f"{name}multiplier": m, f"{name}exponent": e} for name, (m, e) in zip(names, pairs, strict=True)]
+    return {**values[0], **values[1], **values[2]}
 
 
 def _power_of_two_shifts(call: Call) -> tuple[int, int] | None:
@@ -120,67 +130,70 @@ def _pair(real: float) -> tuple[int, int]:
     return int(m), int(e)
 
 
-ARITHMETIC = ("a_zero", "b_zero", "zero_point", "sign", "left", "multiplier", "exponent")
+ARITHMETIC = ("a_zero", "b_zero", "zero_point", "sign", "left", "multiplier", "exponent")  # all 0 where not in scaling
 TERMS = ("a_multiplier", "a_exponent", "b_multiplier", "b_exponent")
 
 
 def sum_params(call: Call) -> Launch | None:
-    scaling = {"sign": SIGNS[call.operator.name]} if call["y"].dtype.is_float else None
-    if scaling is None and call["y"].is_quantized:
-        scaling = sum_scaling(call)
-    return binary_launch(call, scaling)
+    if call["y"].dtype.name in PLAIN:
+        return binary_launch(call, {"sign": SIGNS[call.operator.name]})
+    return binary_launch(call, sum_scaling(call)) if call["y"].is_quantized else None
 
 
 def product_params(call: Call) -> Launch | None:
-    scaling: dict[str, int] | None = {} if call["y"].dtype.is_float else None
-    if scaling is None and call["y"].is_quantized:
-        scaling = product_scaling(call)
-    return binary_launch(call, scaling)
+    if call["y"].dtype.name in PLAIN:
+        return binary_launch(call, {})
+    return binary_launch(call, product_scaling(call)) if call["y"].is_quantized else None
 
 
-def binary_launch(call: Call, scaling: dict[str, int] | None) -> Launch | None:
-    if call["a"].dtype != call["y"].dtype:
+def binary_launch(call: Call, scaling: Mapping[str, int]) -> Launch | None:
+    if call.node.inputs[0] is None or call.node.inputs[0].dtype != call["y"].dtype:
         return None
     return loops_launch(call, scaling, *output_range(call))
 
 
-def loops_launch(call: Call, scaling: dict[str, int] | None, lo: float = 0, hi: float = 0) -> Launch | None:
+def loops_launch(call: Call, scaling: Mapping[str, int], lo: float = 0, hi: float = 0) -> Launch | None:
     """pq_binary, whatever the type of its output is."""
-    a, b = call["a"], call["b"]
-    loops = broadcast_loops(a.shape, b.shape)
-    if scaling is None or loops is None or a.dtype != b.dtype:
+    a, b = call.node.inputs
+    assert a is not None and b is not None
+    loops = broadcast_loops(a=a.shape, b=b.shape)
+    if loops is None or a.dtype != b.dtype:
         return None
-    params = {**dict.fromkeys((*ARITHMETIC, *TERMS), 0), **scaling, **loops, "lo": lo, "hi": hi}
-    if loops["rank"] == 0:
-        return Launch(loops["inner"], params)  # one row: its elements are the units
-    return Launch(math.prod(loops["shape"]), params, cost=loops["inner"])
+    params = {**dict.fromkeys((*ARITHMETIC, *TERMS), 0), **scaling, **loops, "b_size": b.size, "lo": lo, "hi": hi}
+    units, cost = loop_units(loops)
+    return Launch(units, params, cost)
 
 
-def broadcast_loops(a: Shape, b: Shape) -> dict[str, Any] | None:
-    """The fewest nested loops over the broadcast of two contiguous tensors; None where they are too many for C.
+def broadcast_loops(**shapes: Shape) -> dict[str, Any] | None:
+    """The fewest nested loops over the broadcast of contiguous tensors, by name; None where they are too many for C.
 
-    shape, a_stride, b_stride: of the `rank` outer loops, filled up with 1 and 0; inner, a_step, b_step: the innermost.
+    shape, NAME_stride: of the `rank` outer loops, filled up with 1 and 0; inner, NAME_step: the innermost.
     """
-    out = np.broadcast_shapes(a, b)
-    loops: list[list[int]] = []  # [size, stride in a, stride in b], innermost first
-    strides = {"a": 1, "b": 1}
-    for n, an, bn in zip(reversed(out), _reversed(a, len(out)), _reversed(b, len(out)), strict=True):
-        step = [strides["a"] if an > 1 else 0, strides["b"] if bn > 1 else 0]
-        strides["a"], strides["b"] = strides["a"] * an, strides["b"] * bn
+    out = np.broadcast_shapes(*shapes.values())
+    loops: list[list[int]] = []  # [size, a stride for each tensor], innermost first
+    strides = [1] * len(shapes)
+    for n, *sizes in zip(reversed(out), *(_reversed(s, len(out)) for s in shapes.values()), strict=True):
+        step = [stride if size > 1 else 0 for stride, size in zip(strides, sizes, strict=True)]
+        strides = [stride * size for stride, size in zip(strides, sizes, strict=True)]
         if n == 1:
             continue
         if loops and step == [loops[-1][0] * s for s in loops[-1][1:]]:
             loops[-1][0] *= n
         else:
             loops.append([n, *step])
-    inner, a_step, b_step = loops[0] if loops else (1, 1, 1)
+    inner, *steps = loops[0] if loops else [1] * (1 + len(shapes))
     outer = loops[:0:-1]
     if len(outer) > MAX_RANK:
         return None
-    padded = [*outer, *[[1, 0, 0]] * (MAX_RANK - len(outer))]
-    shape, a_stride, b_stride = zip(*padded, strict=True)
-    sizes = {"rank": len(outer), "inner": inner, "a_step": a_step, "b_step": b_step}
-    return {**sizes, "shape": shape, "a_stride": a_stride, "b_stride": b_stride}
+    shape, *by_tensor = zip(*outer, *[[1, *[0] * len(shapes)]] * (MAX_RANK - len(outer)), strict=True)
+    found = {"rank": len(outer), "inner": inner, "shape": shape}
+    found |= {f"{name}_step": step for name, step in zip(shapes, steps, strict=True)}
+    return found | {f"{name}_stride": stride for name, stride in zip(shapes, by_tensor, strict=True)}
+
+
+def loop_units(loops: Mapping[str, Any]) -> tuple[int, int]:
+    """Their number and the elements of each: a run of the inner loop; an element where there is no outer one."""
+    return (math.prod(loops["shape"]), loops["inner"]) if loops["rank"] else (loops["inner"], 1)
 
 
 def _reversed(shape: Shape, rank: int) -> list[int]:
@@ -188,7 +201,7 @@ def _reversed(shape: Shape, rank: int) -> list[int]:
 
 
 INPUTS = (Slot("a"), Slot("b"))
-PLAIN = ("float32", "int32", "int64")
+EVERY = (*PLAIN, *QUANTIZED)
 
 # A sum goes from twice the larger scale to that of y by a multiplier below 1; a product has room for one above 1.
 SUM = Slot("y", floors=tuple(Floor((name,), {"int8": 2.0**-18, "int16": 2.0**-13}) for name in ("a", "b")))
@@ -204,7 +217,7 @@ ADD = register(
         restate=restate,
         fuses=RELUS,
         reference={**dict.fromkeys(PLAIN, plain_sum), **dict.fromkeys(QUANTIZED, quantized_sum)},
-        kernels=typed_kernels("add", "pq_binary", sum_params, doubly=True),
+        kernels=typed_kernels("add", "pq_binary", sum_params, EVERY, doubly=True),
         settings={"int16": {"pot_scale_int16": False}},
     )
 )
@@ -219,7 +232,7 @@ SUB = register(
         restate=restate,
         fuses=RELUS,
         reference={**dict.fromkeys(PLAIN, plain_sum), **dict.fromkeys(QUANTIZED, quantized_sum)},
-        kernels=typed_kernels("add", "pq_binary", sum_params, doubly=True),
+        kernels=typed_kernels("add", "pq_binary", sum_params, EVERY, doubly=True),
         settings={"int16": {"pot_scale_int16": False}},
     )
 )
@@ -234,6 +247,6 @@ MUL = register(
         restate=restate,
         fuses=RELUS,
         reference={**dict.fromkeys(PLAIN, plain_product), **dict.fromkeys(QUANTIZED, quantized_product)},
-        kernels=typed_kernels("multiply", "pq_binary", product_params, doubly=True),
+        kernels=typed_kernels("multiply", "pq_binary", product_params, EVERY, doubly=True),
     )
 )

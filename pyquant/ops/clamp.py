@@ -14,7 +14,8 @@ from pyquant.ops.operator import Call
 
 def output_range(call: Call) -> tuple[float, float]:
     """The least and the greatest "y": codes of an integer type (in ones where it has no scale), bounds of float32."""
-    y, activation = call["y"], getattr(call.options, "fused_activation_function", 0)
+    y, options = call["y"], call.options if call.operator.options else None
+    activation = getattr(options, "fused_activation_function", 0)
     if y.dtype.is_float:
         lo, hi = activation_bounds(activation)
         return float(lo), float(hi)

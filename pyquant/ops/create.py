@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from pyquant.dtypes import BY_NAME, INT32, INT64
 from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.ops.axes import whole
-from pyquant.ops.kinds import EVERY_TYPE
-from pyquant.ops.operator import Call, Operator, SameAs, Shape, Slot
+from pyquant.ops.kinds import EVERY_TYPE, KERNEL_TYPES
+from pyquant.ops.operator import Call, Kernel, Launch, Operator, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 
 MOST_STEPS = 2**31 - 1  # of a range
@@ -110,6 +111,20 @@ def _saturated(x: np.ndarray, kind: np.dtype[Any]) -> np.ndarray:
     return np.where(inside, whole_.astype(kind), beyond).astype(kind)
 
 
+def cast_launch(call: Call) -> Launch | None:
+    """The limits of floats are those of the type that they are converted to first, or to which they saturate."""
+    y = call["y"].dtype
+    if y.name not in CAST_BITS:
+        return None
+    wide = y.bits == 64 or y.name == "uint32"
+    lo, hi = (INT64 if wide else INT32).limits
+    below, above = lo, lo
+    if call.numerics == "litert" and y.lo is not None:
+        lo, hi = below, above = y.limits
+    limits = {"wide": int(wide), "least": float(lo), "beyond": float(hi + 1), "below": below, "above": above}
+    return Launch(call["x"].size, {"to": CAST_BITS[y.name], **limits})
+
+
 def dense(call: Call, x: np.ndarray) -> np.ndarray:
     """What a sparse-encoded constant stands for, which it is as soon as it is read."""
     return x.copy()
@@ -133,6 +148,8 @@ def reinterpret(call: Call, x: np.ndarray) -> np.ndarray:
 
 ANY, SAME = Slot("x", role="any"), Slot("y", role="any")
 NUMBERS = ("float32", "int32", "int64")
+CAST_FROM = {**KERNEL_TYPES, "uint16": "u16", "uint32": "u32", "bool": "u8"}
+CAST_BITS = {kind: BY_NAME[kind].bits for kind in CAST_FROM} | {"bool": 1, "float32": -32}  # as in pq_cast
 
 SHAPE = register(
     Operator(
@@ -199,6 +216,7 @@ CAST = register(
         outputs=(SAME,),
         shape=same_shape,
         reference=dict.fromkeys(EVERY_TYPE, cast),
+        kernels={kind: Kernel(f"cast_{name}", "pq_cast", cast_launch) for kind, name in CAST_FROM.items()},
     )
 )
 

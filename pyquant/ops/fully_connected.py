@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pyquant.dtypes import FLOAT32
 from pyquant.errors import GraphError, ShapeError, UnsupportedOp
 from pyquant.fixed import ACTIVATION_BOUNDS, activation_bounds
 from pyquant.ops.conv import BIAS, OUTPUT, conv_launch
@@ -17,6 +18,8 @@ from pyquant.ops.operator import Call, Kernel, Launch, Operator, Restated, Shape
 from pyquant.ops.registry import register
 from pyquant.ops.requantize import Requantization, requantization, sum_bits, weight_scales, weight_zero_point
 from pyquant.ops.window import Axis
+
+MOST_OF_BLOCK = 4096  # weights that share a scale, in C
 
 
 def shape(call: Call, x: Shape, w: Shape, b: Shape | None = None) -> list[Shape]:
@@ -72,14 +75,20 @@ def _blockwise(call: Call, rows: np.ndarray, w: np.ndarray) -> np.ndarray:
     """A scale for each block of a unit's weights; rows are always quantized asymmetrically."""
     scales, size = _blocks(call)
     q, scale, zero = quantize_asymmetric(rows, call.numerics)
-    blocks = w.reshape(len(w), -1, size)
     sums = np.zeros((len(rows), len(w)), np.float32)
-    weights = np.zeros(len(w), np.float32)
-    for i in range(blocks.shape[1]):
-        products = q[:, i * size : (i + 1) * size].astype(np.float64) @ blocks[:, i].astype(np.float64).T
+    for i, block in enumerate(np.split(w, w.shape[1] // size, axis=1)):
+        products = q[:, i * size : (i + 1) * size].astype(np.float64) @ block.astype(np.float64).T
         sums += products.astype(np.float32) * scales[:, i]
-        weights += scales[:, i] * blocks[:, i].sum(1, dtype=np.int64).astype(np.float32)
-    return np.asarray((sums - zero[:, None].astype(np.float32) * weights) * scale[:, None])
+    return np.asarray((sums - zero[:, None].astype(np.float32) * _real_sums(w, scales)) * scale[:, None])
+
+
+def _real_sums(w: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """Of a unit's weights times their scales, added up block by block. -> (units,) float32"""
+    sums = w.reshape(*scales.shape, -1).sum(2, dtype=np.int64).astype(np.float32)
+    total = np.zeros(len(w), np.float32)
+    for i in range(scales.shape[1]):
+        total += scales[:, i] * sums[:, i]
+    return total
 
 
 def _blocks(call: Call) -> tuple[np.ndarray, int]:
@@ -133,6 +142,33 @@ def params(call: Call) -> Launch | None:
     return conv_launch(constants, (rows, 1, 1, w[1]), (w[0], 1, 1, w[1]), (rows, 1, 1, w[0]), pixel, pixel)
 
 
+def blockwise_launch(call: Call) -> Launch | None:
+    """One unit is one output of one row."""
+    _check_activation(call)
+    w, b = call["w"], call.get("b")
+    if w.data is None or w.data.dtype != np.int8 or w.quantization is None or w.quantization.details is None:
+        return None
+    if call["y"].dtype is not FLOAT32 or (b is not None and (b.data is None or b.dtype is not FLOAT32)):
+        return None
+    scales, size = _blocks(call)
+    if size > MOST_OF_BLOCK:
+        return None
+    lo, hi = activation_bounds(call.options.fused_activation_function)
+    params = {
+        "depth": w.shape[1],
+        "outputs": w.shape[0],
+        "size": size,
+        "litert": int(call.numerics == "litert"),
+        "weights": w.data,
+        "scales": scales,
+        "sums": _real_sums(w.data, scales),
+        "bias": None if b is None or b.data is None else b.data.reshape(-1),
+        "lo": lo,
+        "hi": hi,
+    }
+    return Launch(call["x"].size // w.shape[1] * w.shape[0], params, cost=w.shape[1])
+
+
 def macs(call: Call) -> int:
     """Every input element meets every unit."""
     return call["x"].size * call["w"].shape[0]
@@ -175,7 +211,10 @@ FULLY_CONNECTED = register(
             "int8": Kernel("conv2d_s8", "pq_conv2d", params),
             "int16": Kernel("conv2d_s16", "pq_conv2d", params),
             "uint8": Kernel("conv2d_u8", "pq_conv2d", params),
-            "hybrid": Kernel("conv2d_f32s8", "pq_conv2d", params),
+            "hybrid": (
+                Kernel("conv2d_f32s8", "pq_conv2d", params),
+                Kernel("blockwise_f32s8", "pq_blockwise", blockwise_launch),
+            ),
         },
         macs=macs,
         fuses=RELUS,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from pyquant.dtypes import INT64
 from pyquant.errors import GraphError, RangeError, ShapeError
+from pyquant.graph import Tensor
 from pyquant.ops.axes import axis_of, whole
-from pyquant.ops.kinds import EVERY_TYPE
-from pyquant.ops.operator import Call, Operator, Restated, SameAs, Shape, Slot
+from pyquant.ops.kinds import EVERY_TYPE, KERNEL_TYPES
+from pyquant.ops.operator import Call, Kernel, Launch, Operator, Restated, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
-from pyquant.ops.take import take_kernels
+
+INDEX_TYPES = ("int32", "int64")  # of C kernels
 
 
 def _within(call: Call, indices: np.ndarray, size: int | np.ndarray) -> np.ndarray:
@@ -48,6 +52,44 @@ def gather(call: Call, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
         np.take(r, i, axis - batch) for r, i in zip(rows, found.reshape(outer, *found.shape[batch:]), strict=True)
     ]
     return np.array(picked, x.dtype).reshape(gathered(call, x.shape, indices.shape)[0])
+
+
+def gather_launch(call: Call) -> Launch | None:
+    x, indices = call["x"], call["indices"]
+    axis, batch = _gather_axes(call, x.shape, indices.shape)
+    outer, inner = x.shape[batch:axis], x.shape[axis + 1 :]
+    return _runs(call, (x.shape[axis],), inner, math.prod(outer), math.prod(indices.shape[batch:]))
+
+
+def gather_nd_launch(call: Call) -> Launch | None:
+    x, (*rows, depth) = call["x"].shape, call["indices"].shape
+    return _runs(call, x[:depth], x[depth:], 1, math.prod(rows))
+
+
+def _runs(call: Call, sizes: Shape, inner: Shape, outer: int, count: int) -> Launch | None:
+    """pq_gather, of indices that a run tells, to elements of these inner dimensions, by coordinates in these sizes."""
+    x, indices = call["x"], call["indices"]
+    if indices.dtype.name not in INDEX_TYPES or x.dtype.bits % 8 or 0 in (x.size, call["y"].size):
+        return None
+    size = math.prod(inner) * x.dtype.bits // 8
+    params = {
+        **_coordinates(indices, sizes, size),
+        "count": count,
+        "outer": outer,
+        "group": math.prod(sizes) * size,
+        "bytes": size,
+    }
+    return Launch(call["y"].size * x.dtype.bits // 8 // size, params, cost=4 + size // 16)
+
+
+def _coordinates(indices: Tensor, sizes: Shape, inner: int) -> dict[str, Any]:
+    """What C needs of coordinates into these sizes of what is `inner` long."""
+    wide = int(indices.dtype is INT64)
+    return {"wide": wide, "depth": len(sizes), "size": np.array(sizes, np.int64), "stride": _strides(sizes, inner)}
+
+
+def _strides(sizes: Shape, inner: int) -> np.ndarray:
+    return np.array([math.prod(sizes[i + 1 :]) * inner for i in range(len(sizes))], np.int64)
 
 
 def restate_gather(call: Call, before: Sequence[Shape | None], now: Sequence[Shape | None], samples: bool) -> Restated:
@@ -90,6 +132,21 @@ def scatter_nd(call: Call, indices: np.ndarray, updates: np.ndarray, shape: np.n
     at = tuple(np.moveaxis(_within(call, indices, np.array(y.shape[: indices.shape[-1]], np.int64)), -1, 0))
     (np.logical_or if y.dtype == np.bool_ else np.add).at(y, at, updates)
     return y
+
+
+def scatter_launch(call: Call) -> Launch | None:
+    indices, y = call["indices"], call["y"]
+    depth = indices.shape[-1]
+    if indices.dtype.name not in INDEX_TYPES or call["updates"].dtype != y.dtype or not call["updates"].size:
+        return None
+    inner = math.prod(y.shape[depth:])
+    params = {
+        **_coordinates(indices, y.shape[:depth], inner),
+        "count": math.prod(indices.shape[:-1]),
+        "inner": inner,
+        "elements": y.size,
+    }
+    return Launch(1, params, cost=y.size // 16 + call["updates"].size)
 
 
 def one_hot_shape(call: Call, indices: Shape, depth: Shape, on: Shape, off: Shape) -> list[Shape]:
@@ -142,6 +199,27 @@ def update_slice(call: Call, x: np.ndarray, update: np.ndarray, start: np.ndarra
     return y
 
 
+def update_launch(call: Call) -> Launch | None:
+    """A run goes as far as the dimensions within it are updated whole."""
+    x, update, start = call["x"], call["update"], call["start"]
+    if start.dtype.name not in INDEX_TYPES or x.dtype != update.dtype or x.dtype.bits % 8:
+        return None
+    size, rank = x.dtype.bits // 8, len(x.shape)
+    outer = max((i for i in range(rank) if x.shape[i] != update.shape[i]), default=0)
+    params = {
+        "wide": int(start.dtype is INT64),
+        "rank": rank,
+        "outer": outer,
+        "bytes": x.size * size,
+        "rows": math.prod(update.shape[:outer]),
+        "run": math.prod(update.shape[outer:]) * size,
+        "limit": np.array(x.shape, np.int64) - np.array(update.shape, np.int64),
+        "stride": _strides(x.shape, size),
+        "shape": np.array(update.shape[:outer], np.int64),
+    }
+    return Launch(1, params, cost=1 + x.size * size // 16)
+
+
 def where_shape(call: Call, condition: Shape) -> list[Shape]:
     given = call.constant("condition")
     return [(-1 if given is None else int(np.count_nonzero(given)), max(len(condition), 1))]
@@ -149,8 +227,7 @@ def where_shape(call: Call, condition: Shape) -> list[Shape]:
 
 def where(call: Call, condition: np.ndarray) -> np.ndarray:
     """The coordinates of what is not zero, in row-major order."""
-    places: np.ndarray = np.argwhere(condition if condition.ndim else condition.reshape(1)).astype(np.int64)
-    return places
+    return np.array(condition.reshape(condition.shape or 1).nonzero(), np.int64).T
 
 
 def unique_shape(call: Call, x: Shape) -> list[Shape]:
@@ -179,7 +256,7 @@ GATHER = register(
         shape=gathered,
         restate=restate_gather,
         reference=dict.fromkeys(EVERY_TYPE, gather),
-        kernels=take_kernels(EVERY_TYPE),
+        kernels=dict.fromkeys(EVERY_TYPE, Kernel("gather_x8", "pq_gather", gather_launch)),
     )
 )
 
@@ -191,10 +268,12 @@ GATHER_ND = register(
         outputs=(SAME,),
         shape=gathered_nd,
         reference=dict.fromkeys(EVERY_TYPE, gather_nd),
-        kernels=take_kernels(EVERY_TYPE),
+        kernels=dict.fromkeys(EVERY_TYPE, Kernel("gather_x8", "pq_gather", gather_nd_launch)),
     )
 )
 
+# by updates' type; sums that wrap are the same with and without a sign
+SUMS = {**KERNEL_TYPES, "uint8": "s8", "uint16": "s16", "uint32": "s32", "uint64": "s64", "bool": "u8"}
 SCATTER_ND = register(
     Operator(
         "SCATTER_ND",
@@ -203,6 +282,7 @@ SCATTER_ND = register(
         outputs=(Slot("y", scale=SameAs("updates")),),
         shape=scattered,
         reference=dict.fromkeys(EVERY_TYPE, scatter_nd),
+        kernels={kind: Kernel(f"scatter_{name}", "pq_scatter", scatter_launch) for kind, name in SUMS.items()},
     )
 )
 
@@ -235,6 +315,7 @@ DYNAMIC_UPDATE_SLICE = register(
         outputs=(SAME,),
         shape=updated,
         reference=dict.fromkeys(EVERY_TYPE, update_slice),
+        kernels=dict.fromkeys(EVERY_TYPE, Kernel("update_slice_x8", "pq_update_slice", update_launch)),
     )
 )
 

@@ -7,8 +7,9 @@ import numpy as np
 from pyquant.errors import RangeError, ShapeError
 from pyquant.fixed import multiply, quantize_multiplier, rounding_shift_right
 from pyquant.ops.activation import elements, same_shape
+from pyquant.ops.binary import binary_launch, multipliers
 from pyquant.ops.clamp import saturate
-from pyquant.ops.kinds import QUANTIZED
+from pyquant.ops.kinds import QUANTIZED, typed_kernels
 from pyquant.ops.lut import lut_kernels
 from pyquant.ops.operator import Call, Floor, Kernel, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
@@ -51,12 +52,21 @@ def prelu_float(call: Call, x: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def prelu_codes(call: Call, x: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    source, slope, y = call["x"], call["alpha"], call["y"]
-    value = x.astype(np.int64) - source.zero_point
-    above = multiply(value, *quantize_multiplier(float(source.scale / y.scale)))
-    product = value * (alpha.astype(np.int64) - slope.zero_point)
-    below = multiply(product, *quantize_multiplier(float(source.scale * slope.scale / y.scale)))
-    return saturate(np.where(value >= 0, above, below) + y.zero_point, y)
+    p = prelu_scaling(call)
+    value = x.astype(np.int64) - p["a_zero"]
+    above = multiply(value, p["a_multiplier"], p["a_exponent"])
+    below = multiply(value * (alpha.astype(np.int64) - p["b_zero"]), p["multiplier"], p["exponent"])
+    return saturate(np.where(value >= 0, above, below) + p["zero_point"], call["y"])
+
+
+def prelu_scaling(call: Call) -> dict[str, int]:
+    x, alpha, y = call["x"], call["alpha"], call["y"]
+    zeros = {"a_zero": x.zero_point, "b_zero": alpha.zero_point, "zero_point": y.zero_point}
+    return {**zeros, **multipliers(float(x.scale / y.scale), 0, float(x.scale * alpha.scale / y.scale))}
+
+
+def prelu_params(call: Call) -> Launch | None:
+    return binary_launch(call, {} if call["x"].dtype.is_float else prelu_scaling(call))
 
 
 def hard_swish(call: Call, x: np.ndarray) -> np.ndarray:
@@ -121,6 +131,7 @@ PRELU = register(
         outputs=(ABOVE,),
         shape=prelu_shape,
         reference={"float32": prelu_float, **dict.fromkeys(QUANTIZED, prelu_codes)},
+        kernels=typed_kernels("prelu", "pq_binary", prelu_params, doubly=True),
     )
 )
 

@@ -103,7 +103,7 @@ def launch(call: Call) -> Launch | None:
     narrow = (a.dtype, b.dtype) == (INT16, INT8)
     if not (a.dtype == y.dtype and (a.dtype == b.dtype or narrow)) or 0 in (*a.shape, *b.shape):
         return None
-    loops, by_column = broadcast_loops(a.shape[:-2], b.shape[:-2]), not b.dtype.is_float and _by_column(call)
+    loops, by_column = broadcast_loops(a=a.shape[:-2], b=b.shape[:-2]), not b.dtype.is_float and _by_column(call)
     b_zero = 0 if b.dtype.is_float or by_column else b.zero_point
     if loops is None or (a.dtype == INT16 and (a.zero_point or b_zero)):
         return None

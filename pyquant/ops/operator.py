@@ -187,6 +187,8 @@ class Restated:
 class Operator:
     """One TFLite operator. `reference`, `kernels` and `settings` are keyed by kind: see `kind`.
 
+    kernels: by kind one, or several of which the first that takes a node runs it.
+
     settings: option fields that a quantizer must write for that kind.
     macs: multiply-accumulates of one run, those with padding too; None for an operator that sums no products:
     elementwise ones, pooling, what only moves data. operations: scalar ones of one run, where they are neither macs nor
@@ -202,7 +204,7 @@ class Operator:
     shape: ShapeRule
     reference: Mapping[str, Reference]
     options: str | None = None
-    kernels: Mapping[str, Kernel] = field(default_factory=dict)
+    kernels: Mapping[str, Kernel | tuple[Kernel, ...]] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     macs: MacRule | None = None
     operations: MacRule | None = None

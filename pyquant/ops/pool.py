@@ -8,7 +8,7 @@ import numpy as np
 
 from pyquant.errors import RangeError
 from pyquant.ops.clamp import clamp, output_range
-from pyquant.ops.kinds import KERNEL_TYPES, RELUS, typed_kernels
+from pyquant.ops.kinds import ACTIVATIONS, RELUS, typed_kernels
 from pyquant.ops.operator import Call, Launch, Operator, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.window import Axis, axes, same_padding, taps
@@ -121,7 +121,7 @@ AVERAGE_POOL_2D = register(
         shape=averaged_shape,
         operations=pool_operations,
         fuses=RELUS,
-        reference=dict.fromkeys(KERNEL_TYPES, average_pool),
+        reference=dict.fromkeys(ACTIVATIONS, average_pool),
         kernels=typed_kernels("average_pool", "pq_pool", pool_params),
     )
 )
@@ -136,7 +136,7 @@ MAX_POOL_2D = register(
         operations=pool_operations,
         fuses=RELUS,
         without_zeros=max_without_zeros,
-        reference=dict.fromkeys(KERNEL_TYPES, max_pool),
+        reference=dict.fromkeys(ACTIVATIONS, max_pool),
         kernels=typed_kernels("max_pool", "pq_pool", pool_params),
     )
 )

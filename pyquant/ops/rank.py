@@ -11,7 +11,7 @@ import numpy as np
 from pyquant.dtypes import INT32, INT64
 from pyquant.errors import ShapeError
 from pyquant.ops.axes import axis_of, whole
-from pyquant.ops.kinds import typed_kernels
+from pyquant.ops.kinds import ACTIVATIONS, typed_kernels
 from pyquant.ops.operator import Call, Launch, Operator, Reference, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 
@@ -68,6 +68,15 @@ def top(call: Call, x: np.ndarray, k: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return np.take_along_axis(x, order, -1), order.astype(np.int32)
 
 
+def top_launch(call: Call) -> Launch | None:
+    """One unit is one row."""
+    x, y, places = call["x"], call["y"], call["places"]
+    if call.constant("k") is None or places.dtype is not INT32:
+        return None
+    size, count = x.shape[-1], y.shape[-1]
+    return Launch(math.prod(x.shape[:-1]), {"size": size, "count": count}, cost=size * count.bit_length())
+
+
 def running_shape(call: Call, x: Shape, axis: Shape) -> list[Shape]:
     return [x]
 
@@ -94,7 +103,7 @@ ARG_MAX, ARG_MIN = (
             outputs=(PLACE,),
             shape=without_axis,
             reference=dict.fromkeys(NUMBERS, first_place(function)),
-            kernels=typed_kernels(f"{kernel}_place", "pq_place", place_params),
+            kernels=typed_kernels(f"{kernel}_place", "pq_place", place_params, (*ACTIVATIONS, "int32")),
         )
     )
     for name, options, function, kernel in (
@@ -111,6 +120,7 @@ TOPK_V2 = register(
         outputs=(Slot("y", scale=SameAs("x")), Slot("places", role="data")),
         shape=top_shape,
         reference=dict.fromkeys(NUMBERS[:-1], top),
+        kernels=typed_kernels("top", "pq_top", top_launch, NUMBERS[:-1]),
     )
 )
 

@@ -30,7 +30,7 @@ def take_params(call: Call) -> Launch | None:
     reference = call.operator.reference[call.operator.kind(call.node)]
     try:
         places = np.asarray(reference(call, np.arange(x.size).reshape(x.shape), *others)).ravel()
-    except PyQuantError:  # of an index that is not there, which a run is to tell
+    except PyQuantError:  # of a length that is too long, which a run is to tell
         return None
     run = math.gcd(places.size, *(np.flatnonzero(np.diff(places) != 1) + 1).tolist())
     size = x.dtype.bits // 8

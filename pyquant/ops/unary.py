@@ -137,6 +137,10 @@ def logical_not(call: Call, x: np.ndarray) -> np.ndarray:
     return np.asarray(~x)
 
 
+def elements_by(call: Call, table: np.ndarray) -> Launch | None:
+    return Launch(call["x"].size, {"table": table}) if call["x"].dtype == call["y"].dtype else None
+
+
 def codes(function: Real) -> Reference:
     return partial(through_float, function)
 
@@ -190,7 +194,11 @@ ABS = _unary(
     options="AbsOptions",
 )
 NEG = _unary(
-    "NEG", dict.fromkeys(("float32", "int32", "int64", "int8", "int16"), negative), kernel="neg", options="NegOptions"
+    "NEG",
+    dict.fromkeys(("float32", "int32", "int64", "int8", "int16"), negative),
+    ("int8", "int16"),
+    kernel="neg",
+    options="NegOptions",
 )
 SQUARE = _unary("SQUARE", {"float32": of_float(np.square)}, kernel="square", options="SquareOptions")
 SQRT = _unary(
@@ -235,4 +243,11 @@ GELU = _unary(
     gelu_launch,
     options="GeluOptions",
 )
-LOGICAL_NOT = _unary("LOGICAL_NOT", {"bool": logical_not}, options="LogicalNotOptions", role="data")
+NOT = np.array([1] + [0] * 255, np.uint8)
+LOGICAL_NOT = _unary(
+    "LOGICAL_NOT",
+    {"bool": logical_not},
+    options="LogicalNotOptions",
+    role="data",
+    more={"bool": Kernel("lut_x8", "pq_lut", lambda call: elements_by(call, NOT))},
+)

@@ -91,6 +91,43 @@ class Loop:
         return values
 
 
+class Settled:
+    """A node whose outputs' shapes follow from a few numbers among its inputs: a plan for those that come again.
+
+    evaluate: the outputs by the reference, whatever the numbers. numbers: the indices of these inputs. plan: from their
+    values a plan of the node, which takes the inputs `given`; None where they do not settle the shapes.
+    """
+
+    def __init__(
+        self, evaluate: Evaluate, numbers: Sequence[int], given: Sequence[int], plan: Callable[[Arrays], Plan | None]
+    ) -> None:
+        self._evaluate, self._numbers, self._given, self._plan = evaluate, numbers, given, plan
+        self._met: set[tuple[bytes, ...]] = set()
+        self._plans: dict[tuple[bytes, ...], Plan | None] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, session: Session, arrays: MaybeArrays) -> Sequence[np.ndarray]:
+        plan = self._plan_of(present([arrays[i] for i in self._numbers]))
+        if plan is None:
+            return self._evaluate(session, arrays)
+        found = session.child(plan).run_within(session, present([arrays[i] for i in self._given]))
+        return [found[t] for t in plan.outputs]
+
+    def _plan_of(self, numbers: Arrays) -> Plan | None:
+        """None for numbers that come for the first time: planning pays only for what comes often."""
+        key = tuple(a.tobytes() for a in numbers)
+        with self._lock:
+            if key in self._plans:
+                return self._plans[key]
+            if key not in self._met:
+                self._met = {key} if len(self._met) >= MOST_PLANS else {*self._met, key}
+                return None
+            self._plans[key] = self._plan([a.copy() for a in numbers])
+            if len(self._plans) > MOST_PLANS:
+                del self._plans[next(iter(self._plans))]
+            return self._plans[key]
+
+
 def present(arrays: MaybeArrays) -> list[np.ndarray]:
     return [a for a in arrays if a is not None]
 

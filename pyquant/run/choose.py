@@ -14,7 +14,7 @@ from pyquant.errors import OptionError, RangeError
 from pyquant.graph import Node, Tensor
 from pyquant.ops import NUMERICS, Call, Kernel, Launch
 from pyquant.run.limits import SMALLEST, Limits, Meter, arena_share, operations, temporaries, unpacked_bytes
-from pyquant.run.plan import OBSERVATION, CWork, Step
+from pyquant.run.plan import OBSERVATION, CWork, NumpyWork, Step
 from pyquant.run.resolve import (
     MOST_ELEMENTS,
     arithmetic,
@@ -81,7 +81,7 @@ class Chooser:
         def evaluate_(_session: object, arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
             chooser, seen = (
                 self.afresh(),
-                replace(node, inputs=[_valued(t, a) for t, a in zip(node.inputs, arrays, strict=True)]),
+                replace(node, inputs=[valued(t, a) for t, a in zip(node.inputs, arrays, strict=True)]),
             )
             shapes = shapes_of(resolve(seen, self.numerics))
             seen.outputs = [
@@ -141,29 +141,24 @@ class Chooser:
         if chosen is None:
             return None
         kernel, launch = chosen
-        work = self._work(kernel.name, kernel.struct, launch, call.label)
+        work = replace(self._work(kernel.name, kernel.struct, launch, call.label), reference=_evaluation(call))
         return Step(call.node.op, work.name, tuple(call.node.inputs), tuple(call.node.outputs), call.node, work)
 
     def _chosen(self, call: Call) -> tuple[Kernel, Launch] | None:
-        kernel = call.operator.kernels.get(call.operator.kind(call.node))
-        if kernel is not None and kernel.doubly and self.numerics == "single-rounding":
-            return None
-        with arithmetic(call):
-            launch = kernel.fill(call) if kernel is not None and self._row(kernel.name) is not None else None
-        return None if kernel is None or launch is None else (kernel, launch)
+        kernels = call.operator.kernels.get(call.operator.kind(call.node), ())
+        for kernel in (kernels,) if isinstance(kernels, Kernel) else kernels:
+            if self._row(kernel.name) is None or (kernel.doubly and self.numerics == "single-rounding"):
+                continue
+            with arithmetic(call):
+                launch = kernel.fill(call)
+            if launch is not None:
+                return kernel, launch
+        return None
 
     def _numpy(self, call: Call) -> Step:
-        """The reference, its results checked against what the arena has room for."""
-        function, node = reference(call), call.node
+        work = _evaluation(call)
         self._meter_reference(call)
-
-        def run(arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
-            results = evaluate(call, function, arrays)
-            for tensor, array in zip(node.outputs, results, strict=True):
-                check_shape(node, tensor, array.shape)
-            return results
-
-        return Step(node.op, "numpy", tuple(node.inputs), tuple(node.outputs), node, run)
+        return Step(call.node.op, "numpy", tuple(call.node.inputs), tuple(call.node.outputs), call.node, work)
 
     def _meter_reference(self, call: Call) -> None:
         tensors = (*call.node.inputs, *call.node.outputs)
@@ -201,7 +196,20 @@ class Chooser:
         return max(-(-launch.units // (CHUNKS_PER_THREAD * self.threads)), 1)
 
 
-def _valued(tensor: Tensor | None, value: np.ndarray | None) -> Tensor | None:
+def _evaluation(call: Call) -> NumpyWork:
+    """The reference, its results checked against what the arena has room for. Raises UnsupportedOp without one."""
+    function, node = reference(call), call.node
+
+    def run(arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
+        results = evaluate(call, function, arrays)
+        for tensor, array in zip(node.outputs, results, strict=True):
+            check_shape(node, tensor, array.shape)
+        return results
+
+    return run
+
+
+def valued(tensor: Tensor | None, value: np.ndarray | None) -> Tensor | None:
     """A constant tensor with that value, for rules that ask for it."""
     if tensor is None or value is None:
         return tensor

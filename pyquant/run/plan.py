@@ -34,12 +34,16 @@ SessionWork = Callable[["Session", Sequence["np.ndarray | None"]], "Sequence[np.
 
 @dataclass(frozen=True)
 class CWork:
-    """A kernel with its constants, and how its units are dealt out."""
+    """A kernel with its constants, and how its units are dealt out.
+
+    reference: computes the same, and says what is wrong with inputs for which the kernel has no result.
+    """
 
     row: native.Row
     params: native.Params
     units: int
     chunk: int
+    reference: NumpyWork | None = None
 
     @property
     def name(self) -> str:
@@ -116,6 +120,7 @@ class Plan:
         self.needs = needs
         self.steps, self.inputs, self.outputs, self.threads = tuple(steps), tuple(inputs), tuple(outputs), threads
         self._work, self._program, self._layout, self._keep, self._names = work, program, layout, keep, names
+        self._c_steps = [step for step in self.steps if isinstance(step.work, CWork)]  # those of the program
         self._idle: list[Session] = []
 
     @property
@@ -299,10 +304,16 @@ class Session:
             self._view(tensor)[...] = array
 
     def _do(self, work: range | Callable[[], None]) -> None:
-        if isinstance(work, range):
-            self._native.run(work.start, work.stop, self._plan.threads)
-        else:
+        if not isinstance(work, range):
             work()
+        elif (failed := self._native.run(work.start, work.stop, self._plan.threads)) >= 0:
+            self._refuse(self._plan._c_steps[failed])
+
+    def _refuse(self, step: Step) -> None:
+        """Raise what the reference does with inputs for which the kernel of a step has no result."""
+        assert isinstance(step.work, CWork) and step.work.reference is not None
+        step.work.reference([None if t is None else self._view(t) for t in step.inputs])
+        raise AssertionError(f"{step}: the kernel has no result for inputs for which its reference has one")
 
     def _bound(self, step: Step) -> Callable[[], None]:
         """A step of NumPy or of other plans, tied to this session's memory."""

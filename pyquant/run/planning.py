@@ -12,15 +12,17 @@ from pyquant import native
 from pyquant.dtypes import FLOAT32
 from pyquant.errors import GraphError, OptionError, UnsupportedOp
 from pyquant.graph import Model, Node, Subgraph, Tensor
-from pyquant.ops import find
+from pyquant.ops import find, get
 from pyquant.run.arena import Block, place
-from pyquant.run.branches import FLOWS, Branch, Family, Loop, Rest
-from pyquant.run.choose import Chooser
+from pyquant.run.branches import FLOWS, Branch, Evaluate, Family, Loop, Rest, Settled
+from pyquant.run.choose import Chooser, valued
 from pyquant.run.feeds import Names, input_names
 from pyquant.run.flatten import Flat, Handles, Variables, flatten
 from pyquant.run.limits import unpacked_bytes
 from pyquant.run.plan import CWork, Layout, Plan, Step
 from pyquant.run.resolve import check_size, constant_value, initial_code, stand_ins
+
+MOST_NUMBERS = 16  # among the inputs of a node, of those that may settle its outputs' shapes
 
 Constants = dict[Tensor, np.ndarray]
 Shapes = Mapping["str | Tensor", Sequence[int]]  # of inputs, by name or tensor
@@ -226,8 +228,30 @@ class Planning:
             return context.plan(Task(flat, _of_shapes(inputs, shapes), wanted, {}, constants, shown))
 
         values = self._values(seen)
-        rest = Rest(node, flow or self.chooser.dynamic(seen), len(values), Family(plan))
+        rest = Rest(node, flow or self._settled(seen), len(values), Family(plan))
         return Step(node.op, "by values", (*values, *map(self.stand_in, before)), (), node, rest)
+
+    def _settled(self, node: Node) -> Evaluate:
+        """What computes a node with outputs of unknown shapes."""
+        evaluate, context = self.chooser.dynamic(node), self.context
+        slots = get(node.op).slots(node.inputs)
+        fed = {i: t for i, t in enumerate(node.inputs) if t is not None and t.data is None and not t.is_variable}
+        numbers = [i for i, t in fed.items() if slots[i].role == "data" and t.size <= MOST_NUMBERS]
+        given = {t: i for i, t in fed.items() if i not in numbers}
+        if self.chooser.references or not numbers:
+            return evaluate
+
+        def plan(values: Sequence[np.ndarray]) -> Plan | None:
+            known = {i: valued(node.inputs[i], value) for i, value in zip(numbers, values, strict=True)}
+            seen = replace(node, inputs=[known.get(i, t) for i, t in enumerate(node.inputs)])
+            shapes = context.chooser.shapes(seen)
+            if shapes is None:
+                return None
+            seen.outputs = list(_of_shapes(node.outputs, shapes).values())
+            flat = Flat([seen], list(given), seen.outputs, {}, [])
+            return context.plan(Task(flat, {t: t for t in given}, Wanted(seen.outputs)))
+
+        return Settled(evaluate, numbers, list(given.values()), plan)
 
     def _constants_of_file(self) -> Constants:
         """The values that the file holds for what the nodes and the caller read."""

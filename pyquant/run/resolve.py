@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -124,7 +124,7 @@ def evaluate(call: Call, function: Reference, inputs: Sequence[np.ndarray | None
 def arithmetic(call: Call) -> Iterator[None]:
     """Where NaN and infinity are values, as in C. Raises RangeError for numbers that integers cannot hold."""
     try:
-        with np.errstate(all="ignore"), rounded_once(call.numerics == "single-rounding"):
+        with np.errstate(all="ignore"), rounded_once() if call.numerics == "single-rounding" else nullcontext():
             yield
     except PyQuantError:
         raise

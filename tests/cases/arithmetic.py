@@ -102,6 +102,16 @@ def functions() -> Iterator[Case]:
                 yield Case(f"{op.lower()}-{dtype}-{i}", op, inputs, y, fused, tolerance, oracles)
 
 
+def least_by_minus_one() -> Iterator[Case]:
+    """Quotients that their type does not hold; processors trap there, and with them the runtimes."""
+    for op, types in (("DIV", ("int32",)), ("FLOOR_DIV", ("int8", "int16", "int32")), ("FLOOR_MOD", ("int8", "int64"))):
+        for dtype in types:
+            least = np.iinfo(dtype).min
+            b = Value((3,), dtype, constant=[-1, -1, 1])
+            inputs = (Value((3,), dtype, low=least, high=least), b)
+            yield Case(f"{op.lower()}-{dtype}-least", op, inputs, Value((), dtype), oracles=())
+
+
 def equal_codes() -> Iterator[Case]:
     """Where the two sides are often equal."""
     for op in COMPARISONS:
@@ -144,4 +154,4 @@ def sums() -> Iterator[Case]:
             yield Case(f"add_n-{dtype}-{i}", "ADD_N", tuple(replace(x) for _ in range(2 + i % 3)), Value((), dtype))
 
 
-CASES = [*functions(), *equal_codes(), *logic(), *choices(), *sums()]
+CASES = [*functions(), *least_by_minus_one(), *equal_codes(), *logic(), *choices(), *sums()]

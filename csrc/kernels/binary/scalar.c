@@ -4,6 +4,8 @@
 #include "binary.h"
 #include "fixed.h"
 #include "pq.h"
+#include "report.h"
+#include "whole.h"
 
 #define ISA scalar
 #define TYPE s8
@@ -11,6 +13,10 @@
 #define TYPE u8
 #include "generic.h"
 #define TYPE s16
+#include "generic.h"
+#define TYPE s32
+#include "generic.h"
+#define TYPE s64
 #include "generic.h"
 #define TYPE f32
 #include "generic.h"
