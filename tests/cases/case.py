@@ -25,6 +25,7 @@ class Value:
     constant: Any = False
     low: float | None = None  # range of random elements; default the whole integer range, or -4..4 for floats
     high: float | None = None
+    among: tuple[float, ...] = ()  # what random elements are taken from, instead
     variable: bool = False  # a state of the node, not an input of the model
 
     @property
@@ -34,6 +35,8 @@ class Value:
     def random(self, rng: np.random.Generator) -> np.ndarray:
         kind = dtype(self.dtype)
         assert kind.numpy is not None
+        if self.among:
+            return rng.choice(np.array(self.among, kind.numpy), self.shape)
         if kind.name == "bool":
             return rng.random(self.shape) < 0.5
         if kind.is_float:

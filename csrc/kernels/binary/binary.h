@@ -3,7 +3,7 @@
  *      f32 clamp(a + sign·b, lo, hi).
  * multiply: integers clamp(scaled((a - a_zero)(b - b_zero)) + zero_point, lo, hi); f32 clamp(a·b, lo, hi).
  * divide_f32: clamp(a / b, lo, hi). squared_difference_f32: (a - b)². atan2_f32: of a / b.
- * equal_f32 and its like: 1 where it holds, else 0, in bytes. maximum, minimum: of the codes; f32: a NaN in a stays.
+ * equal_f32 and its like: 1 where it holds, else 0, in bytes. maximum, minimum: of the codes; f32: b where either is NaN.
  *
  * y has `rank` outer loops of `shape`, the last one fastest, and an inner one; the strides, in elements, are those of a and
  * b, 0 where they are broadcast. One unit is one run of the inner loop. With rank 0 there is one run, and a unit is an element. */
