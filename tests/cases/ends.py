@@ -11,11 +11,13 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import numpy as np
+
 import cases
 from cases.case import Case, Value
 from cases.movement import NEWER
 from pyquant.ops import OPERATORS
-from pyquant.ops.operator import Fixed
+from pyquant.ops.operator import Fixed, SameAs
 
 OTHERS = ("case", "detection", "ends", "ranks", "signal")
 FAMILIES = [
@@ -50,6 +52,9 @@ REFUSED: dict[str, Callable[[Value, float], bool]] = {
     ),
     "POW": lambda v, n: v.dtype == "int32" and n < 0,
 }
+
+
+UNSTRETCHED = (("SQUARED_DIFFERENCE", "coarse"), ("HARD_SWISH", "coarse"))  # which both runtimes refuse, or die of
 
 
 def firsts() -> Iterator[tuple[str, Case]]:
@@ -115,4 +120,26 @@ def at_end(v: Value | None, end: int) -> Value | None:
     return replace(v, zero_point=AMONG[v.dtype][end])
 
 
-CASES = [*plain(), *zeros()]
+def scales() -> Iterator[Case]:
+    """Steps of the output far above those of the inputs, and far below; weights keep theirs."""
+    for types, case in firsts():
+        slot = OPERATORS[case.op].outputs[0].scale
+        if case.output.scale is None or isinstance(slot, SameAs) or any(v and v.variable for v in case.inputs):
+            continue
+        for name, factor in (("fine", 1e-4), ("coarse", 20.0)):
+            inputs = tuple(stretched(v, factor) if r in ("activation", "bias") else v for r, v in by_role(case))
+            output = case.output if isinstance(slot, Fixed) else stretched(case.output, 1 / factor)
+            if (
+                inputs != case.inputs
+                and (case.op, name) not in UNSTRETCHED
+                and f"{case.op} {types}" != "SUM int16_int32"
+            ):
+                yield replace(case, id=f"{case.op.lower()}-{types}-{name}", inputs=inputs, output=output or case.output)
+
+
+def stretched(v: Value | None, factor: float) -> Value | None:
+    """With steps so many times as large, if it has any."""
+    return v if v is None or v.scale is None else replace(v, scale=(np.array(v.scale) * factor).tolist())
+
+
+CASES = [*plain(), *zeros(), *scales()]
