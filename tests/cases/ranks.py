@@ -9,7 +9,6 @@ import numpy as np
 
 from cases import activation, arithmetic, binary, create, quantize, softmax, unary, varied
 from cases.case import Case, Value
-from cases.movement import NEWER
 
 Shape = tuple[int, ...]
 FAMILIES = (varied, activation, arithmetic, binary, create, quantize, softmax, unary)
@@ -43,13 +42,17 @@ def firsts(ops: tuple[str, ...]) -> Iterator[tuple[str, Case]]:
     found: dict[tuple[str, str], Case] = {}
     for family in FAMILIES:
         for case in family.CASES:
-            found.setdefault((case.op, (case.inputs[-1] or Value()).dtype), case)
+            found.setdefault((case.op, (case.inputs[-2:][0] or Value()).dtype), case)
     return ((dtype, case) for (op, dtype), case in found.items() if op in ops)
 
 
 def older(case: Case, most: int, *shapes: Shape) -> tuple[str, ...]:
     """The runtimes that take these shapes."""
-    return case.oracles if max(map(len, shapes)) <= most else tuple(o for o in case.oracles if o in NEWER)
+    return (
+        case.oracles
+        if max(map(len, shapes)) <= most
+        else tuple(o for o in case.oracles if o.startswith("ai-edge-litert"))
+    )
 
 
 def of_one() -> Iterator[Case]:
