@@ -18,6 +18,7 @@ from pyquant.errors import GraphError, RangeError
 
 Integers = npt.NDArray[np.int64]
 
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 # ActivationFunctionType -> the real bounds it clamps to; any other code leaves the whole type range.
 ACTIVATION_BOUNDS: dict[int, tuple[float | None, float | None]] = {1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
 
@@ -121,10 +122,13 @@ def activation_range(activation: int, scale: float | np.float32, zero_point: int
     return lo, hi
 
 
-def activation_bounds(activation: int) -> tuple[np.float32, np.float32]:
-    """The bounds that a fused activation clamps a float output to; infinities where there are none."""
+def activation_bounds(activation: int, most: float = FLOAT32_MAX) -> tuple[np.float32, np.float32]:
+    """The bounds that a fused activation clamps a float output to; where it has none, -most and most.
+
+    By default no output is infinite, as in TFLite's kernels but those of recurrent operators.
+    """
     low, high = ACTIVATION_BOUNDS.get(int(activation), (None, None))
-    return np.float32(-np.inf if low is None else low), np.float32(np.inf if high is None else high)
+    return np.float32(-most if low is None else low), np.float32(most if high is None else high)
 
 
 def _code(real: float, scale: float | np.float32, zero_point: int) -> int:

@@ -31,9 +31,11 @@ SPECIAL = np.float32([-0.0, np.nan, np.inf, -np.inf, 1e-40, -1e-40, 3e38, -3e38]
 
 
 def producers() -> dict[str, Case]:
-    """The first two rows of each operator and type that may take an activation."""
+    """The first two rows of each operator and type that may take an activation, without NaN."""
     found: dict[str, Case] = {}
     for name, case in ROWS.items():
+        if name.startswith("ends-"):
+            continue
         main = case.model().main
         kind = f"{case.op}-{OPERATORS[case.op].kind(main.nodes[0])}"
         real = main.outputs[0].dtype.is_float or main.outputs[0].is_quantized

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import cases
@@ -28,24 +28,25 @@ FAMILIES = [m.name for m in pkgutil.iter_modules(cases.__path__) if m.name != "c
 ROWS = {f"{family}-{case.id}": case for family in FAMILIES for case in importlib.import_module(f"cases.{family}").CASES}
 every_row = pytest.mark.parametrize("case", ROWS.values(), ids=ROWS.keys())
 FUSED = 1e-5  # sums of float products in C may be rounded once for each product and sum, and be in another order
+COMPARED = {f"{id}-{oracle}": (case, oracle) for id, case in ROWS.items() for oracle in case.oracles}
+# which of our arithmetics equals an oracle
+NUMERICS = {"tflite-micro": "tflite", **{name: runtime.numerics for name, runtime in RUNTIMES.items()}}
 # one row of each operator and type: the family and the id up to its last part
 KINDS = {id.rpartition("-")[0]: case for id, case in reversed(ROWS.items())}
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
-@every_row
-def test_reference_equals_runtime(case: Case, runtime: str, oracle_of: Callable[[str], Oracle]) -> None:
-    if runtime not in case.oracles:
-        pytest.skip(f"{runtime} does not run this row")
+@pytest.mark.parametrize(("case", "named"), COMPARED.values(), ids=COMPARED.keys())
+def test_reference_equals_runtime(case: Case, named: str, oracle_of: Callable[[str], Oracle]) -> None:
+    runtime, _, resolver = named.partition(" ")
     oracle = oracle_of(runtime)
     model, feeds = case.model(), case.feeds()
     for node in model.main.nodes:  # versions only gate, and the registry of reference kernels lags behind its kernels
         node.opcode.version = FIRST_VERSION.get(node.op, 1)
-    oracle.load(model)
+    oracle.load(model, resolver or "reference")
     theirs = list(oracle.run(feeds).values())
     for tensor, array in zip(model.main.outputs, theirs, strict=True):
         assert tensor.shape_signature or tensor.shape == array.shape, "the shape rule"
-    check(reference(model, feeds, RUNTIMES[runtime].numerics), theirs, case.tolerance)
+    check(reference(model, feeds, NUMERICS[runtime]), theirs, case.tolerance)
 
 
 @every_row
@@ -53,7 +54,7 @@ def test_kernels_equal_reference(case: Case, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("pyquant.run.choose.WORTH_SHARING", 0)  # two threads share even the smallest step
     model, feeds = case.model(), case.feeds()
     tolerance = case.tolerance if OPERATORS[case.op].macs is None else max(case.tolerance, FUSED)
-    every_numerics = sorted({RUNTIMES[runtime].numerics for runtime in case.oracles or RUNTIMES})
+    every_numerics = sorted({NUMERICS[named.partition(" ")[0]] for named in case.oracles or NUMERICS})
     if any(step.kernel == "numpy" for step in compile(model, numerics=every_numerics[0]).steps):
         pytest.skip("no C kernel takes this row")
     for numerics in every_numerics:
@@ -68,7 +69,7 @@ def test_kernels_equal_reference(case: Case, monkeypatch: pytest.MonkeyPatch) ->
 def test_file_keeps_meaning(case: Case, tmp_path: Path) -> None:
     model, feeds = case.model(), case.feeds()
     model.save(tmp_path / "case.tflite")
-    numerics = RUNTIMES[case.oracles[-1]].numerics if case.oracles else "tflite"
+    numerics = NUMERICS[case.oracles[-1].partition(" ")[0]] if case.oracles else "tflite"
     check(reference(open_model(tmp_path / "case.tflite"), feeds, numerics), reference(model, feeds, numerics), 0.0)
 
 
@@ -77,7 +78,10 @@ def test_what_is_told_to_be_checked_is() -> None:
 
 
 def checked() -> dict[str, dict[str, str]]:
-    """By operator, the kinds that its rows compare with both runtimes, with one, or with none."""
+    """By operator, the kinds that its rows compare with both runtimes, with one, or with none.
+
+    With "optimized" where, of one runtime or both, only the optimized kernels serve.
+    """
     kinds: dict[str, dict[str, set[str]]] = {}
     for case in ROWS.values():
         (node,) = case.model().main.nodes
@@ -85,9 +89,18 @@ def checked() -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for op in sorted(kinds):
         for kind, runtimes in kinds[op].items():
-            by = "both" if len(runtimes) > 1 else "".join(runtimes) or "formula"
+            by = told_by(runtimes)
             found.setdefault(op, {})[by] = f"{found.get(op, {}).get(by, '')} {kind}".strip()
     return found
+
+
+def told_by(oracles: Collection[str]) -> str:
+    """Oracles in a few words."""
+    if {*RUNTIMES} <= {*oracles}:
+        return "both"
+    if {*RUNTIMES} <= {named.partition(" ")[0] for named in oracles}:
+        return "both optimized"
+    return " and ".join(sorted(oracles)) or "formula"
 
 
 def reference(model: Model, feeds: Sequence[np.ndarray], numerics: str = "tflite") -> list[np.ndarray]:

@@ -58,6 +58,15 @@ def divide_codes(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     )
 
 
+def greater(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """b where either is NaN."""
+    return np.where(a > b, a, b)
+
+
+def less(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.where(a < b, a, b)
+
+
 def squared_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray(np.square(a - b))
 
@@ -88,15 +97,12 @@ def squared_difference_params(call: Call) -> Launch | None:
 
 
 def power_int(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Wraps. Raises RangeError for a negative exponent."""
+    """In double; the least int32 for what int32 does not hold, as x86 has it. Raises RangeError for b < 0."""
     if np.any(b < 0):
         raise RangeError(f"{call.label}: a negative power of an integer")
-    base, exponent = (v.copy() for v in np.broadcast_arrays(a, b))
-    result = np.ones_like(base)
-    while np.any(exponent):
-        result = np.where(exponent & 1, result * base, result)
-        base, exponent = base * base, exponent >> 1
-    return result
+    with np.errstate(over="ignore"):
+        powers = np.power(a.astype(np.float64), b)
+    return np.where(np.abs(powers) < 2.0**31, powers, -(2.0**31)).astype(np.int32)
 
 
 def power(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -104,13 +110,17 @@ def power(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def floor_divide(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Floats by their quotient in double."""
     _refuse_zero(call, b)
-    return np.asarray(np.floor(a / b) if a.dtype.kind == "f" else a // b)
+    if a.dtype.kind == "f":
+        return np.asarray(np.floor(a.astype(np.float64) / b).astype(a.dtype))
+    return np.asarray(a // b)
 
 
 def floor_modulo(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """With the sign of the divisor."""
-    _refuse_zero(call, b)
+    """With the sign of the divisor. The rest of floats divided by 0 is NaN."""
+    if a.dtype.kind != "f":
+        _refuse_zero(call, b)
     rest = np.fmod(a, b)
     return np.asarray(np.where((rest != 0) & ((b < 0) != (rest < 0)), rest + b, rest).astype(a.dtype))
 
@@ -129,7 +139,7 @@ def added_shape(call: Call, *shapes: Shape) -> list[Shape]:
 def add_all(call: Call, *arrays: np.ndarray) -> np.ndarray:
     total = arrays[0].copy()
     for a in arrays[1:]:
-        total = total + a
+        total = clamp(call, total + a)
     return total
 
 
@@ -190,7 +200,7 @@ MAXIMUM, MINIMUM = (
         Slot("y", scale=SameAs("a")),
         SHARED,
     )
-    for name, function in (("MAXIMUM", np.maximum), ("MINIMUM", np.minimum))
+    for name, function in (("MAXIMUM", greater), ("MINIMUM", less))
 )
 POW = _pairwise("POW", {"float32": power, "int32": power_int}, "PowOptions")
 DIVISIBLE = ("float32", "int32", "int8", "int16")

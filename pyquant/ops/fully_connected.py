@@ -9,7 +9,7 @@ import numpy as np
 
 from pyquant.dtypes import FLOAT32
 from pyquant.errors import GraphError, ShapeError, UnsupportedOp
-from pyquant.fixed import ACTIVATION_BOUNDS, activation_bounds
+from pyquant.fixed import ACTIVATION_BOUNDS, FLOAT32_MAX, activation_bounds
 from pyquant.ops.conv import BIAS, OUTPUT, conv_launch
 from pyquant.ops.hybrid import Dynamic, dynamic, quantize_asymmetric
 from pyquant.ops.kernel_constants import kernel_constants
@@ -137,6 +137,7 @@ def params(call: Call) -> Launch | None:
     constants = kernel_constants(call, rescaling, row_dynamic)
     if constants is None:
         return None
+    constants |= zip(("float_lo", "float_hi"), _bounds(call), strict=True)
     rows, pixel = call["x"].size // w[1], Axis(size=1, taps=1, stride=1, dilation=1, before=0, out=1)
     constants["fused"] = int(call.fused)
     return conv_launch(constants, (rows, 1, 1, w[1]), (w[0], 1, 1, w[1]), (rows, 1, 1, w[0]), pixel, pixel)
@@ -176,8 +177,13 @@ def macs(call: Call) -> int:
 
 def _finish_float(call: Call, x: np.ndarray, sums: np.ndarray, b: np.ndarray | None) -> np.ndarray:
     _check_activation(call)
-    lo, hi = activation_bounds(call.options.fused_activation_function)
-    return _arranged(call, x, np.clip(sums if b is None else sums + b, lo, hi))
+    return _arranged(call, x, np.clip(sums if b is None else sums + b, *_bounds(call)))
+
+
+def _bounds(call: Call) -> tuple[np.float32, np.float32]:
+    """Of float outputs. TFLite lets a product with integer weights be infinite."""
+    most = np.inf if call.operator.kind(call.node) == "hybrid" else FLOAT32_MAX
+    return activation_bounds(call.options.fused_activation_function, most)
 
 
 def _arranged(call: Call, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from pyquant.ops.kinds import typed_kernels
 from pyquant.ops.operator import Call, Fixed, Floor, Operator, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
-from pyquant.ops.softmax import row_launch, softmax_shape
+from pyquant.ops.softmax import GREATEST, row_launch, softmax_shape
 
 F = np.float32
 
@@ -30,7 +30,7 @@ def log_softmax_float(call: Call, x: np.ndarray) -> np.ndarray:
 def log_softmax_codes(call: Call, x: np.ndarray) -> np.ndarray:
     """int8 and uint8: the logarithm of the sum of exponentials, in steps of 1/16 from the largest code down."""
     source, y = call["x"], call["y"]
-    m, e = (int(v) for v in quantize_multiplier(min(float(source.scale) * 2.0**26, 2.0**31 - 1)))
+    m, e = (int(v) for v in quantize_multiplier(min(float(source.scale) * 2.0**26, GREATEST)))
     radius = math.floor(31 * 2.0**26 / 2.0**e)
     codes = x.astype(np.int64)
     below = codes - codes.max(-1, keepdims=True)

@@ -56,7 +56,7 @@ def float_fields(call: Call, weights: Sequence[str]) -> dict[str, Any] | None:
     others += call.node.outputs
     if types not in ({"float32"}, {"int8"}) or activation == SIGN_BIT or any(t.dtype != FLOAT32 for t in others):
         return None
-    lo, hi = activation_bounds(activation)
+    lo, hi = activation_bounds(activation, np.inf)
     hybrid = types == {"int8"}
     scales = [float(t.scale) if hybrid and (t := call.get(name)) is not None else 0.0 for name in weights]
     return {

@@ -62,11 +62,12 @@ def _last(running: np.ndarray, terms: np.ndarray, nothing: int) -> np.ndarray:
     return running[-1] if len(running) else np.full(terms.shape[1:], nothing, terms.dtype)
 
 
-def extreme(function: Callable[..., Any]) -> Reduced:
+def extreme(function: np.ufunc, side: int) -> Reduced:
+    """Past any NaN, and of the finite float or the integer at the other end too."""
+
     def reduce(call: Call, terms: np.ndarray) -> np.ndarray:
-        if not len(terms):
-            raise ShapeError(f"{call.label}: there is no extreme of no elements")
-        return np.asarray(function(terms, axis=0))
+        limits = np.finfo(terms.dtype) if terms.dtype.kind == "f" else np.iinfo(terms.dtype)
+        return np.asarray(function.reduce(terms, axis=0, initial=(limits.min, limits.max)[side]))
 
     return reduce
 
@@ -117,11 +118,14 @@ REDUCE_PROD = _reduction(
 REDUCE_MAX, REDUCE_MIN = (
     _reduction(
         name,
-        dict.fromkeys(("float32", *QUANTIZED, *WHOLE), reduction(extreme(function))),
+        dict.fromkeys(("float32", *QUANTIZED, *WHOLE), reduction(extreme(function, side))),
         Slot("y", scale=SameAs("x")),
         kernels=typed_kernels(kernel, "pq_mean", reduction_params),
     )
-    for name, function, kernel in (("REDUCE_MAX", np.max, "greatest"), ("REDUCE_MIN", np.min, "least"))
+    for name, function, side, kernel in (
+        ("REDUCE_MAX", np.fmax, 0, "greatest"),
+        ("REDUCE_MIN", np.fmin, 1, "least"),
+    )
 )
 REDUCE_ANY, REDUCE_ALL = (
     _reduction(

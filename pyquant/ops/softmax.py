@@ -52,7 +52,7 @@ def softmax_8bit(call: Call, x: np.ndarray) -> np.ndarray:
 
 def exp_table(call: Call) -> np.ndarray:
     """exp(-beta * s_x * i) in Q0 for i = 0..255 codes below the row's maximum, 0 where negligible. -> (256,) int32"""
-    real = min(call.options.beta * float(call["x"].scale) * 2.0**26, 2.0**31 - 1)
+    real = min(call.options.beta * float(call["x"].scale) * 2.0**26, GREATEST)
     if real <= 1:
         raise RangeError(f"{call.label}: beta {call.options.beta} times input scale {call['x'].scale} is below 2**-26")
     m, e = (int(v) for v in quantize_multiplier(real))
@@ -83,6 +83,7 @@ def int16_multiplier(call: Call) -> tuple[int, int]:
     return int(m), int(e)
 
 
+GREATEST = 2.0**30 - 0.5  # multiplier that fits: int32 with a shift of 30
 EXP = int16_table(lambda x: libm("exp", x), -10.0, 0.0, 2.0**15)
 RECIPROCAL = int16_table(lambda x: 1 / (1 + x), 0.0, 1.0, 2.0**15)
 

@@ -20,7 +20,7 @@ def activate(call: Call, x: np.ndarray, activation: int) -> np.ndarray:
         return libm("tanhf", np.ascontiguousarray(x))
     if activation == SIGN_BIT:
         raise UnsupportedOp(f"{call.label}: activation SIGN_BIT cannot be fused here")
-    return np.asarray(np.clip(x, *activation_bounds(activation)))
+    return np.asarray(np.clip(x, *activation_bounds(activation, np.inf)))
 
 
 def float_product(call: Call, x: np.ndarray, w: np.ndarray, slot: str, asymmetric: bool = False) -> np.ndarray:

@@ -43,7 +43,7 @@ def compile(
 
 
 def _has_codes(model: Model) -> bool:
-    """Whether a node makes codes of real numbers, or turns some into codes for itself: the least change may alter one."""
+    """Whether a node makes codes of real numbers, for its output or itself: the least change may alter one."""
     nodes = [node for graph in model.subgraphs for node in graph.nodes]
     operators = [(find(node.op), node) for node in nodes]
     hybrid = any(operator is not None and operator.kind(node) == "hybrid" for operator, node in operators)

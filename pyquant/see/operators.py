@@ -29,7 +29,8 @@ class Support:
 
     quantizable: `quantize` makes int8 of it. gradient: it trains.
     checked: by kind, the runtimes whose reference kernels its results are compared with in the project's tests: both
-    (tflite-runtime 2.14 and ai-edge-litert 2.3), one by name, or formula where neither runs it or is right.
+    (tflite-runtime 2.14 and ai-edge-litert 2.3), one by name, or formula where none runs it and is right. With
+    "optimized" where, of one runtime or both, only the optimized kernels do.
     """
 
     operator: str

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from pyquant.errors import OracleError
-from pyquant.graph import Model
+from pyquant.graph import Model, dump, external
 from pyquant.validate.worker import RESOLVERS, receive, send
 
 Answer = tuple[dict[str, Any], list[np.ndarray]]
@@ -96,7 +96,8 @@ class Oracle:
         if isinstance(model, Model):
             self._label = "the model"
             path = Path(self._folder.name) / "model.tflite"
-            model.save(path, overwrite=True)
+            external.check_beside(model, path)
+            path.write_bytes(dump(model))  # `save` would wait for the disk
         else:
             self._label, path = str(model), Path(model)
         if self._worker is None:

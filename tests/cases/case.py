@@ -25,6 +25,7 @@ class Value:
     constant: Any = False
     low: float | None = None  # range of random elements; default the whole integer range, or -4..4 for floats
     high: float | None = None
+    among: tuple[float, ...] = ()  # what random elements are taken from, instead
     variable: bool = False  # a state of the node, not an input of the model
 
     @property
@@ -34,6 +35,8 @@ class Value:
     def random(self, rng: np.random.Generator) -> np.ndarray:
         kind = dtype(self.dtype)
         assert kind.numpy is not None
+        if self.among:
+            return rng.choice(np.array(self.among, kind.numpy), self.shape)
         if kind.name == "bool":
             return rng.random(self.shape) < 0.5
         if kind.is_float:
@@ -43,11 +46,16 @@ class Value:
         return rng.integers(int(low), int(high) + 1, self.shape).astype(kind.numpy)  # type: ignore[arg-type]
 
 
+BOTH = ("tflite-runtime", "ai-edge-litert")
+OPTIMIZED = tuple(f"{runtime} optimized" for runtime in BOTH)
+
+
 @dataclass(frozen=True)
 class Case:
     """One operator application. Integer outputs must be equal; `tolerance` is for floats, relative to the greatest.
 
-    oracles: the runtimes that can run it, with their reference kernels.
+    oracles: the runtimes that run it and are right, by their reference kernels or, as "NAME optimized", by these; or
+    "tflite-micro". Where it is empty, the formula serves.
     """
 
     id: str
@@ -56,7 +64,7 @@ class Case:
     output: Value = field(default_factory=Value)  # its shape comes from the shape rule
     options: Mapping[str, Any] = field(default_factory=dict)
     tolerance: float = 0.0
-    oracles: tuple[str, ...] = ("tflite-runtime", "ai-edge-litert")
+    oracles: tuple[str, ...] = BOTH
     more_outputs: tuple[Value, ...] = ()
     intermediates: tuple[Value, ...] = ()  # tensors that only tell scales
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from cases.case import Case, Value
+from cases.case import OPTIMIZED, Case, Value
 
 RNG = np.random.default_rng(4)
 NEWER = ("ai-edge-litert",)
 EIGHT = ("int8", "uint8")
 LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (0, 0)}
 
-# operator: its types, those that only ai-edge-litert takes, those that no reference kernel of a runtime takes
+# operator: its types, those that only ai-edge-litert takes, those for which they have no reference kernel
 FUNCTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "ABS": (("float32", "int8", "int16", "int32"), (), ()),
     "NEG": (("float32", "int32", "int64", "int8", "int16"), ("int8", "int16"), ()),
@@ -96,7 +96,13 @@ def functions() -> Iterator[Case]:
         for dtype in types:
             for i in range(20):
                 x, y = parameters(op, dtype, i)
-                oracles = () if dtype in none else NEWER if dtype in newer else Case.oracles
+                oracles = (
+                    (OPTIMIZED if dtype != "uint8" else ())
+                    if dtype in none
+                    else NEWER
+                    if dtype in newer
+                    else Case.oracles
+                )
                 tolerance = TOLERANCES.get(op, 0.0) if dtype == "float32" else 0.0
                 yield Case(f"{op.lower()}-{dtype}-{i}", op, (x,), y, options(op, i), tolerance, oracles)
 
@@ -107,8 +113,9 @@ def prelus() -> Iterator[Case]:
             x, y = parameters("PRELU", dtype, i)
             slopes = (x.shape[-1:], x.shape, (*[1] * (len(x.shape) - 1), x.shape[-1]))[i % 3]
             zero = int(RNG.integers(*LIMITS[dtype])) if dtype in EIGHT else 0
-            alpha = Value(slopes, dtype, None if dtype == "float32" else 0.004, zero, constant=True)
-            oracles = () if dtype == "int16" else Case.oracles  # int16 slopes: neither; int8 ones are for LiteRT alone
+            narrow = "int8" if dtype == "int16" else dtype
+            alpha = Value(slopes, narrow, None if dtype == "float32" else 0.004, zero, constant=True)
+            oracles = NEWER if dtype == "int16" else Case.oracles
             yield Case(f"prelu-{dtype}-{i}", "PRELU", (x, alpha), y, oracles=oracles)
 
 

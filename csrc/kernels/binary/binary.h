@@ -10,7 +10,7 @@
  * floor_divide, floor_modulo: the quotient down to a whole number, and its rest, which has the sign of b; of raw codes.
  * Of these, all but divide_f32 report a b of 0, of which there are `b_size`.
  * equal and its like: 1 where it holds, else 0, in bytes; with scales, of a' and b'.
- * maximum, minimum: of the codes; f32: a NaN in a stays.
+ * maximum, minimum: of the codes; f32: b where either is NaN.
  *
  * y has `rank` outer loops of `shape`, the last one fastest, and an inner one; the strides, in elements, are those of a and
  * b, 0 where they are broadcast. One unit is one run of the inner loop. With rank 0 there is one run, and a unit is an element. */

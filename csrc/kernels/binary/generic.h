@@ -115,12 +115,12 @@ INLINE void NAME(report_zeros)(const pq_step *step) {
 
 INLINE CODE NAME(greater)(const pq_binary *p, CODE a, CODE b) {
     (void)p;
-    return a < b ? b : a;
+    return a > b ? a : b;
 }
 
 INLINE CODE NAME(less)(const pq_binary *p, CODE a, CODE b) {
     (void)p;
-    return b < a ? b : a;
+    return a < b ? a : b;
 }
 
 /* The loops for functions that make a RESULT. Steps of the inner one are constants where they are called. */

@@ -39,27 +39,27 @@ void FULL_NAME(mean)(const pq_step *step, int32_t begin, int32_t end) {
 }
 
 #if INTEGER
-#define IS_NAN(x) 0
+#define START(x, LIMIT) (x)
 #else
-#define IS_NAN(x) ((x) != (x))
+#define START(x, LIMIT) (LIMIT)
 #endif
-#define EXTREME(NAME_, BEYOND)                                                                          \
+#define EXTREME(NAME_, BEYOND, LIMIT)                                                                   \
     void FULL_NAME(NAME_)(const pq_step *step, int32_t begin, int32_t end) {                            \
         const pq_mean *p = step->params;                                                                \
         const int32_t inner = p->inner, terms = p->terms;                                               \
         CODE *restrict y = (CODE *)step->out[0] + (size_t)begin * (size_t)inner;                        \
         for (int32_t unit = begin; unit < end; unit++, y += inner) {                                    \
             const CODE *from = (const CODE *)step->in[0] + p->starts[unit];                             \
-            for (int32_t c = 0; c < inner; c++) y[c] = from[p->offsets[0] + c];                         \
-            for (int32_t t = 1; t < terms; t++) {                                                       \
+            for (int32_t c = 0; c < inner; c++) y[c] = START(from[p->offsets[0] + c], LIMIT);           \
+            for (int32_t t = 0; t < terms; t++) {                                                       \
                 const CODE *restrict x = from + p->offsets[t];                                          \
-                for (int32_t c = 0; c < inner; c++) y[c] = x[c] BEYOND y[c] || IS_NAN(x[c]) ? x[c] : y[c]; \
+                for (int32_t c = 0; c < inner; c++) y[c] = x[c] BEYOND y[c] ? x[c] : y[c];              \
             }                                                                                           \
         }                                                                                               \
     }
-EXTREME(greatest, >)
-EXTREME(least, <)
+EXTREME(greatest, >, -FLT_MAX)
+EXTREME(least, <, FLT_MAX)
 #undef EXTREME
-#undef IS_NAN
+#undef START
 #undef NUMBER
 #undef TYPE

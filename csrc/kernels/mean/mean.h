@@ -1,6 +1,6 @@
 /* mean: y[u·inner + c] = the mean over t, or what is scaled like one, of x[starts[u] + offsets[t] + c], c < inner, t < terms. Types: s8, u8, s16, f32.
  * Integers: clamp(scaled(sum + offset) + zero_point, lo, hi), where the multiplier holds 1 / terms. f32: sum over t in order, / divisor.
- * greatest, least: over t; f32: a NaN stays.
+ * greatest, least: over t; f32: of -FLT_MAX or FLT_MAX too, past any NaN, as TFLite has it.
  * One unit is one u. */
 #ifndef PQ_MEAN_H
 #define PQ_MEAN_H

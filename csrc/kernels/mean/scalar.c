@@ -1,3 +1,4 @@
+#include <float.h>
 #include <stddef.h>
 
 #include "fixed.h"

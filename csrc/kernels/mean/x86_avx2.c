@@ -1,5 +1,6 @@
 #if defined(__x86_64__)
 #pragma GCC target("avx2")
+#include <float.h>
 #include <stddef.h>
 
 #include "fixed.h"
