@@ -9,7 +9,7 @@ import numpy as np
 
 from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.ops.axes import whole
-from pyquant.ops.kinds import EVERY_TYPE
+from pyquant.ops.kinds import EVERY_TYPE, WITH_STRINGS
 from pyquant.ops.operator import Call, Operator, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 
@@ -141,7 +141,7 @@ SHAPE = register(
         inputs=(ANY,),
         outputs=(Slot("y", role="data"),),
         shape=rank_of_shape,
-        reference=dict.fromkeys(EVERY_TYPE, shape_values),
+        reference=dict.fromkeys(WITH_STRINGS, shape_values),
         by_shape=True,
     )
 )
@@ -153,7 +153,7 @@ RANK = register(
         inputs=(ANY,),
         outputs=(Slot("y", role="data"),),
         shape=scalar,
-        reference=dict.fromkeys(EVERY_TYPE, rank_value),
+        reference=dict.fromkeys(WITH_STRINGS, rank_value),
         by_shape=True,
     )
 )
@@ -176,7 +176,7 @@ FILL = register(
         inputs=(Slot("dims", role="data"), Slot("value")),
         outputs=(Slot("y", scale=SameAs("value")),),
         shape=filled,
-        reference=dict.fromkeys(EVERY_TYPE, fill),
+        reference=dict.fromkeys(WITH_STRINGS, fill),
     )
 )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.ops.axes import axis_of, whole
-from pyquant.ops.kinds import EVERY_TYPE
+from pyquant.ops.kinds import EVERY_TYPE, WITH_STRINGS
 from pyquant.ops.operator import Call, Operator, Restated, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
@@ -178,7 +178,7 @@ GATHER = register(
         outputs=(SAME,),
         shape=gathered,
         restate=restate_gather,
-        reference=dict.fromkeys(EVERY_TYPE, gather),
+        reference=dict.fromkeys(WITH_STRINGS, gather),
         kernels=take_kernels(EVERY_TYPE),
     )
 )
@@ -190,7 +190,7 @@ GATHER_ND = register(
         inputs=(X, INDICES),
         outputs=(SAME,),
         shape=gathered_nd,
-        reference=dict.fromkeys(EVERY_TYPE, gather_nd),
+        reference=dict.fromkeys(WITH_STRINGS, gather_nd),
         kernels=take_kernels(EVERY_TYPE),
     )
 )
