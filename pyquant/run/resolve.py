@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pyquant.dtypes import STRING
+from pyquant.dtypes import INT8, STRING
 from pyquant.errors import GraphError, PyQuantError, RangeError, ShapeError, UnsupportedOp
 from pyquant.fixed import rounded_once
 from pyquant.graph import Node, Tensor
@@ -148,8 +148,8 @@ def constant_value(tensor: Tensor) -> np.ndarray | None:
 
 
 def initial_code(tensor: Tensor) -> int | bytes:
-    """What every element of a variable starts from: the real value zero."""
-    return tensor.zero_point if tensor.is_quantized and tensor.dtype is not STRING else tensor.dtype.zero
+    """What every element of a variable starts from, as in TFLite: the real value zero in int8, else the code 0."""
+    return tensor.zero_point if tensor.is_quantized and tensor.dtype is INT8 else tensor.dtype.zero
 
 
 def _strings_fit(call: Call) -> bool:
