@@ -54,7 +54,7 @@ CHECKED: dict[str, dict[str, str]] = {
     "LOGICAL_OR": {"both": "bool"},
     "LOGISTIC": {"both": "float32 int8 uint8 int16"},
     "LOG_SOFTMAX": {"both": "float32 int8 uint8"},
-    "LSTM": {"both": "float32 hybrid int8"},
+    "LSTM": {"both": "float32 hybrid int8 uint8"},
     "MAXIMUM": {"both": "float32 int8 uint8 int16 int32 int64"},
     "MAX_POOL_2D": {"both": "float32 int8 uint8 int16"},
     "MEAN": {"both": "float32 int8 uint8 int16"},
