@@ -67,7 +67,7 @@ def fit(array: Any, tensor: Tensor, where: str = "sample") -> np.ndarray:
         if _without_batch(values.shape) != _without_batch(tensor.shape):
             raise DataError(f"{what} takes shape {tensor.shape}, found {values.shape}")
         values = values.reshape(tensor.shape)
-    return values if text else np.ascontiguousarray(_converted(values, tensor, what))
+    return np.require(_converted(values, tensor, what), requirements="C")  # which leaves a scalar one
 
 
 def random_samples(model: Model, count: int, seed: int = 0) -> Iterator[list[np.ndarray]]:
