@@ -258,7 +258,7 @@ class _Runner:
             "index": self._indices[tensor],
             "shape": np.array(shape, np.int32),
             "shape_signature": np.array(signature, np.int32),
-            "dtype": np.bytes_ if tensor.dtype.numpy in (None, object) else tensor.dtype.numpy.type,
+            "dtype": np.bytes_ if tensor.dtype.numpy is None or tensor.dtype is STRING else tensor.dtype.numpy.type,
             "quantization": (float(scales[0]), int(zeros[0])) if scales.size == 1 else (0.0, 0),
             "quantization_parameters": {
                 "scales": scales,
