@@ -11,7 +11,7 @@ from pyquant.errors import GraphError
 
 @dataclass(frozen=True)
 class DType:
-    """An element type. `numpy` is the type of one unpacked element, None where NumPy has none (strings, resources)."""
+    """An element type. `numpy` is the type of one unpacked element: object for strings, of bytes; None for handles."""
 
     name: str
     code: int  # TensorType in schema/tflite.fbs
@@ -28,6 +28,11 @@ class DType:
     def is_quantized_integer(self) -> bool:
         """True for the integer types that carry activations or weights with a scale."""
         return self.name in ("int8", "uint8", "int16", "int4", "int2", "uint4")
+
+    @property
+    def zero(self) -> int | bytes:
+        """What an element holds before anything is written."""
+        return b"" if self.name == "string" else 0
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -53,7 +58,7 @@ DTYPES: tuple[DType, ...] = (
     _row(2, "int32", 32, "int32", signed=True),
     _row(3, "uint8", 8, "uint8", signed=False),
     _row(4, "int64", 64, "int64", signed=True),
-    _row(5, "string", 0, None),
+    _row(5, "string", 0, "object"),
     _row(6, "bool", 8, "bool"),
     _row(7, "int16", 16, "int16", signed=True),
     _row(8, "complex64", 64, "complex64"),
@@ -75,8 +80,8 @@ DTYPES: tuple[DType, ...] = (
 BY_CODE: dict[int, DType] = {d.code: d for d in DTYPES}
 BY_NAME: dict[str, DType] = {d.name: d for d in DTYPES}
 
-FLOAT32, FLOAT16, INT32, UINT8, INT64, INT16, INT8, BOOL = (
-    BY_NAME[n] for n in ("float32", "float16", "int32", "uint8", "int64", "int16", "int8", "bool")
+FLOAT32, FLOAT16, INT32, UINT8, INT64, INT16, INT8, BOOL, STRING = (
+    BY_NAME[n] for n in ("float32", "float16", "int32", "uint8", "int64", "int16", "int8", "bool", "string")
 )
 
 

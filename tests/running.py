@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import pyquant as pq
+from pyquant.dtypes import STRING
 from pyquant.errors import GraphError, OracleError, RangeError, ShapeError, UnsupportedOp
 from pyquant.graph import Model
 from pyquant.validate import Oracle
@@ -19,6 +20,9 @@ def feeds(model: Model) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     arrays = []
     for tensor in model.subgraphs[0].inputs if model.subgraphs else ():
+        if tensor.dtype is STRING:
+            arrays.append(np.array([b"%d" % i for i in range(tensor.size)], object).reshape(tensor.shape))
+            continue
         kind = tensor.dtype.numpy or np.dtype(np.uint8)
         large = tensor.dtype.is_float or kind.itemsize < 4
         arrays.append((rng.random(tensor.shape) * (100 if large else 2)).astype(kind))
@@ -31,7 +35,7 @@ def theirs(
     """The bytes of the outputs in another runtime; None where it refuses the model."""
     try:
         oracle.load(model, resolver=resolver)
-        return [array.tobytes() for array in oracle.run(inputs).values()]
+        return [content(array) for array in oracle.run(inputs).values()]
     except OracleError:
         return None
 
@@ -42,4 +46,8 @@ def ours(model: Model, inputs: list[np.ndarray]) -> list[bytes] | None:
         found = pq.compile(model)(*inputs)
     except (UnsupportedOp, GraphError, ShapeError, RangeError):  # RangeError: an index that is not there
         return None
-    return [array.tobytes() for array in ([found] if isinstance(found, np.ndarray) else found)]
+    return [content(array) for array in ([found] if isinstance(found, np.ndarray) else found)]
+
+
+def content(array: np.ndarray) -> bytes:
+    return repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()

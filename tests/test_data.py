@@ -74,6 +74,12 @@ FORMS = {
 }
 
 
+@pytest.mark.parametrize("shape", [(), (1, 2), (2, 0)], ids=str)
+def test_samples_have_the_shape_of_the_input(shape: tuple[int, ...]) -> None:
+    for kind, value in (("float32", np.ones(shape)), ("string", np.full(shape, "a"))):
+        assert fit(value, tensor("x", shape, kind)).shape == shape
+
+
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
 def test_every_form_gives_the_same_samples(form: Any, tmp_path: Path) -> None:
     found = [list(sample.values()) for sample in pq.samples(form(tmp_path), ONE)]

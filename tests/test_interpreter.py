@@ -17,6 +17,7 @@ from pyquant.ops.build import add
 from pyquant.validate import RUNTIMES
 
 KWS = "models/mlperf_tiny/**/kws_ref_model.tflite"
+WORDS = "models/single_ops/**/*__string_input_model.tflite"
 
 
 def classification(interpreter_class: Any, path: str) -> Any:
@@ -79,6 +80,21 @@ def mistakes(interpreter_class: Any, path: str) -> Any:
     return found
 
 
+def text(interpreter_class: Any, path: str) -> Any:
+    """Strings go in as arrays of bytes, of text or of objects, and come out as objects."""
+    interpreter = interpreter_class(path)
+    interpreter.allocate_tensors()
+    (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
+    words, found = [["a", "\u00e9", ""]], [plain(source), plain(target)]
+    for array in (np.array(words), np.char.encode(words, "utf-8"), np.array([[b"a\0", b"\0", "b"]], object)):
+        interpreter.set_tensor(source["index"], array)
+        interpreter.invoke()
+        made = interpreter.get_tensor(target["index"])
+        found.append([str(made.dtype), made.shape, [word.hex() for word in made.ravel()]])
+    wrong = (np.array([[1, 2, 3]]), np.array([[1, 2, 3]], object), np.array(["a", "b", "c"]))
+    return found + [kind(lambda array=array: interpreter.set_tensor(source["index"], array)) for array in wrong]
+
+
 def kind(work: Any) -> str:
     try:
         work()
@@ -95,14 +111,14 @@ def plain(detail: Any) -> Any:
     return detail.__name__ if isinstance(detail, type) else list(detail) if isinstance(detail, tuple) else detail
 
 
-USES = (classification, raw_access, resized, mistakes)
+USES = {**dict.fromkeys((classification, raw_access, resized, mistakes), KWS), text: WORDS}
 
 
 @pytest.mark.parametrize("use", USES, ids=lambda use: use.__name__)
 def test_scripts_run_alike(use: Any, data_folder: Path) -> None:
     """The script runs as it is, once with each module's Interpreter."""
     python = os.environ.get(RUNTIMES["tflite-runtime"].variable, sys.executable)
-    path = str(next(data_folder.glob(KWS)))
+    path = str(next(data_folder.glob(USES[use])))
     functions = "\n".join(inspect.getsource(f) for f in (use, plain, kind))
     imports = "import json\nfrom typing import Any\nimport numpy as np\n"
     imports += "from tflite_runtime.interpreter import Interpreter, OpResolverType\n"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from cases.case import Case
 from cases.recurrent import CASES
 
 import pyquant as pq
+from pyquant.dtypes import dtype
+from pyquant.errors import GraphError, ShapeError, UnsupportedOp
 from pyquant.validate import RUNTIMES, Oracle
 
 SOME = [case for case in CASES if case.id.endswith(("-2", "-5", "-11"))]
@@ -30,9 +33,11 @@ def test_states_go_on(case: Case, runtime: str, oracle_of: Callable[[str], Oracl
     session = pq.compile(model, numerics=RUNTIMES[runtime].numerics).session()
     for step in range(6):
         feeds = case.feeds(seed=step)
-        ours, (theirs,) = session(*feeds), oracle.run(feeds, reset=False).values()
-        allowed = 10 * case.tolerance * np.abs(theirs).max() if ours.dtype.kind == "f" else 0
-        np.testing.assert_allclose(ours.astype(float), theirs.astype(float), rtol=0, atol=allowed)
+        found = session(*feeds)
+        every = [found] if isinstance(found, np.ndarray) else found
+        for ours, theirs in zip(every, oracle.run(feeds, reset=False).values(), strict=True):
+            allowed = 10 * case.tolerance * np.abs(theirs).max() if ours.dtype.kind == "f" else 0
+            np.testing.assert_allclose(ours.astype(float), theirs.astype(float), rtol=0, atol=allowed)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -57,3 +62,40 @@ def _random(tensor: pq.Tensor, rng: np.random.Generator) -> np.ndarray:
         return rng.standard_normal(tensor.shape).astype(kind)
     limits = np.iinfo(kind)
     return rng.integers(limits.min, limits.max + 1, tensor.shape).astype(kind)
+
+
+def wider(node: pq.Node) -> None:
+    node.outputs[0].shape, node.inputs[1].shape = (2, 3), (2, 3)
+
+
+def mixed(node: pq.Node) -> None:
+    node.outputs[1].dtype = dtype("int32")
+
+
+def coarser(node: pq.Node) -> None:
+    node.outputs[1].quantization = pq.Quantization.of(2.0**-10, 0)
+
+
+def plainer(node: pq.Node) -> None:
+    node.inputs[3].quantization = None
+
+
+@pytest.mark.parametrize(
+    "spoil, error, message",
+    [
+        (lambda node: node.inputs.pop(), GraphError, "input 'w_o' is missing"),
+        (lambda node: node.outputs.pop(), GraphError, "found 5 inputs and 3 outputs, expected 5 and 4"),
+        (wider, ShapeError, "do not go together"),
+        (mixed, UnsupportedOp, "takes float32 or uint8, found uint8, uint8, uint8, int32, int16, uint8, int32"),
+        (coarser, UnsupportedOp, "found a state of scale 0.0009765625, expected 2"),
+        (plainer, GraphError, "expected one scale and zero point, found 0"),
+        (lambda node: setattr(node.options, "kernel_type", 0), UnsupportedOp, "found uint8 in the FULL kernel"),
+    ],
+    ids=["inputs", "outputs", "shape", "types", "scale", "none", "kernel"],
+)
+def test_a_basic_cell_that_does_not_fit_is_refused(spoil: Callable[[pq.Node], Any], error: type, message: str) -> None:
+    model = next(case for case in CASES if case.id == "lstm-basic-uint8-2").model()
+    spoil(model.main.nodes[0])
+    model.main.outputs = model.main.outputs[:1]
+    with pytest.raises(error, match=message):
+        pq.compile(model)

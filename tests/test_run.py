@@ -242,10 +242,10 @@ def test_an_input_may_have_any_name():
     assert compile(b.model([x]))(self=np.float32([1, 2])).tolist() == [1, 2]
 
 
-def test_strings_cannot_be_run():
+def test_handles_cannot_be_fed():
     b = Builder()
-    x = b.input("words", (2,), "string")
-    with pytest.raises(UnsupportedOp, match="'words' holds string"):
+    x = b.input("table", (2,), "variant")
+    with pytest.raises(UnsupportedOp, match="'table' holds variant"):
         compile(b.model([x]))
 
 

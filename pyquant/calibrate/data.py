@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from pyquant.dtypes import STRING
 from pyquant.errors import DataError
 from pyquant.fixed import round_half_away
 from pyquant.graph import Model, Tensor
+from pyquant.run.feeds import strings
 
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 SCRIPT_FUNCTION = "representative_dataset"
@@ -57,15 +59,15 @@ def samples(data: Any, model: Model) -> Iterator[Sample]:
 
 def fit(array: Any, tensor: Tensor, where: str = "sample") -> np.ndarray:
     """One array in the shape and type of `tensor`. Raises DataError, naming `where`, for what does not fit."""
-    values = np.asarray(array)
-    what = f"{where}: input {tensor.name!r}"
-    if values.dtype.kind not in "biuf" or tensor.dtype.numpy is None:
+    what, text = f"{where}: input {tensor.name!r}", tensor.dtype is STRING
+    values = strings(array, what) if text else np.asarray(array)
+    if tensor.dtype.numpy is None or (values.dtype.kind not in "biuf" and not text):
         raise DataError(f"{what} takes {tensor.dtype} numbers, found elements of type {values.dtype}")
     if values.shape != tensor.shape:
         if _without_batch(values.shape) != _without_batch(tensor.shape):
             raise DataError(f"{what} takes shape {tensor.shape}, found {values.shape}")
         values = values.reshape(tensor.shape)
-    return np.ascontiguousarray(_converted(values, tensor, what))
+    return np.require(_converted(values, tensor, what), requirements="C")  # which leaves a scalar one
 
 
 def random_samples(model: Model, count: int, seed: int = 0) -> Iterator[list[np.ndarray]]:
@@ -77,7 +79,7 @@ def random_samples(model: Model, count: int, seed: int = 0) -> Iterator[list[np.
 
 def _random(tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
     kind = tensor.dtype
-    if kind.numpy is None:
+    if not kind.bits or kind.numpy is None:
         raise DataError(f"input {tensor.name!r} takes {kind}: random samples cannot be made, give data")
     if kind.is_float:
         return rng.uniform(-1, 1, tensor.shape).astype(kind.numpy)

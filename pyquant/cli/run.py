@@ -21,6 +21,7 @@ from pyquant.cli.console import (
     refuse_existing,
     threads_option,
 )
+from pyquant.run.feeds import storable
 from pyquant.wire.file import write
 
 
@@ -53,7 +54,7 @@ def command(
     opened = pq.open(model)
     plan = pq.compile(opened, threads=threads, isa=isa, numerics=numerics or "tflite")
     results = [plan.run(*arrays) for arrays in feeds(opened, data, mean, std, limit, "running") or ()]
-    arrays = {t.name: joined([result[t] for result in results]) for t in opened.main.outputs}
+    arrays = {t.name: storable(joined([result[t] for result in results])) for t in opened.main.outputs}
     archive = io.BytesIO()
     np.savez(archive, **arrays)  # type: ignore[arg-type]  # names as keywords
     write(output, [archive.getbuffer()], overwrite=force)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pyquant.calibrate import samples
+from pyquant.dtypes import STRING
 from pyquant.errors import OptionError
 from pyquant.export.resolver import additions
 from pyquant.graph import Model, Tensor, dump
@@ -54,6 +55,8 @@ def export_c(
     if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
         raise OptionError(f"name {name!r}: expected letters, digits and _, as in a C identifier")
     symbol, target = f"g_{name}_model_data", Path(folder)
+    if count and any(tensor.dtype is STRING for _, tensor in _ends(model)):
+        raise OptionError("golden vectors cannot hold strings: count=0 leaves them out")
     made: dict[str, Iterable[bytes]] = {
         f"{name}_model_data.h": [_data_header(symbol)],
         f"{name}_model_data.c": _data_source(symbol, f"{name}_model_data.h", dump(model)),

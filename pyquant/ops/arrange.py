@@ -9,7 +9,7 @@ import numpy as np
 
 from pyquant.errors import ShapeError
 from pyquant.ops.axes import axis_of, pairs, whole
-from pyquant.ops.kinds import EVERY_TYPE
+from pyquant.ops.kinds import EVERY_TYPE, WITH_STRINGS
 from pyquant.ops.operator import Call, Operator, Restated, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import more_samples, refuse_mixing
@@ -262,7 +262,7 @@ EXPAND_DIMS = register(
         outputs=(SAME,),
         shape=expanded,
         restate=restate_expand,
-        reference=dict.fromkeys(EVERY_TYPE, expand),
+        reference=dict.fromkeys(WITH_STRINGS, expand),
         view=True,
     )
 )
@@ -275,7 +275,7 @@ TILE = register(
         outputs=(SAME,),
         shape=tiled,
         restate=restate_tile,
-        reference=copying(tile_views),
+        reference=copying(tile_views, WITH_STRINGS),
         kernels=strided_kernels(tile_views),
     )
 )

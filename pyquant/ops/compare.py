@@ -130,8 +130,8 @@ def _comparison(name: str, options: str, function: Ufunc, kernel: str, kinds: tu
     return register(Operator(name, INPUTS, (TRUTH,), broadcast_shape, reference, options, kernels, restate=restate))
 
 
-EQUAL = _comparison("EQUAL", "EqualOptions", np.equal, "equal", (*ORDERED, "bool"))
-NOT_EQUAL = _comparison("NOT_EQUAL", "NotEqualOptions", np.not_equal, "not_equal", (*ORDERED, "bool"))
+EQUAL = _comparison("EQUAL", "EqualOptions", np.equal, "equal", (*ORDERED, "bool", "string"))
+NOT_EQUAL = _comparison("NOT_EQUAL", "NotEqualOptions", np.not_equal, "not_equal", (*ORDERED, "bool", "string"))
 GREATER = _comparison("GREATER", "GreaterOptions", np.greater, "greater_than")
 GREATER_EQUAL = _comparison("GREATER_EQUAL", "GreaterEqualOptions", np.greater_equal, "greater_equal")
 LESS = _comparison("LESS", "LessOptions", np.less, "less_than")

@@ -10,7 +10,7 @@ import numpy as np
 from pyquant.dtypes import BY_NAME, INT32, INT64
 from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.ops.axes import whole
-from pyquant.ops.kinds import EVERY_TYPE, KERNEL_TYPES
+from pyquant.ops.kinds import EVERY_TYPE, KERNEL_TYPES, WITH_STRINGS
 from pyquant.ops.operator import Call, Kernel, Launch, Operator, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 
@@ -158,7 +158,7 @@ SHAPE = register(
         inputs=(ANY,),
         outputs=(Slot("y", role="data"),),
         shape=rank_of_shape,
-        reference=dict.fromkeys(EVERY_TYPE, shape_values),
+        reference=dict.fromkeys(WITH_STRINGS, shape_values),
         by_shape=True,
     )
 )
@@ -170,7 +170,7 @@ RANK = register(
         inputs=(ANY,),
         outputs=(Slot("y", role="data"),),
         shape=scalar,
-        reference=dict.fromkeys(EVERY_TYPE, rank_value),
+        reference=dict.fromkeys(WITH_STRINGS, rank_value),
         by_shape=True,
     )
 )
@@ -193,7 +193,7 @@ FILL = register(
         inputs=(Slot("dims", role="data"), Slot("value")),
         outputs=(Slot("y", scale=SameAs("value")),),
         shape=filled,
-        reference=dict.fromkeys(EVERY_TYPE, fill),
+        reference=dict.fromkeys(WITH_STRINGS, fill),
     )
 )
 

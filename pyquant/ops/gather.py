@@ -12,7 +12,7 @@ from pyquant.dtypes import INT64
 from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.graph import Tensor
 from pyquant.ops.axes import axis_of, whole
-from pyquant.ops.kinds import EVERY_TYPE, KERNEL_TYPES
+from pyquant.ops.kinds import EVERY_TYPE, KERNEL_TYPES, WITH_STRINGS
 from pyquant.ops.operator import Call, Kernel, Launch, Operator, Restated, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
@@ -255,7 +255,7 @@ GATHER = register(
         outputs=(SAME,),
         shape=gathered,
         restate=restate_gather,
-        reference=dict.fromkeys(EVERY_TYPE, gather),
+        reference=dict.fromkeys(WITH_STRINGS, gather),
         kernels=dict.fromkeys(EVERY_TYPE, Kernel("gather_x8", "pq_gather", gather_launch)),
     )
 )
@@ -267,7 +267,7 @@ GATHER_ND = register(
         inputs=(X, INDICES),
         outputs=(SAME,),
         shape=gathered_nd,
-        reference=dict.fromkeys(EVERY_TYPE, gather_nd),
+        reference=dict.fromkeys(WITH_STRINGS, gather_nd),
         kernels=dict.fromkeys(EVERY_TYPE, Kernel("gather_x8", "pq_gather", gather_nd_launch)),
     )
 )

@@ -64,7 +64,8 @@ def tanh16(a: Integers, k: int) -> Integers:
     return np.where(a == 0, 0, y)
 
 
-def _mul16(a: Integers | int, b: Integers | int) -> Integers:
+def mul16(a: Integers | int, b: Integers | int) -> Integers:
+    """The product of Qj and Qk in Q(j + k), rounded half up"""
     high: Integers = np.clip((np.asarray(a, np.int64) * b + (1 << 14)) >> 15, -32768, 32767)
     return high
 
@@ -86,7 +87,7 @@ def _exp_negative16(a: Integers, k: int) -> Integers:
     y, rest = _exp_quarter16(_wrap16(last << k)), last - a
     for j, factor in EXP_FACTORS.items():
         if j < k and 15 - k + j >= 0:
-            y = np.where(rest & (1 << (15 - k + j)), _mul16(y, _c16(factor)), y)
+            y = np.where(rest & (1 << (15 - k + j)), mul16(y, _c16(factor)), y)
     if k > 5:
         y = np.where(a < -(32 << (15 - k)), 0, y)
     return np.where(a == 0, 32767, y)
@@ -94,11 +95,11 @@ def _exp_negative16(a: Integers, k: int) -> Integers:
 
 def _exp_quarter16(a: Integers) -> Integers:
     x = _wrap16(a + (1 << 12))
-    x2 = _mul16(x, x)
-    x3, x4 = _mul16(x2, x), _mul16(x2, x2)
-    tail = rounding_shift_right(_wrap16(_mul16(_wrap16(rounding_shift_right(x4, 2) + x3), _c16(ONE_THIRD)) + x2), 1)
+    x2 = mul16(x, x)
+    x3, x4 = mul16(x2, x), mul16(x2, x2)
+    tail = rounding_shift_right(_wrap16(mul16(_wrap16(rounding_shift_right(x4, 2) + x3), _c16(ONE_THIRD)) + x2), 1)
     eighth = _c16(EXP_EIGHTH)
-    y: Integers = np.clip(eighth + _mul16(eighth, _wrap16(x + tail)), -32768, 32767)
+    y: Integers = np.clip(eighth + mul16(eighth, _wrap16(x + tail)), -32768, 32767)
     return y
 
 
@@ -107,10 +108,10 @@ def _newton16(a: Integers) -> Integers:
     total = a + 32767
     half = np.where(total >= 0, total + 1, total - 1)
     half = np.sign(half) * (np.abs(half) // 2)
-    x = _wrap16(_c16(1515870810) + _mul16(half, _c16(-1010580540)))
+    x = _wrap16(_c16(1515870810) + mul16(half, _c16(-1010580540)))
     for _ in range(3):
-        rest = _wrap16((1 << 13) - _mul16(half, x))
-        x = _wrap16(x + np.clip(_mul16(x, rest) << 2, -32768, 32767))
+        rest = _wrap16((1 << 13) - mul16(half, x))
+        x = _wrap16(x + np.clip(mul16(x, rest) << 2, -32768, 32767))
     return x
 
 

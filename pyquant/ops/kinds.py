@@ -7,7 +7,8 @@ from collections.abc import Collection
 from pyquant.dtypes import DTYPES
 from pyquant.ops.operator import Fill, Kernel
 
-EVERY_TYPE = tuple(d.name for d in DTYPES if d.numpy is not None)
+EVERY_TYPE = tuple(d.name for d in DTYPES if d.bits)
+WITH_STRINGS = (*EVERY_TYPE, "string")
 QUANTIZED = ("int8", "uint8", "int16")
 RELUS = (1, 2, 3)  # RELU, RELU_N1_TO_1, RELU6 as fused activations: the ones that kernels compute
 ACTIVATIONS = ("float32", *QUANTIZED)

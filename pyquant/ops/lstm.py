@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from pyquant.dtypes import UINT8
 from pyquant.errors import GraphError, ShapeError, UnsupportedOp
 from pyquant.fixed import Integers, multiply, quantize_multiplier, rounding_shift_right, wrap32
 from pyquant.graph import Tensor
 from pyquant.ops.activation import logistic
+from pyquant.ops.basic_lstm import BASIC, basic_float, basic_integer, basic_macs, basic_shapes
 from pyquant.ops.gemmlowp import inverse_square_root, logistic16, tanh16
 from pyquant.ops.operator import Call, Launch, Operator, Shape, Slot
 from pyquant.ops.recurrent import float_fields, gate_table, kernels, launch, real_weights
@@ -30,22 +32,29 @@ def _slot(name: str, role: str, optional: bool = True) -> Slot:
 
 
 # Weights are no weight slots, as a quantizer may only change all of them together.
+# The kernel of type BASIC reads the first five of them as others: see basic_lstm.
 INPUTS = (
     Slot("x"),
     *(_slot(f"w_{g}", "any", optional=g == "i") for g in GATES),
-    *(_slot(f"r_{g}", "any", optional=g == "i") for g in GATES),
+    *(_slot(f"r_{g}", "any") for g in GATES),
     *(_slot(f"p_{g}", "any") for g in "ifo"),  # peepholes
-    *(_slot(f"b_{g}", "any", optional=g == "i") for g in GATES),
+    *(_slot(f"b_{g}", "any") for g in GATES),
     _slot("projection", "any"),
     _slot("projection_bias", "any"),
-    Slot("h", role="any"),
-    Slot("cell", role="any"),
+    _slot("h", "any"),
+    _slot("cell", "any"),
     *(_slot(f"n_{g}", "any") for g in GATES),  # layer normalization
 )
 
 
+NEEDED = (*(f"{kind}_{g}" for kind in "rb" for g in "fco"), "h", "cell")
+
+
 def _shapes(call: Call, x: Shape, batch: int) -> Shape:
     """Checks all shapes of one step. -> (batch, outputs)"""
+    for name in NEEDED:
+        if call.get(name) is None:
+            raise GraphError(f"{call.label}: input {name!r} is missing")
     units, outputs = call["w_f"].shape[0], call["r_f"].shape[1] if len(call["r_f"].shape) == 2 else 0
     coupled = call.get("w_i") is None
     expected: dict[str, Shape] = {"h": (batch, outputs), "cell": (batch, units), "projection": (outputs, units)}
@@ -65,11 +74,17 @@ def _shapes(call: Call, x: Shape, batch: int) -> Shape:
 
 
 def cell_shape(call: Call, x: Shape, *_others: Shape | None) -> list[Shape]:
-    if call.options.kernel_type != 0:
-        raise UnsupportedOp(f"{call.label}: found the BASIC kernel, pyquant runs the FULL one")
+    if _is_basic(call):
+        return basic_shapes(call)
+    if call["x"].dtype is UINT8:
+        raise UnsupportedOp(f"{call.label}: found uint8 in the FULL kernel, which the BASIC one takes")
     if len(x) != 2:
         raise ShapeError(f"{call.label}: expected an input of 2 dimensions, got shape {x}")
     return [_shapes(call, x, x[0])]
+
+
+def _is_basic(call: Call) -> bool:
+    return call.operator.name == "LSTM" and call.options.kernel_type == BASIC
 
 
 def sequence_shape(call: Call, x: Shape, *_others: Shape | None) -> list[Shape]:
@@ -92,8 +107,10 @@ def _over_time(call: Call, x: np.ndarray, step: Any) -> np.ndarray:
     return np.ascontiguousarray(outputs if call.options.time_major else outputs.swapaxes(0, 1))
 
 
-def float_(call: Call, *arrays: np.ndarray | None) -> np.ndarray:
+def float_(call: Call, *arrays: Any) -> np.ndarray | tuple[np.ndarray, ...]:
     """float32, or int8 weights with inputs and states that are quantized at run time."""
+    if _is_basic(call):
+        return basic_float(call, *arrays)
     a = _named(arrays)
     return _over_time(call, a["x"], lambda x: _float_step(call, a, x))
 
@@ -251,6 +268,8 @@ def _toward_zero(x: np.ndarray, divisor: int) -> np.ndarray:
 
 
 def float_params(call: Call) -> Launch | None:
+    if _is_basic(call):
+        return None
     fields = float_fields(call, [*(f"{kind}_{g}" for kind in "wr" for g in GATES), "projection"])
     peepholes = [call.get(f"p_{g}") for g in "ifo"]
     if fields is None or any(p is not None and p.data is None for p in peepholes):
@@ -294,9 +313,14 @@ def integer_params(call: Call) -> Launch | None:
 
 
 def _macs(call: Call) -> int:
+    if _is_basic(call):
+        return basic_macs(call)
     weights = [t for s in INPUTS if s.name[:2] in ("w_", "r_", "pr") and (t := call.get(s.name)) is not None]
     return int(np.prod(call["x"].shape[:-1])) * sum(t.size for t in weights if len(t.shape) == 2)
 
+
+# The last three are those of the BASIC kernel.
+CELL_OUTPUTS = (Slot("y"), *(_slot(name, "any") for name in ("state", "inside", "gates")))
 
 LSTM, UNIDIRECTIONAL_SEQUENCE_LSTM = (
     register(
@@ -304,17 +328,17 @@ LSTM, UNIDIRECTIONAL_SEQUENCE_LSTM = (
             name,
             options=options,
             inputs=INPUTS,
-            outputs=(Slot("y"),),
+            outputs=outputs,
             shape=shape,
-            reference={"float32": float_, "hybrid": float_, "int8": integer},
+            reference={"float32": float_, "hybrid": float_, "int8": integer, **more},
             kernels=kernels("lstm", float_params, integer_params),
             macs=_macs,
             pure=False,
             ranged=False,
         )
     )
-    for name, options, shape in (
-        ("LSTM", "LSTMOptions", cell_shape),
-        ("UNIDIRECTIONAL_SEQUENCE_LSTM", "UnidirectionalSequenceLSTMOptions", sequence_shape),
+    for name, options, shape, outputs, more in (
+        ("LSTM", "LSTMOptions", cell_shape, CELL_OUTPUTS, {"uint8": basic_integer}),
+        ("UNIDIRECTIONAL_SEQUENCE_LSTM", "UnidirectionalSequenceLSTMOptions", sequence_shape, CELL_OUTPUTS[:1], {}),
     )
 )

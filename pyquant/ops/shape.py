@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pyquant.errors import ShapeError
-from pyquant.ops.kinds import EVERY_TYPE
+from pyquant.ops.kinds import WITH_STRINGS
 from pyquant.ops.operator import Call, Operator, Restated, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import more_samples, regrouped
@@ -90,7 +90,7 @@ RESHAPE = register(
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=reshaped,
         restate=restate_reshape,
-        reference=dict.fromkeys(EVERY_TYPE, view),
+        reference=dict.fromkeys(WITH_STRINGS, view),
         view=True,
     )
 )
@@ -103,7 +103,7 @@ SQUEEZE = register(
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=squeezed,
         restate=restate_squeeze,
-        reference=dict.fromkeys(EVERY_TYPE, view),
+        reference=dict.fromkeys(WITH_STRINGS, view),
         view=True,
     )
 )

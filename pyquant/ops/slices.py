@@ -10,7 +10,7 @@ import numpy as np
 from pyquant.errors import GraphError, ShapeError
 from pyquant.ops.axes import axis_of
 from pyquant.ops.concatenation import concatenation_params
-from pyquant.ops.kinds import EVERY_TYPE
+from pyquant.ops.kinds import EVERY_TYPE, WITH_STRINGS
 from pyquant.ops.operator import Call, Kernel, Operator, Restated, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
@@ -212,7 +212,7 @@ SLICE = register(
         outputs=(SAME,),
         shape=sliced,
         restate=restate_slice,
-        reference=copying(slice_views),
+        reference=copying(slice_views, WITH_STRINGS),
         kernels=strided_kernels(slice_views),
     )
 )
@@ -225,7 +225,7 @@ STRIDED_SLICE = register(
         outputs=(SAME,),
         shape=strided_sliced,
         restate=restate_strided,
-        reference=copying(strided_slice_views),
+        reference=copying(strided_slice_views, WITH_STRINGS),
         kernels=strided_kernels(strided_slice_views),
     )
 )

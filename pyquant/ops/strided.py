@@ -6,7 +6,7 @@ The reference copies the views; the C kernel takes their offsets and strides.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +20,7 @@ MAX_RANK = 6  # of the C loops outside a row
 Views = Callable[..., Sequence[np.ndarray]]
 
 
-def copying(views: Views) -> dict[str, Reference]:
+def copying(views: Views, kinds: Collection[str] = EVERY_TYPE) -> dict[str, Reference]:
     """The references, by kind."""
 
     def reference(call: Call, *arrays: np.ndarray | None) -> tuple[np.ndarray, ...]:
@@ -29,7 +29,7 @@ def copying(views: Views) -> dict[str, Reference]:
         known = all(math.prod(s) == v.size for s, v in zip(shapes, found, strict=True))
         return tuple(v.reshape(s) if known else v.copy() for v, s in zip(found, shapes, strict=True))
 
-    return dict.fromkeys(EVERY_TYPE, reference)
+    return dict.fromkeys(kinds, reference)
 
 
 def strided_kernels(views: Views) -> dict[str, Kernel]:

@@ -9,11 +9,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pyquant import native
-from pyquant.dtypes import UINT8
+from pyquant.dtypes import STRING, UINT8
 from pyquant.errors import OptionError, RangeError
 from pyquant.graph import Node, Tensor
 from pyquant.ops import NUMERICS, Call, Kernel, Launch
-from pyquant.run.limits import SMALLEST, Limits, Meter, arena_share, operations, temporaries, unpacked_bytes
+from pyquant.run.limits import (
+    SMALLEST,
+    Limits,
+    Meter,
+    arena_share,
+    content_bytes,
+    operations,
+    temporaries,
+    unpacked_bytes,
+)
 from pyquant.run.plan import OBSERVATION, CWork, NumpyWork, Step
 from pyquant.run.resolve import (
     MOST_ELEMENTS,
@@ -21,6 +30,7 @@ from pyquant.run.resolve import (
     check_shape,
     checked,
     evaluate,
+    holds_strings,
     reference,
     resolve,
     shapes_of,
@@ -127,6 +137,7 @@ class Chooser:
         self.meter.hold(sum(map(unpacked_bytes, node.outputs)), node.label)
         constants = [replace(tensor) for tensor in node.outputs]
         for tensor, array in zip(constants, evaluate(call, reference(call), arrays), strict=True):
+            self.meter.hold(content_bytes(array), node.label)
             tensor.data = array
         return constants
 
@@ -145,6 +156,8 @@ class Chooser:
         return Step(call.node.op, work.name, tuple(call.node.inputs), tuple(call.node.outputs), call.node, work)
 
     def _chosen(self, call: Call) -> tuple[Kernel, Launch] | None:
+        if holds_strings(call.node):  # which the arena does not
+            return None
         kernels = call.operator.kernels.get(call.operator.kind(call.node), ())
         for kernel in (kernels,) if isinstance(kernels, Kernel) else kernels:
             if self._row(kernel.name) is None or (kernel.doubly and self.numerics == "single-rounding"):
@@ -219,4 +232,4 @@ def valued(tensor: Tensor | None, value: np.ndarray | None) -> Tensor | None:
 
 
 def _same_bytes(x: Tensor, y: Tensor) -> bool:
-    return x.dtype is y.dtype and x.size == y.size
+    return x.dtype is y.dtype and x.size == y.size and x.dtype is not STRING

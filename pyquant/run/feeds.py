@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pyquant.dtypes import STRING
 from pyquant.errors import DataError, GraphError, ShapeError
 from pyquant.graph import Model, Subgraph, Tensor
 
@@ -65,8 +66,31 @@ def bind(
     return {tensor: _checked(shown.get(tensor, tensor), value) for tensor, value in feeds.items()}
 
 
+def strings(value: Any, what: str) -> np.ndarray:
+    """An object array of bytes, of bytes or str in any array or list. Raises DataError, naming `what`, for others."""
+    array = np.array(value, object)
+    for i, element in enumerate(array.flat):
+        if not isinstance(element, bytes | str):
+            raise DataError(f"{what}: found an element of type {type(element).__name__}, expected bytes or str")
+        array.flat[i] = element.encode() if isinstance(element, str) else bytes(element)
+    return array
+
+
+def storable(array: np.ndarray) -> np.ndarray:
+    """The array as `.npz` files take it without pickling: strings as bytes of one length, filled up with NULs.
+
+    Raises DataError for a string that ends in a NUL itself.
+    """
+    if not array.dtype.hasobject:
+        return array
+    filled = array.astype(np.bytes_)
+    if not np.array_equal(filled.astype(object), array):
+        raise DataError("a string ends in a NUL byte, which a .npz file does not keep")
+    return filled
+
+
 def _checked(tensor: Tensor, value: Any) -> np.ndarray:
-    array = np.asarray(value)
+    array = strings(value, f"input {tensor.name!r}") if tensor.dtype is STRING else np.asarray(value)
     if array.dtype != tensor.dtype.numpy:
         raise DataError(f"input {tensor.name!r}: found element type {array.dtype.name}, expected {tensor.dtype.name}")
     if array.shape != tensor.shape:

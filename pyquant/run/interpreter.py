@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from pyquant.dtypes import STRING
 from pyquant.errors import FileError, PyQuantError
 from pyquant.graph import Model, Signature, Subgraph, Tensor
 from pyquant.graph import open as open_model
 from pyquant.graph.file import load
 from pyquant.run.compile import compile
+from pyquant.run.feeds import strings
 from pyquant.run.plan import Plan, Session
 from pyquant.run.resolve import constant_value
 
@@ -206,9 +208,10 @@ class _Runner:
             raise RuntimeError(str(error)) from error
 
     def set(self, index: int, value: Any) -> None:
-        tensor, array = self._tensor(index), np.asarray(value)
+        tensor = self._tensor(index)
         kind = tensor.dtype.numpy
         where = f"cannot set input {index} {tensor.name!r}"
+        array = strings(value, where) if tensor.dtype is STRING else np.asarray(value)
         if array.dtype != kind:
             raise ValueError(f"{where}: found type {array.dtype.name}, expected {tensor.dtype.name}")
         if tensor not in self._shapes:
@@ -255,7 +258,7 @@ class _Runner:
             "index": self._indices[tensor],
             "shape": np.array(shape, np.int32),
             "shape_signature": np.array(signature, np.int32),
-            "dtype": np.bytes_ if tensor.dtype.numpy is None else tensor.dtype.numpy.type,
+            "dtype": np.bytes_ if tensor.dtype.numpy is None or tensor.dtype is STRING else tensor.dtype.numpy.type,
             "quantization": (float(scales[0]), int(zeros[0])) if scales.size == 1 else (0.0, 0),
             "quantization_parameters": {
                 "scales": scales,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from pyquant.errors import RangeError
 from pyquant.graph import Node, Subgraph, Tensor
 from pyquant.ops import Call
@@ -88,5 +90,10 @@ def arena_share(node: Node) -> int:
 
 
 def unpacked_bytes(tensor: Tensor) -> int:
-    """Of a tensor's value as an array; 0 for a type without arrays."""
+    """Of a tensor's value as an array, that of strings without their bytes; 0 for a type without arrays."""
     return 0 if tensor.dtype.numpy is None else tensor.size * tensor.dtype.numpy.itemsize
+
+
+def content_bytes(array: np.ndarray) -> int:
+    """What `unpacked_bytes` leaves out: the bytes of strings."""
+    return sum(map(len, array.ravel().tolist())) if array.dtype.hasobject else 0

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from pyquant import native
+from pyquant.dtypes import STRING
 from pyquant.errors import BusyError, RangeError
 from pyquant.graph import Node, Tensor
 from pyquant.run.feeds import Names, bind
@@ -92,7 +93,7 @@ class Layout:
     arena_bytes: int
     offsets: Mapping[Tensor, int]
     constants: Mapping[Tensor, np.ndarray]
-    variables: tuple[tuple[Tensor, int | np.ndarray], ...]  # with what they start from, one code or an array
+    variables: tuple[tuple[Tensor, int | bytes | np.ndarray], ...]  # with what they start from, one code or an array
     observers: Mapping[Tensor, Tensor]  # observed tensor -> the OBSERVATION record's
     shown: Mapping[Tensor, Tensor]  # tensor of the model -> what stands in for it, where it is not itself
 
@@ -163,7 +164,7 @@ class Plan:
     def profile(self, /, *inputs: Any, runs: int = 10, **inputs_by_name: Any) -> list[tuple[Step, float]]:
         """The median seconds of each step over `runs` runs; inputs default to zeros."""
         shown = [self._layout.shown.get(t, t) for t in self.inputs]
-        zeros = [] if inputs or inputs_by_name else [np.zeros(t.shape, t.dtype.numpy) for t in shown]
+        zeros = [] if inputs or inputs_by_name else [np.full(t.shape, t.dtype.zero, t.dtype.numpy) for t in shown]
         return self.session().profile(self._bind(inputs or zeros, inputs_by_name), runs)
 
     def __str__(self) -> str:
@@ -346,6 +347,8 @@ class Session:
         assert kind is not None
         if tensor in layout.constants:
             return layout.constants[tensor]
+        if tensor.dtype is STRING:
+            return np.full(tensor.shape, tensor.dtype.zero, kind)
         start = layout.offsets[tensor]
         return self._native.arena[start : start + tensor.size * kind.itemsize].view(kind).reshape(tensor.shape)
 

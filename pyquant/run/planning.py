@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from pyquant import native
-from pyquant.dtypes import FLOAT32
+from pyquant.dtypes import FLOAT32, STRING
 from pyquant.errors import GraphError, OptionError, UnsupportedOp
 from pyquant.graph import Model, Node, Subgraph, Tensor
 from pyquant.ops import find, get
@@ -321,7 +321,10 @@ class Planning:
         for tensor in map(self.stand_in, kept):
             if tensor not in constants:
                 last[owner.get(tensor, tensor)] = len(steps)
-        blocks = [Block(unpacked_bytes(t), start, last.get(t, -1)) for t, start in first.items()]
+        strings = [t for t in first if t.dtype is STRING]
+        self.chooser.meter.hold(sum(map(unpacked_bytes, strings)), "its strings")
+        sizes = {t: unpacked_bytes(t) for t in first} | dict.fromkeys(strings, 0)  # they lie beside the arena
+        blocks = [Block(sizes[t], start, last.get(t, -1)) for t, start in first.items()]
         offsets, arena_bytes = place(blocks)
         by_owner = dict(zip(first, offsets, strict=True))
         offsets_of = by_owner | {t: by_owner[home] for t, home in owner.items()}

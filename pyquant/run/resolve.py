@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pyquant.dtypes import INT8, STRING
 from pyquant.errors import GraphError, PyQuantError, RangeError, ShapeError, UnsupportedOp
 from pyquant.fixed import rounded_once
 from pyquant.graph import Node, Tensor
@@ -99,7 +100,7 @@ def resolve(node: Node, numerics: str) -> Call:
 def reference(call: Call) -> Reference:
     """The NumPy reference for the node's types. Raises UnsupportedOp where there is none."""
     found = call.operator.reference.get(call.operator.kind(call.node))
-    if found is None:
+    if found is None or not _strings_fit(call):
         raise unsupported(call.node, "no kernel and no reference takes these types")
     return found
 
@@ -111,7 +112,8 @@ def evaluate(call: Call, function: Reference, inputs: Sequence[np.ndarray | None
     with arithmetic(call):
         result = function(call, *inputs)
     results = result if isinstance(result, tuple) else (result,)
-    arrays = tuple(map(np.asarray, results))  # NumPy turns arrays without dimensions into scalars
+    # NumPy turns arrays without dimensions into scalars
+    arrays = tuple(np.asarray(r, object if isinstance(r, bytes) else None) for r in results)
     if len(arrays) != len(call.node.outputs):
         raise GraphError(f"{call.label}: makes {len(arrays)} outputs, the node has {len(call.node.outputs)}")
     for tensor, array in zip(call.node.outputs, arrays, strict=True):
@@ -145,9 +147,21 @@ def constant_value(tensor: Tensor) -> np.ndarray | None:
     return tensor.data
 
 
-def initial_code(tensor: Tensor) -> int:
-    """What every element of a variable starts from: the real value zero."""
-    return tensor.zero_point if tensor.is_quantized else 0
+def initial_code(tensor: Tensor) -> int | bytes:
+    """What every element of a variable starts from, as in TFLite: the real value zero in int8, else the code 0."""
+    return tensor.zero_point if tensor.is_quantized and tensor.dtype is INT8 else tensor.dtype.zero
+
+
+def _strings_fit(call: Call) -> bool:
+    """An operator of strings reads nothing but strings and whole numbers, and no other meets strings."""
+    slots = zip(call.operator.slots(call.node.inputs), call.node.inputs, strict=True)
+    if call.operator.kind(call.node) == "string":
+        return all(t is None or t.dtype is STRING or slot.role == "data" for slot, t in slots)
+    return not holds_strings(call.node)
+
+
+def holds_strings(node: Node) -> bool:
+    return any(t is not None and t.dtype is STRING for t in (*node.inputs, *node.outputs))
 
 
 def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: Sequence[Slot]) -> None:
@@ -157,7 +171,7 @@ def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: S
         slot, tensor = slots[min(i, len(slots) - 1)], given[i] if i < len(given) else None
         if tensor is None and not slot.optional:
             raise GraphError(f"{node.label}: {what} {slot.name!r} is missing")
-        unfit = tensor is not None and (tensor.dtype.is_float or tensor.dtype.name.startswith("complex"))
+        unfit = tensor is not None and (tensor.dtype.is_float or tensor.dtype.name.startswith(("complex", "string")))
         if tensor is not None and slot.role == "data" and unfit:
             raise GraphError(f"{node.label}: {what} {slot.name!r} is {tensor.dtype}, expected whole numbers")
 

@@ -17,6 +17,7 @@ KINDS = {
     "int32": "int32",
     "int64": "int64",
     "bool": "bool",
+    "string": "string",
 }
 
 
@@ -67,7 +68,7 @@ def _support(operator: Operator) -> Support:
     checked = {kind: by for by, kinds in CHECKED.get(operator.name, {}).items() for kind in kinds.split()}
     if operator.flow:  # which a plan resolves into other nodes, or runs as plans of their own
         return Support(operator.name, dict.fromkeys(KINDS, "plan"), False, False, checked)
-    native = set(operator.kernels) | (set(operator.reference) if operator.view else set())
+    native = set(operator.kernels) | ({*operator.reference} - {"string"} if operator.view else set())
     runs = {kind: "C" if kind in native else "NumPy" for kind in KINDS if kind in native or kind in operator.reference}
     real = any(slot.role == "activation" for slot in operator.inputs)
     quantizable = operator.ranged and real and "int8" in runs

@@ -121,7 +121,7 @@ def accuracy(model: Model, inputs: Any, labels: np.ndarray, threads: int = 1) ->
 
 
 def _tallies(model: Model, tolerance: float) -> dict[Tensor, Tally]:
-    """One for each computed tensor of numbers, in execution order."""
+    """One for each computed tensor of numbers or strings, in execution order."""
     outputs = set(model.main.outputs)
     nodes = {tensor: node for node in model.main.nodes for tensor in node.outputs}
     return {t: Tally(t, nodes[t], tolerance, t in outputs) for t in computed(model)}

@@ -22,6 +22,7 @@ import numpy as np
 from pyquant.errors import DataError
 from pyquant.graph import Model, Tensor, dump
 from pyquant.ops import NUMERICS
+from pyquant.run.feeds import storable
 from pyquant.validate.peers import Peer
 
 DESCRIPTION = "golden.json"
@@ -43,8 +44,8 @@ def recording(
 
         def write(arrays: Sequence[np.ndarray], tensors: Mapping[Tensor, np.ndarray]) -> None:
             nonlocal count
-            inputs = {f"input_{i}": array for i, array in enumerate(arrays)}
-            named = {f"tensor_{indices[t]}": array for t, array in tensors.items()}
+            inputs = {f"input_{i}": storable(array) for i, array in enumerate(arrays)}
+            named = {f"tensor_{indices[t]}": storable(array) for t, array in tensors.items()}
             np.savez_compressed(made / f"{count:05}.npz", **inputs, **named)  # type: ignore[arg-type]
             count += 1
 

@@ -100,5 +100,5 @@ def of_numerics(model: Model, numerics: str, threads: int, isa: str | None) -> I
 
 
 def computed(model: Model) -> list[Tensor]:
-    """The computed tensors of numbers, in execution order."""
+    """The computed tensors of numbers and strings, in execution order."""
     return [t for node in model.main.nodes for t in node.outputs if t.dtype.numpy is not None]

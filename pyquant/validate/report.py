@@ -12,6 +12,7 @@ import numpy as np
 
 from pyquant.errors import FileExists
 from pyquant.graph import Model
+from pyquant.run.feeds import storable
 from pyquant.table import Column, lines
 
 HEADER = ("tensor", "op", "type", "elements", "equal", "max diff", "relative", "SQNR dB")
@@ -50,8 +51,8 @@ class OwnDifference:
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
         """Write what reproduces it: the model, and beside it a .npz of its input_0 … and the expected_0 … outputs."""
-        inputs = {f"input_{i}": array for i, array in enumerate(self.inputs)}
-        expected = {f"expected_{i}": array for i, array in enumerate(self.expected)}
+        inputs = {f"input_{i}": storable(array) for i, array in enumerate(self.inputs)}
+        expected = {f"expected_{i}": storable(array) for i, array in enumerate(self.expected)}
         arrays = Path(path).with_suffix(".npz")
         if arrays.exists() and not overwrite:
             raise FileExists(f"{arrays} exists; overwrite=True replaces it")

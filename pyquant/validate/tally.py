@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from pyquant.dtypes import STRING
 from pyquant.errors import ShapeError
 from pyquant.graph import Node, Tensor
 from pyquant.graph.real import real as real_of
@@ -15,7 +16,12 @@ SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 def real(array: np.ndarray, tensor: Tensor) -> np.ndarray:
-    """The real values of a tensor's stored ones, in float64: scale * (stored - zero point) where it is quantized."""
+    """The real values of a tensor's stored ones, in float64: scale * (stored - zero point) where it is quantized.
+
+    Strings stay as they are.
+    """
+    if array.dtype.hasobject:
+        return array
     if tensor.quantization is None or not (tensor.is_quantized and tensor.dtype.is_quantized_integer):
         return array.astype(np.float64)
     return real_of(array, tensor.quantization)
@@ -36,6 +42,8 @@ class Tally:
         """Count one sample. theirs: as stored in this tensor, or in `partner`, whose real values are then compared."""
         if ours.shape != theirs.shape:
             raise ShapeError(f"tensor {self.tensor.name!r}: ours has shape {ours.shape}, theirs {theirs.shape}")
+        if self.tensor.dtype is STRING:  # of which one differs from another by 1
+            ours, theirs = np.zeros(ours.shape, np.uint8), np.not_equal(ours, theirs).astype(np.uint8)
         real_ours, real_theirs = real(ours, self.tensor), real(theirs, partner or self.tensor)
         if partner is None:
             ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)

@@ -1,8 +1,8 @@
 """The process in which another runtime runs a model: reads requests from stdin, answers on stdout.
 
 Started as a script by `oracle`, under an interpreter that may have nothing but NumPy and the runtime: no pyquant here.
-A message is a frame of JSON and as many `.npy` frames as its "arrays" says. A frame is its length, 8 bytes
-little-endian, and that many bytes.
+A message is a frame of JSON and as many `.npy` frames as its "arrays" says, strings in hexadecimal. A frame is its
+length, 8 bytes little-endian, and that many bytes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def send(stream: BinaryIO, message: dict[str, Any], arrays: Sequence[np.ndarray]
     frames = [json.dumps({**message, "arrays": len(arrays)}).encode()]
     for array in arrays:
         buffer = io.BytesIO()
-        np.save(buffer, array, allow_pickle=False)
+        np.save(buffer, _sent(array), allow_pickle=False)
         frames.append(buffer.getbuffer())  # type: ignore[arg-type]
     for frame in frames:
         stream.write(struct.pack("<Q", len(frame)))
@@ -39,7 +39,23 @@ def send(stream: BinaryIO, message: dict[str, Any], arrays: Sequence[np.ndarray]
 def receive(stream: BinaryIO) -> tuple[dict[str, Any], list[np.ndarray]]:
     """Read one message. Raises EOFError where the stream ends."""
     message = json.loads(_frame(stream))
-    return message, [np.load(io.BytesIO(_frame(stream)), allow_pickle=False) for _ in range(message["arrays"])]
+    frames = [_frame(stream) for _ in range(message["arrays"])]
+    return message, [_received(np.load(io.BytesIO(frame), allow_pickle=False)) for frame in frames]
+
+
+def _sent(array: np.ndarray) -> np.ndarray:
+    """Bytes as text of their hexadecimal digits, as a `.npy` file takes objects only with pickling."""
+    if array.dtype != object:
+        return array
+    return np.array([string.hex() for string in array.ravel().tolist()], str).reshape(array.shape)
+
+
+def _received(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind != "U":
+        return array
+    strings = np.empty(array.size, object)
+    strings[:] = [bytes.fromhex(digits) for digits in array.ravel().tolist()]
+    return strings.reshape(array.shape)
 
 
 def _frame(stream: BinaryIO) -> bytes:
@@ -69,15 +85,15 @@ class Runner:
         return {}, []
 
     def run(self, *feeds: np.ndarray, reset: bool) -> tuple[dict[str, Any], list[np.ndarray]]:
-        """Answer with the outputs that are numbers, and their indices."""
+        """Answer with the outputs that are numbers or strings, and their indices."""
         if reset:
             self.interpreter.reset_all_variables()
         self._feed(feeds)
         self.interpreter.invoke()
         indices = [int(detail["index"]) for detail in self.interpreter.get_output_details()]
         outputs = {index: np.asarray(self.interpreter.get_tensor(index)) for index in indices}
-        numbers = {index: array for index, array in outputs.items() if array.dtype.kind in "biufc"}
-        return {"tensors": list(numbers)}, list(numbers.values())
+        known = {index: array for index, array in outputs.items() if array.dtype.kind in "biufcO"}
+        return {"tensors": list(known)}, list(known.values())
 
     def time(self, *feeds: np.ndarray, runs: int, warmup: int) -> tuple[dict[str, Any], list[np.ndarray]]:
         """Answer with the seconds of each of `runs` invocations."""

@@ -12,6 +12,8 @@ from pyquant.dtypes import dtype
 from pyquant.graph import Builder, Model, Quantization, Tensor
 from pyquant.ops.build import Made, add_all
 
+WORDS = (b"", b"a", b"b", b"ab", b"a\0", b"\0", b"\xff", "\u00e9".encode(), b"a longer one")
+
 
 @dataclass(frozen=True)
 class Value:
@@ -37,6 +39,9 @@ class Value:
         assert kind.numpy is not None
         if self.among:
             return rng.choice(np.array(self.among, kind.numpy), self.shape)
+        if kind.name == "string":
+            picked = rng.integers(0, len(WORDS), self.shape).ravel()
+            return np.array([WORDS[i] for i in picked], object).reshape(self.shape)
         if kind.name == "bool":
             return rng.random(self.shape) < 0.5
         if kind.is_float:

@@ -1,6 +1,7 @@
 """Rows of SVDF, LSTM, RNN and their sequences; tests/test_recurrent.py runs them over several steps."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -139,4 +140,33 @@ def lstm(op: str, kind: str, i: int) -> Case:
     return Case(f"{op.lower()}-{kind}-{i}", op, inputs, y, options, tolerance, intermediates=inner)
 
 
-CASES = [*svdfs(), *cells(), *lstms()]
+def basics() -> Iterator[Case]:
+    """LSTM of kernel type BASIC, with a state that is fed or kept, and at its ends."""
+    for kind in ("float32", "uint8"):
+        for i in range(26):
+            yield basic(kind, i)
+
+
+def basic(kind: str, i: int) -> Case:
+    batch, size, units = (int(n) for n in RNG.integers(1, 9, 3))
+    small, kept = kind == "uint8", i % 2 == 0
+    code, word, step = ("uint8", "int16", 1 / 128) if small else ("float32", "float32", None)
+    unit, power = (128, 2.0**-11) if small else (0, None)
+    end = (None, -32768, 32767)[i % 3] if small and i >= 20 else None
+    scale_of = scale(-3.5, -0.5) if small else None
+    w = Value((4 * units, size + units), code, scale_of, int(RNG.integers(0, 256)) if small else 0, constant=True)
+    b = Value((4 * units,), "int32" if small else kind, scale_of and scale_of / 128, constant=True)
+    inputs = (
+        Value((batch, size), code, step, unit),
+        Value((batch, units), code, step, unit, variable=kept),
+        replace(w, low=None if small else -1, high=None if small else 1),
+        replace(b, low=-(2**17) if small else -1, high=2**17 if small else 1),
+        Value((batch, units), word, power, variable=kept, low=end, high=end),
+    )
+    more = (Value((), word, power), Value((), code, step, unit), Value((), word, 2.0**-12 if small else None))
+    options = {"kernel_type": "BASIC", "fused_activation_function": "TANH"}
+    y = Value((), code, step, unit)
+    return Case(f"lstm-basic-{kind}-{i}", "LSTM", inputs, y, options, 0.0 if small else ABOUT_FLOAT, more_outputs=more)
+
+
+CASES = [*svdfs(), *cells(), *lstms(), *basics()]

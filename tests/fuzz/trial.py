@@ -56,6 +56,8 @@ def inputs(graph: Subgraph, number: int) -> list[np.ndarray]:
         assert kind is not None
         if kind.kind in "fc" and number % RARE:
             array = rng.normal(size=tensor.shape).astype(kind)
+        elif kind.hasobject:
+            array = np.array([rng.bytes(i % 4) for i in range(tensor.size)], kind).reshape(tensor.shape)
         elif kind.kind == "b":
             array = rng.integers(2, size=tensor.shape).astype(kind)
         else:
