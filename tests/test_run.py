@@ -77,7 +77,8 @@ def test_plan_equals_interpreter_on_every_tensor(model, isa, threads, monkeypatc
     assert found.keys() == expected.keys()
     for t, array in found.items():
         assert array.dtype == t.dtype.numpy
-        np.testing.assert_array_equal(array, expected[t], err_msg=t.name)
+        allowed = 1e-6 * np.abs(expected[t]).max() if array.dtype.kind == "f" else 0  # C may sum in another order
+        np.testing.assert_allclose(array, expected[t], rtol=0, atol=allowed, err_msg=t.name)
 
 
 def test_outputs_come_in_the_models_order(model):
@@ -218,7 +219,7 @@ def test_constant_nodes_are_computed_while_compiling():
     array = RNG.normal(size=(1, 4)).astype(np.float32)
     values = plan.run(array)
     np.testing.assert_array_equal(values[weights], stored.astype(np.float32))
-    np.testing.assert_array_equal(values[y], interpret(model, [array])[y])
+    np.testing.assert_allclose(values[y], interpret(model, [array])[y], rtol=1e-6)
 
 
 def test_profile_times_every_step_that_does_work(model):

@@ -3,9 +3,9 @@
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")
 #include <string.h>
 
-#include "dynamic.h"
 #include "layout.h"
 #include "pq.h"
+#include "dynamic_avx512.h"
 #include "rescale_avx512.h"
 
 /* The plain loops, for filters whose terms are too many for a panel. */
@@ -108,6 +108,7 @@ TILE(fused_f32, __m512, _mm512_setzero_ps, one_float, _mm512_loadu_ps, fused)
 #define TILES_s16 s16
 #define TILES_f32 f32
 #define TILES_f32s8 u8
+#define cells_f32s8 pq_dynamic_cells
 
 /* The cells of n activations; they may be written in whole vectors, past n. */
 static inline void cells_s8(const int8_t *x, size_t n, int16_t origin, uint8_t *cells) {
@@ -145,27 +146,12 @@ static inline void cells_f32(const float *x, size_t n, float origin, float *cell
     cells_u8((const uint8_t *)x, n * sizeof *x, 0, (uint8_t *)cells);
 }
 
-static inline void cells_f32s8(const float *x, size_t n, pq_dynamic origin, uint8_t *cells) {
-    const __m512 inverse = _mm512_set1_ps(origin.inverse), before = _mm512_set1_ps(origin.before);
-    const __m512 lo = _mm512_set1_ps(origin.lo), hi = _mm512_set1_ps(origin.hi);
-    const __m512 half = _mm512_set1_ps(0x1.fffffep-2f), sign = _mm512_set1_ps(-0.0f);
-    for (size_t i = 0; i < n; i += 16) {
-        const __mmask16 mask = n - i < 16 ? (__mmask16)((1 << (n - i)) - 1) : 0xFFFF;
-        const __m512 code = _mm512_add_ps(_mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), inverse), before);
-        const __m512 away = _mm512_add_ps(code, _mm512_or_ps(_mm512_and_ps(code, sign), half));
-        const __m512 whole = _mm512_roundscale_ps(away, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-        const __m512 clamped = _mm512_min_ps(_mm512_max_ps(whole, lo), hi); /* max gives lo for a NaN */
-        const __m512i cell = _mm512_cvttps_epi32(_mm512_sub_ps(clamped, lo));
-        _mm_storeu_si128((void *)(cells + i), _mm512_cvtepi32_epi8(cell));
-    }
-}
-
 /* What is added to a term to make it a cell. */
 static int32_t offset_s8(const pq_conv2d *p, int16_t origin) { return (void)p, 128 + origin; }
 static int32_t offset_u8(const pq_conv2d *p, int16_t origin) { return (void)p, origin; }
 static int32_t offset_s16(const pq_conv2d *p, int16_t origin) { return (void)p, (void)origin, 0; }
 static int32_t offset_f32(const pq_conv2d *p, float origin) { return (void)p, (void)origin, 0; }
-static int32_t offset_f32s8(const pq_conv2d *p, pq_dynamic origin) { return (void)p, (int32_t)(origin.after - origin.lo); }
+static int32_t offset_f32s8(const pq_conv2d *p, pq_dynamic origin) { return (void)p, pq_dynamic_offset(origin); }
 
 /* Σ of n bytes */
 static int32_t sum_of_bytes(const uint8_t *x, size_t n) {

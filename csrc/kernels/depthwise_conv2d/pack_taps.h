@@ -4,7 +4,7 @@
 
 size_t NAME(depthwise_conv2d_pack_taps)(const void *params, void *packed) {
     const pq_depthwise_conv2d *p = params;
-    if (!by_vectors(p)) return NAME(depthwise_conv2d_pack)(params, packed);
+    if (!by_vectors(p, HYBRID)) return NAME(depthwise_conv2d_pack)(params, packed);
     const int32_t taps = p->filter_height * p->filter_width, groups = (taps + LANE - 1) / LANE;
     const size_t block_size = NAME(start_size) + (size_t)groups * (size_t)LANE * 64;
     size_t size = sizeof(pq_taps_head);
@@ -14,8 +14,8 @@ size_t NAME(depthwise_conv2d_pack_taps)(const void *params, void *packed) {
     pq_taps_head *head = packed;
     const WEIGHT *weights = p->weights;
     const int32_t flip = sizeof(WEIGHT) == 1 && (WEIGHT)-1 > 0 ? 128 : 0;
-    for (int32_t i = 0; i < CELLS; i++) ((CODE *)head->zero)[i] = (CODE)p->input_zero;
-#if INTEGER
+    for (int32_t i = 0; i < 64 / (int32_t)sizeof(CODE); i++) ((CODE *)head->zero)[i] = (CODE)p->input_zero;
+#if INTEGER && !HYBRID
     const int32_t offset = sizeof(CODE) == 1 && (CODE)-1 < 0 ? 128 + p->input_zero : p->input_zero;
     const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
     head->exact = p->device == NULL && p->real == NULL && !(p->once && !p->wide);
@@ -38,7 +38,9 @@ size_t NAME(depthwise_conv2d_pack_taps)(const void *params, void *packed) {
             FACTOR *factors = (FACTOR *)(block + NAME(start_size));
             for (int32_t t = 0; t < taps; t++)
                 factors[((t / LANE * LANE + acc) * 16 + lane) * LANE + t % LANE] = (FACTOR)(weights[t * p->channels + c] - flip);
-#if INTEGER
+#if HYBRID
+            for (int32_t t = 0; t < taps; t++) ((int32_t *)block)[cell] += weights[t * p->channels + c];
+#elif INTEGER
             pq_rescale *r = (pq_rescale *)block + acc;
             int32_t sum = 0;
             for (int32_t t = 0; t < taps; t++) sum += weights[t * p->channels + c] - p->weight_zero;

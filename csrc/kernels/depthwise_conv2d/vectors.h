@@ -12,13 +12,16 @@ typedef struct {
     const char *packed;
     int32_t groups; /* of LANE taps */
     int32_t channel, channels;
+    ORIGIN origin;
+    const char *zero; /* a vector of zero terms */
+    const CELL *rows[MOST_TAPS]; /* of the image, for each row of the filter; NULL for those outside */
 } NAME(block);
 
 #if PQ_JOIN(PQ_BYTES, TYPE)
 /* Four taps of 64 channels -> four vectors of 16 channels, the taps of each side by side */
 PQ_INLINE void NAME(interleave)(__m512i x[4], __m512i lanes[4]) {
     const __m512i flip = _mm512_set1_epi8((char)0x80);
-    _Pragma("GCC unroll 4") for (int i = 0; i < 4 && SIGNED_CODES; i++) x[i] = _mm512_xor_si512(x[i], flip);
+    _Pragma("GCC unroll 4") for (int i = 0; i < 4 && SIGNED_CODES && !HYBRID; i++) x[i] = _mm512_xor_si512(x[i], flip);
     const __m512i a = _mm512_unpacklo_epi8(x[0], x[1]), b = _mm512_unpacklo_epi8(x[2], x[3]);
     const __m512i c = _mm512_unpackhi_epi8(x[0], x[1]), d = _mm512_unpackhi_epi8(x[2], x[3]);
     lanes[0] = _mm512_unpacklo_epi16(a, b), lanes[1] = _mm512_unpackhi_epi16(a, b);
@@ -47,7 +50,7 @@ PQ_INLINE __m512i NAME(add_products)(__m512i sums, __m512i lanes, __m512i factor
 PQ_INLINE void NAME(accumulate)(const NAME(block) *block, const char *const *taps, size_t stride, int pixels, bool part,
                                 SUMS sums[VECTORS][4]) {
     const char *factors = block->packed + NAME(start_size);
-    const int32_t n = block->channels * (int32_t)sizeof(CODE);
+    const int32_t n = block->channels * (int32_t)sizeof(CELL);
 #if !INTEGER
     _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) sums[v][0] = _mm512_setzero_ps();
     for (int32_t t = 0; t < block->groups; t++, factors += 64) {
@@ -58,9 +61,14 @@ PQ_INLINE void NAME(accumulate)(const NAME(block) *block, const char *const *tap
         }
     }
 #else
-    const pq_rescale *r = (const pq_rescale *)block->packed;
-    _Pragma("GCC unroll 4") for (int a = 0; a < LANE; a++)
-        _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) sums[v][a] = _mm512_loadu_si512(r[a].start);
+    _Pragma("GCC unroll 4") for (int a = 0; a < LANE; a++) {
+#if HYBRID
+        const __m512i start = _mm512_setzero_si512();
+#else
+        const __m512i start = _mm512_loadu_si512(((const pq_rescale *)block->packed)[a].start);
+#endif
+        _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) sums[v][a] = start;
+    }
     for (int32_t g = 0; g < block->groups; g++, taps += LANE, factors += 64 * LANE) {
         __m512i lanes[VECTORS][4];
         _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) {
@@ -72,12 +80,13 @@ PQ_INLINE void NAME(accumulate)(const NAME(block) *block, const char *const *tap
         _Pragma("GCC unroll 4") for (int a = 0; a < LANE; a++) {
             const __m512i factor = _mm512_loadu_si512(factors + 64 * a);
             _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++)
-                sums[v][a] = NAME(add_products)(sums[v][a], lanes[v][a], factor, 128 - block->p->weight_zero);
+                sums[v][a] = NAME(add_products)(sums[v][a], lanes[v][a], factor, HYBRID ? 0 : 128 - block->p->weight_zero);
         }
     }
 #endif
 }
 
+#if !HYBRID
 /* The codes of VECTORS vectors of sums. */
 PQ_INLINE void NAME(codes)(const NAME(block) *block, bool wide, bool left, SUMS sums[VECTORS][4], __m512i codes[VECTORS]) {
     const pq_depthwise_conv2d *p = block->p;
@@ -109,7 +118,32 @@ PQ_INLINE void NAME(codes)(const NAME(block) *block, bool wide, bool left, SUMS 
 #endif
 }
 
-#if INTEGER
+#endif
+
+#if HYBRID
+/* Real numbers of a vector of sums, in the order of cells: `count` pixels of width cells each. */
+PQ_INLINE void NAME(store_reals)(const NAME(block) *block, const SUMS sums[4], int pixels, int32_t count, CODE *y) {
+    const pq_depthwise_conv2d *p = block->p;
+    const __m512i ab = _mm512_shuffle_i32x4(sums[0], sums[1], 0x44), AB = _mm512_shuffle_i32x4(sums[0], sums[1], 0xEE);
+    const __m512i cd = _mm512_shuffle_i32x4(sums[2], sums[3], 0x44), CD = _mm512_shuffle_i32x4(sums[2], sums[3], 0xEE);
+    const __m512i cells[4] = {_mm512_shuffle_i32x4(ab, cd, 0x88), _mm512_shuffle_i32x4(ab, cd, 0xDD),
+                              _mm512_shuffle_i32x4(AB, CD, 0x88), _mm512_shuffle_i32x4(AB, CD, 0xDD)};
+    const __m512i offset = _mm512_set1_epi32(pq_dynamic_offset(block->origin));
+    const __m512 scale = _mm512_set1_ps(block->origin.scale);
+    _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++) {
+        const int32_t in_pixel = 4 / pixels, c = i % in_pixel * 16, left = block->channels - c, channel = block->channel + c;
+        if (i / in_pixel >= count || left <= 0) continue;
+        const __mmask16 mask = left >= 16 ? 0xFFFF : (__mmask16)((1 << left) - 1);
+        const __m512i weights = _mm512_loadu_si512(block->packed + 64 * i);
+        const __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(cells[i], _mm512_mullo_epi32(offset, weights)));
+        const __m512 scales = _mm512_maskz_loadu_ps(mask, p->weight_scales + channel);
+        __m512 real = p->stepwise ? _mm512_mul_ps(_mm512_mul_ps(sum, scales), scale) : _mm512_mul_ps(sum, _mm512_mul_ps(scales, scale));
+        if (p->bias != NULL) real = _mm512_add_ps(real, _mm512_maskz_loadu_ps(mask, (const float *)p->bias + channel));
+        real = _mm512_min_ps(_mm512_set1_ps(p->float_hi), _mm512_max_ps(_mm512_set1_ps(p->float_lo), real));
+        _mm512_mask_storeu_ps(y + (size_t)(i / in_pixel) * (size_t)p->out_channels + c, mask, real);
+    }
+}
+#elif INTEGER
 /* Where a scaling is none that vectors do: channel by channel. */
 static void NAME(store_plainly)(const NAME(block) *block, const SUMS *vectors, int32_t width, int32_t count, CODE *y) {
     int32_t sums[4 * RESCALED];
@@ -128,8 +162,12 @@ static void NAME(store_plainly)(const NAME(block) *block, const SUMS *vectors, i
 /* The first `count` of VECTORS · pixels output pixels. */
 PQ_INLINE void NAME(vectors)(const NAME(block) *block, const char *const *taps, size_t stride, int pixels, bool part, int32_t count, CODE *y) {
     SUMS sums[VECTORS][4];
-    __m512i codes[VECTORS];
     NAME(accumulate)(block, taps, stride, pixels, part, sums);
+#if HYBRID
+    _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++, y += pixels * block->p->out_channels)
+        NAME(store_reals)(block, sums[v], pixels, count - v * pixels, y);
+#else
+    __m512i codes[VECTORS];
     const pq_taps_head *head = block->p->packed;
 #if INTEGER
     if (!head->exact) {
@@ -149,33 +187,33 @@ PQ_INLINE void NAME(vectors)(const NAME(block) *block, const char *const *taps, 
         const int32_t left = count - v * pixels;
         if (left > 0) store_pixels((char *)y + (size_t)(v * pixels) * pixel, pixel, codes[v], pixels, part, n, left < pixels ? left : pixels);
     }
+#endif
 }
 
-/* Where an output pixel finds its taps in a block whose channels start at x; head->zero for those outside the image. */
-static void NAME(find_taps)(const pq_depthwise_conv2d *p, const CODE *x, int32_t top, int32_t left, const char **taps) {
-    const char *zero = (const char *)((const pq_taps_head *)p->packed)->zero;
+/* Where an output pixel whose first column is `left` finds its taps in a block. */
+static void NAME(find_taps)(const NAME(block) *block, int32_t left, const char **taps) {
+    const pq_depthwise_conv2d *p = block->p;
     for (int32_t ky = 0; ky < p->filter_height; ky++) {
-        const int32_t iy = top + ky * p->dilation_height;
+        const CELL *row = block->rows[ky];
         for (int32_t kx = 0; kx < p->filter_width; kx++) {
             const int32_t ix = left + kx * p->dilation_width;
-            const bool inside = iy >= 0 && iy < p->height && ix >= 0 && ix < p->width;
-            *taps++ = inside ? (const char *)(x + ((size_t)iy * (size_t)p->width + (size_t)ix) * (size_t)p->channels) : zero;
+            const bool inside = row != NULL && ix >= 0 && ix < p->width;
+            *taps++ = inside ? (const char *)(row + (size_t)ix * (size_t)p->channels + block->channel) : block->zero;
         }
     }
 }
 
-/* The output pixels [from, to) of one row of an image, whose first input row is `top`, for one block. */
-PQ_INLINE void NAME(row)(const NAME(block) *block, const CODE *x, int32_t top, int32_t from, int32_t to, int pixels, bool part, CODE *y) {
+/* The output pixels [from, to) of one row of an image, for one block. */
+PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int pixels, bool part, CODE *y) {
     const pq_depthwise_conv2d *p = block->p;
-    const char *zero = (const char *)((const pq_taps_head *)p->packed)->zero;
     const int32_t stride = block->groups * LANE, count = p->filter_height * p->filter_width;
     const char *taps[VECTORS * 4 * (MOST_TAPS + 4)];
     ptrdiff_t advance[MOST_TAPS];
     const int together = VECTORS * pixels;
-    for (int32_t i = 0; i < together * stride; i++) taps[i] = zero;
+    for (int32_t i = 0; i < together * stride; i++) taps[i] = block->zero;
     for (int32_t t = 0; t < count; t++) {
-        const int32_t iy = top + t / p->filter_width * p->dilation_height;
-        advance[t] = iy >= 0 && iy < p->height ? (ptrdiff_t)together * p->stride_width * p->channels * (ptrdiff_t)sizeof(CODE) : 0;
+        const ptrdiff_t columns = (ptrdiff_t)together * p->stride_width;
+        advance[t] = block->rows[t / p->filter_width] != NULL ? columns * p->channels * (ptrdiff_t)sizeof(CELL) : 0;
     }
     const int32_t last = p->width - (p->filter_width - 1) * p->dilation_width; /* a window inside starts before it */
     bool known[VECTORS * 4] = {false}; /* whether the taps of a pixel stand inside the image */
@@ -186,41 +224,75 @@ PQ_INLINE void NAME(row)(const NAME(block) *block, const CODE *x, int32_t top, i
             const bool inside = left >= 0 && left < last;
             if (inside && known[i])
                 for (int32_t t = 0; t < count; t++) taps[i * stride + t] += advance[t];
-            else NAME(find_taps)(p, x, top, left, taps + i * stride);
+            else NAME(find_taps)(block, left, taps + i * stride);
             known[i] = inside;
         }
         NAME(vectors)(block, taps, (size_t)stride, pixels, part, there, y);
     }
 }
 
+/* The output pixels [from, to) of one row of an image, all channels. */
+static void NAME(channels)(NAME(block) *block, int32_t from, int32_t to, CODE *y) {
+    const pq_depthwise_conv2d *p = block->p;
+    block->packed = (const char *)p->packed + sizeof(pq_taps_head);
+    for (int32_t width, channel = 0; channel < p->channels; channel += width) {
+        const int32_t left = p->channels - channel;
+        width = block_width(left, CELLS);
+        block->channel = channel;
+        block->channels = left < width ? left : width;
+        if (width == CELLS && left >= width) NAME(row)(block, from, to, 1, false, y + channel);
+        else if (width == CELLS) NAME(row)(block, from, to, 1, true, y + channel);
+        else if (width == CELLS / 2 && left >= width) NAME(row)(block, from, to, 2, false, y + channel);
+        else if (width == CELLS / 2) NAME(row)(block, from, to, 2, true, y + channel);
+        else NAME(row)(block, from, to, 4, true, y + channel);
+        block->packed += NAME(start_size) + (size_t)block->groups * (size_t)LANE * 64;
+    }
+}
+
 void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end) {
     const pq_depthwise_conv2d *p = step->params;
-    if (!by_vectors(p)) {
+    if (!by_vectors(p, HYBRID)) {
         PQ_JOIN(FULL_NAME(depthwise_conv2d), plain)(step, begin, end);
         return;
     }
-    const int32_t groups = (p->filter_height * p->filter_width + LANE - 1) / LANE;
+    const size_t row_size = (size_t)p->width * (size_t)p->channels;
+    NAME(block) block = {.p = p, .groups = (p->filter_height * p->filter_width + LANE - 1) / LANE};
+    block.zero = (const char *)((const pq_taps_head *)p->packed)->zero;
+#if HYBRID
+    CELL cells[ROWS_SIZE], zeros[64];
+    int32_t image_known = -1, rows_known[MOST_TAPS]; /* the input row that each row of cells holds */
+    const int32_t spanned = spanned_rows(p);
+    block.zero = (const char *)zeros;
+#endif
     for (int32_t unit = begin, n; unit < end; unit += n) {
         const int32_t image = unit / (p->out_height * p->out_width), from = unit % p->out_width;
         const int32_t top = unit / p->out_width % p->out_height * p->stride_height - p->pad_top;
         const int32_t to = p->out_width - from < end - unit ? p->out_width : from + end - unit;
         n = to - from;
-        const CODE *x = (const CODE *)step->in[0] + (size_t)image * (size_t)p->height * (size_t)p->width * (size_t)p->channels;
-        CODE *y = (CODE *)step->out[0] + (size_t)unit * (size_t)p->channels;
-        NAME(block) block = {p, (const char *)p->packed + sizeof(pq_taps_head), groups, 0, 0};
-        for (int32_t width; block.channel < p->channels; block.channel += width) {
-            const int32_t left = p->channels - block.channel;
-            width = block_width(left, CELLS);
-            block.channels = left < width ? left : width;
-            const CODE *from_x = x + block.channel;
-            CODE *to_y = y + block.channel;
-            if (width == CELLS && left >= width) NAME(row)(&block, from_x, top, from, to, 1, false, to_y);
-            else if (width == CELLS) NAME(row)(&block, from_x, top, from, to, 1, true, to_y);
-            else if (width == CELLS / 2 && left >= width) NAME(row)(&block, from_x, top, from, to, 2, false, to_y);
-            else if (width == CELLS / 2) NAME(row)(&block, from_x, top, from, to, 2, true, to_y);
-            else NAME(row)(&block, from_x, top, from, to, 4, true, to_y);
-            block.packed += NAME(start_size) + (size_t)groups * (size_t)LANE * 64;
+        const CODE *x = (const CODE *)step->in[0] + (size_t)image * (size_t)p->height * row_size;
+#if HYBRID
+        if (image != image_known) {
+            block.origin = NAME(origin)(p, step->in[0], image_known = image);
+            memset(zeros, pq_dynamic_offset(block.origin), sizeof zeros);
+            for (int32_t i = 0; i < spanned; i++) rows_known[i] = -1;
         }
+#endif
+        for (int32_t ky = 0; ky < p->filter_height; ky++) {
+            const int32_t iy = top + ky * p->dilation_height;
+            block.rows[ky] = NULL;
+            if (iy < 0 || iy >= p->height) continue;
+#if HYBRID
+            CELL *row = cells + iy % spanned * bytes_of_row(p);
+            if (rows_known[iy % spanned] != iy) {
+                pq_dynamic_cells(x + (size_t)iy * row_size, row_size, block.origin, row);
+                rows_known[iy % spanned] = iy;
+            }
+            block.rows[ky] = row;
+#else
+            block.rows[ky] = (const CELL *)x + (size_t)iy * row_size;
+#endif
+        }
+        NAME(channels)(&block, from, to, (CODE *)step->out[0] + (size_t)unit * (size_t)p->channels);
     }
 }
 #undef SIGNED_CODES

@@ -5,6 +5,7 @@
 
 #include "depthwise_conv2d.h"
 #include "pq.h"
+#include "dynamic_avx512.h"
 #include "rescale_avx512.h"
 #include "taps.h"
 
@@ -14,6 +15,8 @@ enum { PIECE = 64, VECTORS = 2 };
 #define PQ_BYTES_u8 1
 #define PQ_BYTES_s16 0
 #define PQ_BYTES_f32 0
+#define PQ_BYTES_f32s8 1
+#define PQ_SUMS_f32s8 __m512i
 #define PQ_SUMS_s8 __m512i
 #define PQ_SUMS_u8 __m512i
 #define PQ_SUMS_s16 __m512i
@@ -28,6 +31,8 @@ enum { PIECE = 64, VECTORS = 2 };
 #define TYPE s16
 #include "generic.h"
 #define TYPE f32
+#include "generic.h"
+#define TYPE f32s8
 #include "generic.h"
 #undef ISA
 
@@ -79,5 +84,7 @@ PQ_INLINE void store_pixels(char *y, size_t pixel, __m512i codes, int pixels, bo
 #define TYPE s16
 #include "vectors.h"
 #define TYPE f32
+#include "vectors.h"
+#define TYPE f32s8
 #include "vectors.h"
 #endif
