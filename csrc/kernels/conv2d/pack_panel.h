@@ -25,7 +25,7 @@ size_t NAME(conv2d_pack_panel)(const void *params, void *packed) {
 #if INTEGER
     const int32_t offset = sizeof(CODE) == 1 && (CODE)-1 < 0 ? 128 + p->input_zero : p->input_zero;
     const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
-    head->exact = !HYBRID && p->device == NULL && p->real == NULL && !(p->once && !p->wide);
+    head->exact = !HYBRID && (flip > 0 || p->weight_zero == 0) && p->device == NULL && p->real == NULL && !(p->once && !p->wide);
     head->narrow = 1;
     for (int32_t o = 0; o < p->out_channels && !HYBRID; o++) {
         const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;

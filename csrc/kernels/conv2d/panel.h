@@ -44,6 +44,9 @@ static inline int32_t group_rescales(const pq_conv2d *p) { return rounded_up(gro
 
 enum { SCRATCH = 128 << 10 }; /* bytes of a panel */
 
+/* Of a row of cells that are gathered, which may be written in whole vectors. */
+static inline size_t row_bytes(int32_t bytes) { return (size_t)bytes + 64; }
+
 static inline bool pointwise(const pq_conv2d *p) {
     return p->filter_height * p->filter_width * p->stride_height * p->stride_width * p->groups == 1 && p->pad_top + p->pad_left == 0;
 }
@@ -56,5 +59,5 @@ static inline bool NAME(direct)(const pq_conv2d *p) {
 
 /* Whether panels serve: else the weights are packed as for the plain loops, which then do the work. */
 static inline bool NAME(by_panels)(const pq_conv2d *p) {
-    return NAME(direct)(p) || (size_t)term_count(p) * sizeof(CELL) <= SCRATCH;
+    return NAME(direct)(p) || row_bytes(rounded_up(term_count(p), LANE) * (int32_t)sizeof(CELL)) <= SCRATCH;
 }

@@ -31,23 +31,39 @@ PQ_INLINE void NAME(gather_row)(const pq_conv2d *p, const CODE *x, ORIGIN origin
     }
 }
 
-/* Make the cells of output pixels, all their terms, rows `stride` apart. */
+/* Make the cells of output pixels, all their terms, rows `stride` apart; a row may be written in whole vectors. */
 static void NAME(gather_panel)(const pq_conv2d *p, const CODE *x, const ORIGIN *origins, int32_t pixel, int32_t pixels, int32_t group,
-                         CELL *cells, int32_t stride) {
-    const int32_t depth = p->channels / p->groups, row = depth * p->filter_width, terms = row * p->filter_height;
-    const size_t row_size = (size_t)p->width * (size_t)p->channels;
+                               CELL *cells, int32_t stride) {
+    const int32_t depth = p->channels / p->groups, row = depth * p->filter_width;
+    const ptrdiff_t row_size = (ptrdiff_t)p->width * p->channels, image_size = p->height * row_size;
+    const ptrdiff_t step = (ptrdiff_t)p->stride_width * p->channels; /* from an output pixel to the next one */
+    const int32_t last = p->width - p->filter_width; /* where a window inside the image starts at most */
     int32_t image = pixel / (p->out_height * p->out_width);
     int32_t oy = pixel / p->out_width % p->out_height, ox = pixel % p->out_width;
-    for (int32_t i = 0; i < pixels; i++, cells += stride) {
+    for (int32_t i = 0, run; i < pixels; i += run, cells += (ptrdiff_t)run * stride) {
         const int32_t top = oy * p->stride_height - p->pad_top, left = ox * p->stride_width - p->pad_left;
-        const CODE *from = x + (size_t)image * (size_t)p->height * row_size + group * depth;
+        const CODE *from = x + image * image_size + group * depth;
         const CELL zero = (CELL)NAME(offset)(p, origins[i]);
+        run = 1;
+        if (p->groups == 1 && p->dilation_width == 1 && left >= 0 && left <= last) {
+            const int32_t inside = (last - left) / p->stride_width + 1, in_row = p->out_width - ox;
+            run = inside < in_row ? inside : in_row;
+            if (run > pixels - i) run = pixels - i;
+        }
         for (int32_t ky = 0; ky < p->filter_height; ky++) {
             const int32_t iy = top + ky * p->dilation_height;
-            NAME(gather_row)(p, from + iy * (ptrdiff_t)row_size, origins[i], left, iy >= 0 && iy < p->height, zero, cells + ky * row);
+            const bool inside = iy >= 0 && iy < p->height;
+            CELL *to = cells + ky * row;
+            if (run > 1 && inside) {
+                const CODE *pixel_row = from + iy * row_size + (ptrdiff_t)left * p->channels;
+                for (int32_t j = 0; j < run; j++, pixel_row += step) NAME(cells)(pixel_row, (size_t)row, origins[i], to + (ptrdiff_t)j * stride);
+            } else {
+                for (int32_t j = 0; j < run; j++)
+                    NAME(gather_row)(p, from + iy * row_size, origins[i], left + j * p->stride_width, inside, zero, to + (ptrdiff_t)j * stride);
+            }
         }
-        for (int32_t k = terms; k < stride; k++) cells[k] = 0;
-        if (++ox == p->out_width) ox = 0, oy++;
+        ox += run;
+        if (ox == p->out_width) ox = 0, oy++;
         if (oy == p->out_height) oy = 0, image++;
     }
 }
@@ -63,8 +79,9 @@ typedef struct {
     int32_t rows, channel, channels;
 } NAME(panel);
 
-/* Sums over the lanes [from, to) of the blocks [first, first + blocks), 64 bytes each: [row][block]. */
-static void NAME(multiply)(const NAME(panel) *panel, int32_t from, int32_t to, int32_t first, int32_t blocks, void *sums) {
+/* Sums over the lanes [from, to) of the blocks [first, first + blocks), 64 bytes each: [row][block]. started: from where each
+ * channel's sums start, else from 0. */
+static void NAME(multiply)(const NAME(panel) *panel, int32_t from, int32_t to, int32_t first, int32_t blocks, bool started, void *sums) {
     const size_t block = (size_t)rounded_up(term_count(panel->p), LANE) * BLOCK * sizeof(FACTOR);
     const char *factors = (const char *)panel->factors + (size_t)first * block + (size_t)from * 64;
 #if INTEGER
@@ -73,7 +90,8 @@ static void NAME(multiply)(const NAME(panel) *panel, int32_t from, int32_t to, i
     const tile wide = panel->p->fused ? fused_f32_1x8 : f32_1x8;
     const tile run = blocks == WIDE_BLOCKS ? wide : (panel->p->fused ? fused_f32_tiles : f32_tiles)[blocks - 1][panel->rows - 1];
 #endif
-    run(panel->cells + (size_t)from * 4, panel->stride, factors, block, to - from, sums);
+    const char *start = started ? (const char *)panel->rescale[first].start : NOTHING;
+    run(panel->cells + (size_t)from * 4, panel->stride, factors, block, to - from, start, started ? sizeof(pq_rescale) : 0, sums);
 }
 
 static inline int32_t NAME(blocks_together)(const NAME(panel) *panel, int32_t first) {
@@ -86,24 +104,41 @@ static inline int32_t NAME(blocks_together)(const NAME(panel) *panel, int32_t fi
 static void NAME(sum_rows)(const NAME(panel) *panel, int32_t *lacking) {
     const int32_t zero = panel->p->weight_zero - (sizeof(WEIGHT) == 1 && (WEIGHT)-1 > 0 ? 128 : 0);
     for (int32_t i = 0; i < panel->rows; i++)
-        lacking[i] = zero == 0 ? 0 : zero * sum_of_bytes((const uint8_t *)panel->cells + (size_t)i * panel->stride, panel->stride);
+        lacking[i] = zero == 0 ? 0 : zero * sum_of_bytes((const uint8_t *)panel->cells + (size_t)i * panel->stride, (size_t)term_count(panel->p));
 }
 
 #endif
 #if INTEGER && !HYBRID
+PQ_INLINE __m512i NAME(full)(__m512i sums, const int32_t *lacking, int32_t row) {
+    return (WEIGHT)-1 < 0 ? sums : _mm512_sub_epi32(sums, _mm512_set1_epi32(lacking[row]));
+}
+
 /* Scale the sums of two blocks, `stride` vectors from row to row, and store the codes of n channels of each row. */
 PQ_INLINE void NAME(store_pair)(const NAME(panel) *panel, const pq_rescale *r, const __m512i *sums, int32_t stride, bool wide,
                                 bool left, const int32_t *lacking, int32_t n, CODE *y) {
     const pq_conv2d *p = panel->p;
     const pq_rescale_vectors a = pq_rescale_load(&r[0], wide, left), b = pq_rescale_load(&r[1], wide, left);
-    const __m512i start_a = _mm512_loadu_si512(r[0].start), start_b = _mm512_loadu_si512(r[1].start);
     const code_limits limits = limits_of(p->output_zero, p->lo, p->hi);
     const int32_t rows = panel->rows, out_channels = p->out_channels;
     for (int32_t i = 0; i < rows; i++, sums += stride, y += out_channels) {
-        const __m512i lack = _mm512_set1_epi32(lacking[i]);
-        const __m512i first = pq_rescaled(_mm512_add_epi32(_mm512_sub_epi32(sums[0], lack), start_a), a, wide, left);
-        const __m512i second = pq_rescaled(_mm512_add_epi32(_mm512_sub_epi32(sums[1], lack), start_b), b, wide, left);
+        const __m512i first = pq_rescaled(NAME(full)(sums[0], lacking, i), a, wide, left);
+        const __m512i second = pq_rescaled(NAME(full)(sums[1], lacking, i), b, wide, left);
         store_codes(first, second, limits, n, sizeof(CODE) == 2, y);
+    }
+}
+
+/* The same where there is one block only: two rows at a time. */
+PQ_INLINE void NAME(store_single)(const NAME(panel) *panel, const pq_rescale *r, const __m512i *sums, bool wide, bool left,
+                                  const int32_t *lacking, int32_t n, CODE *y) {
+    const pq_conv2d *p = panel->p;
+    const pq_rescale_vectors v = pq_rescale_load(r, wide, left);
+    const code_limits limits = limits_of(p->output_zero, p->lo, p->hi);
+    const int32_t rows = panel->rows, out_channels = p->out_channels;
+    for (int32_t i = 0; i < rows; i += 2, y += 2 * out_channels) {
+        const int32_t next = i + 1 < rows ? i + 1 : i;
+        const __m512i first = pq_rescaled(NAME(full)(sums[i], lacking, i), v, wide, left);
+        const __m512i second = pq_rescaled(NAME(full)(sums[next], lacking, next), v, wide, left);
+        store_two_rows(first, second, limits, n, sizeof(CODE) == 2, y, next == i ? NULL : y + out_channels);
     }
 }
 
@@ -112,9 +147,12 @@ static void NAME(store)(const NAME(panel) *panel, int32_t first, const __m512i *
     const pq_conv2d *p = panel->p;
     const pq_rescale *r = panel->rescale + first;
     const int32_t n = panel->channels - first * BLOCK;
-    const bool wide = sizeof(CODE) == 2;
-    if (wide && p->wide) NAME(store_pair)(panel, r, sums, stride, wide, false, lacking, n, y);
-    else if (((const pq_panel_head *)p->packed)->left) NAME(store_pair)(panel, r, sums, stride, false, true, lacking, n, y);
+    const bool wide = sizeof(CODE) == 2, shifted = ((const pq_panel_head *)p->packed)->left;
+    if (stride == 1 && wide && p->wide) NAME(store_single)(panel, r, sums, wide, false, lacking, n, y);
+    else if (stride == 1 && shifted) NAME(store_single)(panel, r, sums, false, true, lacking, n, y);
+    else if (stride == 1) NAME(store_single)(panel, r, sums, false, false, lacking, n, y);
+    else if (wide && p->wide) NAME(store_pair)(panel, r, sums, stride, wide, false, lacking, n, y);
+    else if (shifted) NAME(store_pair)(panel, r, sums, stride, false, true, lacking, n, y);
     else NAME(store_pair)(panel, r, sums, stride, false, false, lacking, n, y);
 }
 #else
@@ -151,15 +189,14 @@ static void NAME(store)(const NAME(panel) *panel, int32_t first, const void *sum
 
 /* All of a panel, where vectors can finish its sums. */
 static void NAME(vector_panel)(const NAME(panel) *panel, int32_t lanes, CODE *y) {
-    __m512i sums[ROWS * 2 + 1];
+    __m512i sums[ROWS * 2];
     int32_t lacking[ROWS];
 #if INTEGER
     NAME(sum_rows)(panel, lacking);
 #endif
-    sums[1] = _mm512_setzero_si512(); /* read, and not stored, where there is one block only */
     for (int32_t b = 0, together; b * BLOCK < panel->channels; b += together) {
         together = NAME(blocks_together)(panel, b);
-        NAME(multiply)(panel, 0, lanes, b, together, sums);
+        NAME(multiply)(panel, 0, lanes, b, together, INTEGER && !HYBRID, sums);
         for (int32_t pair = b; pair < b + together; pair += 2)
             NAME(store)(panel, pair, sums + (pair - b), together, lacking, y + pair * BLOCK);
     }
@@ -181,7 +218,7 @@ static void NAME(plain_panel)(const NAME(panel) *panel, int32_t lanes, CODE *y) 
     for (int32_t k = 0; k < lanes; k += most) {
         for (int32_t b = 0, together; b * BLOCK < panel->channels; b += together) {
             together = NAME(blocks_together)(panel, b);
-            NAME(multiply)(panel, k, lanes - k < most ? lanes : k + most, b, together, sums);
+            NAME(multiply)(panel, k, lanes - k < most ? lanes : k + most, b, together, false, sums);
             const int32_t left = panel->channels - b * BLOCK, n = together * BLOCK < left ? together * BLOCK : left;
             for (int32_t i = 0; i < panel->rows; i++) {
                 SUM *restrict to = total + i * PIECE + b * BLOCK;
@@ -198,15 +235,15 @@ static void NAME(plain_panel)(const NAME(panel) *panel, int32_t lanes, CODE *y) 
 /* One piece of the output channels for `rows` pixels from `pixel` on. */
 static void NAME(make_panel)(const pq_conv2d *p, const CODE *x, CODE *y, const ORIGIN *origins, int32_t piece, int32_t pixel, int32_t rows) {
     const int32_t in_group = group_channels(p), group = piece / pieces_of_group(p), first = piece % pieces_of_group(p) * PIECE;
-    const int32_t terms = term_count(p), stride = rounded_up(terms, LANE);
+    const int32_t terms = term_count(p), padded = rounded_up(terms, LANE);
     const pq_rescale *rescale = (const pq_rescale *)((const pq_panel_head *)p->packed + 1);
     const FACTOR *factors = (const FACTOR *)(rescale + (INTEGER ? p->groups * group_rescales(p) : 0));
     CELL cells[SCRATCH / sizeof(CELL) + 64];
     NAME(panel) panel = {
         .p = p,
         .cells = (const char *)cells,
-        .stride = (size_t)stride * sizeof(CELL),
-        .factors = factors + (size_t)(group * group_blocks(p) + first / BLOCK) * BLOCK * (size_t)stride,
+        .stride = (size_t)padded * sizeof(CELL),
+        .factors = factors + (size_t)(group * group_blocks(p) + first / BLOCK) * BLOCK * (size_t)padded,
         .rescale = rescale + group * group_rescales(p) + first / BLOCK,
         .origins = origins,
         .rows = rows,
@@ -214,17 +251,22 @@ static void NAME(make_panel)(const pq_conv2d *p, const CODE *x, CODE *y, const O
         .channels = in_group - first < PIECE ? in_group - first : PIECE,
     };
     const CODE *from = x + (size_t)pixel * (size_t)p->channels;
-    if (NAME(direct)(p)) panel.cells = (const char *)from;
-    else if (pointwise(p) && stride == terms && (!HYBRID || p->batch == 1)) NAME(cells)(from, (size_t)(rows * terms), origins[0], cells);
-    else NAME(gather_panel)(p, x, origins, pixel, rows, group, cells, stride);
+    if (NAME(direct)(p)) {
+        panel.cells = (const char *)from;
+    } else if (pointwise(p) && padded == terms && (!HYBRID || p->batch == 1)) {
+        NAME(cells)(from, (size_t)(rows * terms), origins[0], cells);
+    } else {
+        panel.stride = row_bytes(padded * (int32_t)sizeof(CELL));
+        NAME(gather_panel)(p, x, origins, pixel, rows, group, cells, (int32_t)(panel.stride / sizeof(CELL)));
+    }
     y += (size_t)pixel * (size_t)p->out_channels + (size_t)panel.channel;
 #if INTEGER && !HYBRID
     if (!((const pq_panel_head *)p->packed)->exact) {
-        NAME(plain_panel)(&panel, stride / LANE, y);
+        NAME(plain_panel)(&panel, padded / LANE, y);
         return;
     }
 #endif
-    NAME(vector_panel)(&panel, stride / LANE, y);
+    NAME(vector_panel)(&panel, padded / LANE, y);
 }
 
 void FULL_NAME(conv2d)(const pq_step *step, int32_t begin, int32_t end) {
@@ -234,7 +276,7 @@ void FULL_NAME(conv2d)(const pq_step *step, int32_t begin, int32_t end) {
         return;
     }
     const int32_t in_image = p->out_height * p->out_width, pixels = p->batch * in_image;
-    const int32_t most = SCRATCH / (rounded_up(term_count(p), LANE) * (int32_t)sizeof(CELL));
+    const int32_t most = SCRATCH / (int32_t)row_bytes(rounded_up(term_count(p), LANE) * (int32_t)sizeof(CELL));
     const int32_t most_rows = NAME(direct)(p) || most > ROWS ? ROWS : most;
     int32_t known = begin % pixels / in_image;
     ORIGIN origin = NAME(origin)(p, step->in[0], known), origins[ROWS];

@@ -40,14 +40,14 @@ static inline void accumulate_f32(const float *x, int rows, const float *w, int3
 
 enum { ROWS = 12, WIDE_BLOCKS = 8 };
 
-/* sums[r][b] += Σ_k x[r][k] · w[b][k] for 16 channels a block: x has rows of x_stride bytes, w blocks of w_stride bytes.
- * 4-byte lanes of x meet 64 bytes of w. */
-#define TILE(name, VECTOR, ZERO, BROADCAST, LOAD, DOT)                                                            \
-    PQ_INLINE void name##_tile(const char *x, size_t x_stride, const char *w, size_t w_stride, int32_t lanes,      \
+/* sums[r][b] = start[b] + Σ_k x[r][k] · w[b][k] for 16 channels a block: x has rows of x_stride bytes, w blocks of w_stride
+ * bytes, and starts are start_stride bytes apart. 4-byte lanes of x meet 64 bytes of w. */
+#define TILE(name, VECTOR, BROADCAST, LOAD, DOT)                                                            \
+    PQ_INLINE void name##_tile(const char *x, size_t x_stride, const char *w, size_t w_stride, int32_t lanes, const char *start, size_t start_stride, \
                                const int rows, const int blocks, void *sums) {                                    \
         VECTOR acc[ROWS][WIDE_BLOCKS];                                                                             \
         _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++)                                                    \
-            _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) acc[r][b] = ZERO();                           \
+            _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) acc[r][b] = LOAD(start + (size_t)b * start_stride);                           \
         for (int32_t k = 0; k < lanes; k++, x += 4, w += 64) {                                                     \
             VECTOR factors[WIDE_BLOCKS];                                                                           \
             _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) factors[b] = LOAD(w + (size_t)b * w_stride);  \
@@ -63,8 +63,9 @@ enum { ROWS = 12, WIDE_BLOCKS = 8 };
     TILES(name)
 
 #define TILE_OF(name, rows, blocks)                                                                                        \
-    static void name##_##rows##x##blocks(const char *x, size_t x_stride, const char *w, size_t w_stride, int32_t lanes, void *sums) { \
-        name##_tile(x, x_stride, w, w_stride, lanes, rows, blocks, sums);                                                   \
+    static void name##_##rows##x##blocks(const char *x, size_t x_stride, const char *w, size_t w_stride, int32_t lanes, \
+                                       const char *start, size_t start_stride, void *sums) { \
+        name##_tile(x, x_stride, w, w_stride, lanes, start, start_stride, rows, blocks, sums);                                                   \
     }
 #define TILES(name)                                                                                      \
     TILE_OF(name, 1, 8)                                                                                  \
@@ -80,7 +81,8 @@ enum { ROWS = 12, WIDE_BLOCKS = 8 };
         {name##_1x2, name##_2x2, name##_3x2, name##_4x2, name##_5x2, name##_6x2, name##_7x2, name##_8x2, \
          name##_9x2, name##_10x2, name##_11x2, name##_12x2}};
 
-typedef void (*tile)(const char *x, size_t x_stride, const char *w, size_t w_stride, int32_t lanes, void *sums);
+typedef void (*tile)(const char *x, size_t x_stride, const char *w, size_t w_stride, int32_t lanes, const char *start,
+                     size_t start_stride, void *sums);
 
 PQ_INLINE __m512i four_bytes(const char *x) {
     int32_t lane;
@@ -98,10 +100,10 @@ PQ_INLINE __m512 ordered(__m512 sum, __m512 x, __m512 w) { return _mm512_add_ps(
 
 PQ_INLINE __m512 fused(__m512 sum, __m512 x, __m512 w) { return _mm512_fmadd_ps(x, w, sum); }
 
-TILE(u8, __m512i, _mm512_setzero_si512, four_bytes, _mm512_loadu_si512, _mm512_dpbusd_epi32)
-TILE(s16, __m512i, _mm512_setzero_si512, four_bytes, _mm512_loadu_si512, _mm512_dpwssd_epi32)
-TILE(f32, __m512, _mm512_setzero_ps, one_float, _mm512_loadu_ps, ordered)
-TILE(fused_f32, __m512, _mm512_setzero_ps, one_float, _mm512_loadu_ps, fused)
+TILE(u8, __m512i, four_bytes, _mm512_loadu_si512, _mm512_dpbusd_epi32)
+TILE(s16, __m512i, four_bytes, _mm512_loadu_si512, _mm512_dpwssd_epi32)
+TILE(f32, __m512, one_float, _mm512_loadu_ps, ordered)
+TILE(fused_f32, __m512, one_float, _mm512_loadu_ps, fused)
 
 #define TILES_s8 u8
 #define TILES_u8 u8
@@ -183,6 +185,29 @@ PQ_INLINE void store_codes(__m512i first, __m512i second, code_limits limits, in
     else if (words) _mm512_mask_storeu_epi16(y, mask, codes);
     else _mm256_mask_storeu_epi8(y, mask, _mm512_cvtepi16_epi8(codes));
 }
+
+/* 16 scaled sums of each of two rows -> codes of n channels at y and at next, which may be NULL */
+PQ_INLINE void store_two_rows(__m512i first, __m512i second, code_limits limits, int32_t n, bool words, void *y, void *next) {
+    const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    __m512i codes = _mm512_permutexvar_epi64(order, _mm512_packs_epi32(first, second));
+    codes = _mm512_min_epi16(_mm512_max_epi16(_mm512_adds_epi16(codes, limits.zero), limits.lo), limits.hi);
+    const __mmask16 mask = n >= 16 ? 0xFFFF : (__mmask16)((1u << n) - 1);
+    if (words) {
+        _mm256_mask_storeu_epi16(y, mask, _mm512_castsi512_si256(codes));
+        if (next != NULL) _mm256_mask_storeu_epi16(next, mask, _mm512_extracti64x4_epi64(codes, 1));
+        return;
+    }
+    const __m256i bytes = _mm512_cvtepi16_epi8(codes);
+    if (n >= 16) _mm_storeu_si128(y, _mm256_castsi256_si128(bytes));
+    else if (n == 8) _mm_storel_epi64(y, _mm256_castsi256_si128(bytes));
+    else _mm_mask_storeu_epi8(y, mask, _mm256_castsi256_si128(bytes));
+    if (next == NULL) return;
+    if (n >= 16) _mm_storeu_si128(next, _mm256_extracti128_si256(bytes, 1));
+    else if (n == 8) _mm_storel_epi64(next, _mm256_extracti128_si256(bytes, 1));
+    else _mm_mask_storeu_epi8(next, mask, _mm256_extracti128_si256(bytes, 1));
+}
+
+static const char NOTHING[64]; /* what sums start from where nothing is known of them */
 
 #define ISA x86_avx512vnni
 #define TYPE s8

@@ -46,8 +46,8 @@ PQ_INLINE __m512i NAME(add_products)(__m512i sums, __m512i lanes, __m512i factor
 }
 #endif
 
-/* The sums of VECTORS vectors of `pixels` pixels; taps[i · stride + t] is where pixel i finds its tap t. */
-PQ_INLINE void NAME(accumulate)(const NAME(block) *block, const char *const *taps, size_t stride, int pixels, bool part,
+/* The sums of VECTORS vectors of `pixels` pixels. */
+PQ_INLINE void NAME(accumulate)(const NAME(block) *block, tap_places taps, int pixels, lie lie,
                                 SUMS sums[VECTORS][4]) {
     const char *factors = block->packed + NAME(start_size);
     const int32_t n = block->channels * (int32_t)sizeof(CELL);
@@ -56,7 +56,7 @@ PQ_INLINE void NAME(accumulate)(const NAME(block) *block, const char *const *tap
     for (int32_t t = 0; t < block->groups; t++, factors += 64) {
         const __m512 factor = _mm512_loadu_ps(factors);
         _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) {
-            const __m512i x = load_tap(taps + (size_t)(v * pixels) * stride + t, stride, pixels, part, n);
+            const __m512i x = load_tap(taps, (size_t)(v * pixels), t, pixels, lie, n);
             sums[v][0] = _mm512_add_ps(sums[v][0], _mm512_mul_ps(_mm512_castsi512_ps(x), factor)); /* as the reference */
         }
     }
@@ -69,12 +69,12 @@ PQ_INLINE void NAME(accumulate)(const NAME(block) *block, const char *const *tap
 #endif
         _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) sums[v][a] = start;
     }
-    for (int32_t g = 0; g < block->groups; g++, taps += LANE, factors += 64 * LANE) {
+    for (int32_t g = 0; g < block->groups; g++, factors += 64 * LANE) {
         __m512i lanes[VECTORS][4];
         _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) {
             __m512i x[4];
             _Pragma("GCC unroll 4") for (int i = 0; i < LANE; i++)
-                x[i] = load_tap(taps + (size_t)(v * pixels) * stride + i, stride, pixels, part, n);
+                x[i] = load_tap(taps, (size_t)(v * pixels), g * LANE + i, pixels, lie, n);
             NAME(interleave)(x, lanes[v]);
         }
         _Pragma("GCC unroll 4") for (int a = 0; a < LANE; a++) {
@@ -160,9 +160,9 @@ static void NAME(store_plainly)(const NAME(block) *block, const SUMS *vectors, i
 #endif
 
 /* The first `count` of VECTORS · pixels output pixels. */
-PQ_INLINE void NAME(vectors)(const NAME(block) *block, const char *const *taps, size_t stride, int pixels, bool part, int32_t count, CODE *y) {
+PQ_INLINE void NAME(vectors)(const NAME(block) *block, tap_places taps, int pixels, lie lie, int32_t count, CODE *y) {
     SUMS sums[VECTORS][4];
-    NAME(accumulate)(block, taps, stride, pixels, part, sums);
+    NAME(accumulate)(block, taps, pixels, lie, sums);
 #if HYBRID
     _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++, y += pixels * block->p->out_channels)
         NAME(store_reals)(block, sums[v], pixels, count - v * pixels, y);
@@ -185,7 +185,7 @@ PQ_INLINE void NAME(vectors)(const NAME(block) *block, const char *const *taps, 
     const size_t pixel = (size_t)block->p->out_channels * sizeof(CODE);
     _Pragma("GCC unroll 4") for (int32_t v = 0; v < VECTORS; v++) {
         const int32_t left = count - v * pixels;
-        if (left > 0) store_pixels((char *)y + (size_t)(v * pixels) * pixel, pixel, codes[v], pixels, part, n, left < pixels ? left : pixels);
+        if (left > 0) store_pixels((char *)y + (size_t)(v * pixels) * pixel, pixel, codes[v], pixels, lie, n, left < pixels ? left : pixels);
     }
 #endif
 }
@@ -204,30 +204,49 @@ static void NAME(find_taps)(const NAME(block) *block, int32_t left, const char *
 }
 
 /* The output pixels [from, to) of one row of an image, for one block. */
-PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int pixels, bool part, CODE *y) {
+PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int pixels, lie lie, CODE *y) {
     const pq_depthwise_conv2d *p = block->p;
-    const int32_t stride = block->groups * LANE, count = p->filter_height * p->filter_width;
-    const char *taps[VECTORS * 4 * (MOST_TAPS + 4)];
-    ptrdiff_t advance[MOST_TAPS];
     const int together = VECTORS * pixels;
+    const int32_t stride = block->groups * LANE, count = p->filter_height * p->filter_width;
+    const ptrdiff_t step = (ptrdiff_t)p->stride_width * p->channels * (ptrdiff_t)sizeof(CELL);
+    const char *taps[VECTORS * 8 * (MOST_TAPS + 4)];
+    ptrdiff_t advance[MOST_TAPS];
+    bool every_row = true;
     for (int32_t i = 0; i < together * stride; i++) taps[i] = block->zero;
     for (int32_t t = 0; t < count; t++) {
-        const ptrdiff_t columns = (ptrdiff_t)together * p->stride_width;
-        advance[t] = block->rows[t / p->filter_width] != NULL ? columns * p->channels * (ptrdiff_t)sizeof(CELL) : 0;
+        advance[t] = block->rows[t / p->filter_width] != NULL ? together * step : 0;
+        every_row = every_row && advance[t] != 0;
     }
-    const int32_t last = p->width - (p->filter_width - 1) * p->dilation_width; /* a window inside starts before it */
-    bool known[VECTORS * 4] = {false}; /* whether the taps of a pixel stand inside the image */
-    for (int32_t ox = from; ox < to; ox += together, y += (size_t)together * (size_t)p->channels) {
-        const int32_t there = to - ox < together ? to - ox : together;
-        for (int32_t i = 0; i < there; i++) {
-            const int32_t left = (ox + i) * p->stride_width - p->pad_left;
-            const bool inside = left >= 0 && left < last;
-            if (inside && known[i])
-                for (int32_t t = 0; t < count; t++) taps[i * stride + t] += advance[t];
-            else NAME(find_taps)(block, left, taps + i * stride);
-            known[i] = inside;
+    /* pixels inside the image are as far apart as their taps are; those outside find zeros that far */
+    const bool regular = every_row || (together - 1) * step + 64 <= ZEROS_SIZE;
+    const int32_t last = p->width - 1 - (p->filter_width - 1) * p->dilation_width; /* where a window inside starts at most */
+    const int32_t first_inside = (p->pad_left + p->stride_width - 1) / p->stride_width;
+    const int32_t end_inside = last + p->pad_left >= 0 ? (last + p->pad_left) / p->stride_width + 1 : 0;
+    const bool joined = pixels > 1 && lie == ENTIRE && sizeof(CODE) == sizeof(CELL) && step * pixels == 64;
+    int32_t known = -1; /* the pixel whose taps are known, inside the image */
+    for (int32_t ox = from, there; ox < to; ox += there) {
+        const int32_t left = ox * p->stride_width - p->pad_left, end = end_inside < to ? end_inside : to;
+        CODE *to_y = y + (ptrdiff_t)(ox - from) * p->channels;
+        there = to - ox < together ? to - ox : together;
+        if (regular && ox >= first_inside && ox + together <= end) {
+            if (known >= 0 && ox == known + together)
+                for (int32_t t = 0; t < count; t++) taps[t] += advance[t];
+            else NAME(find_taps)(block, left, taps);
+            known = ox;
+            if (joined) NAME(vectors)(block, (tap_places){taps, 0, step}, pixels, JOINED, together, to_y);
+            else NAME(vectors)(block, (tap_places){taps, 0, step}, pixels, lie, together, to_y);
+            /* the last ones inside are made with some that are there already, rather than with those outside */
+            const int32_t inside = end - ox - together;
+            if (pixels > 1 && inside > 0 && inside < together) there = inside;
+        } else if (pixels > 1 && (ox < first_inside || ox >= end)) {
+            NAME(find_taps)(block, left, taps);
+            NAME(vectors)(block, (tap_places){taps, 0, 0}, pixels, SINGLE, there = 1, to_y);
+            known = -1;
+        } else {
+            for (int32_t i = 0; i < there; i++) NAME(find_taps)(block, left + i * p->stride_width, taps + i * stride);
+            NAME(vectors)(block, (tap_places){taps, (size_t)stride, 0}, pixels, lie, there, to_y);
+            known = -1;
         }
-        NAME(vectors)(block, taps, (size_t)stride, pixels, part, there, y);
     }
 }
 
@@ -237,21 +256,27 @@ static void NAME(channels)(NAME(block) *block, int32_t from, int32_t to, CODE *y
     block->packed = (const char *)p->packed + sizeof(pq_taps_head);
     for (int32_t width, channel = 0; channel < p->channels; channel += width) {
         const int32_t left = p->channels - channel;
-        width = block_width(left, CELLS);
+        width = block_width(left, CELLS, HYBRID);
         block->channel = channel;
         block->channels = left < width ? left : width;
-        if (width == CELLS && left >= width) NAME(row)(block, from, to, 1, false, y + channel);
-        else if (width == CELLS) NAME(row)(block, from, to, 1, true, y + channel);
-        else if (width == CELLS / 2 && left >= width) NAME(row)(block, from, to, 2, false, y + channel);
-        else if (width == CELLS / 2) NAME(row)(block, from, to, 2, true, y + channel);
-        else NAME(row)(block, from, to, 4, true, y + channel);
+        const bool whole = left >= width;
+        if (width == CELLS && whole) NAME(row)(block, from, to, 1, ENTIRE, y + channel);
+        else if (width == CELLS) NAME(row)(block, from, to, 1, PARTIAL, y + channel);
+        else if (width == CELLS / 2 && whole) NAME(row)(block, from, to, 2, ENTIRE, y + channel);
+        else if (width == CELLS / 2) NAME(row)(block, from, to, 2, PARTIAL, y + channel);
+        else if (width == CELLS / 4 && whole) NAME(row)(block, from, to, 4, ENTIRE, y + channel);
+        else if (width == CELLS / 4) NAME(row)(block, from, to, 4, PARTIAL, y + channel);
+#if !HYBRID
+        else if (whole) NAME(row)(block, from, to, 8, ENTIRE, y + channel);
+        else NAME(row)(block, from, to, 8, PARTIAL, y + channel);
+#endif
         block->packed += NAME(start_size) + (size_t)block->groups * (size_t)LANE * 64;
     }
 }
 
 void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end) {
     const pq_depthwise_conv2d *p = step->params;
-    if (!by_vectors(p, HYBRID)) {
+    if (!by_vectors(p, (WEIGHT)-1 < 0, HYBRID)) {
         PQ_JOIN(FULL_NAME(depthwise_conv2d), plain)(step, begin, end);
         return;
     }
@@ -259,7 +284,7 @@ void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end
     NAME(block) block = {.p = p, .groups = (p->filter_height * p->filter_width + LANE - 1) / LANE};
     block.zero = (const char *)((const pq_taps_head *)p->packed)->zero;
 #if HYBRID
-    CELL cells[ROWS_SIZE], zeros[64];
+    CELL cells[ROWS_SIZE], zeros[ZEROS_SIZE];
     int32_t image_known = -1, rows_known[MOST_TAPS]; /* the input row that each row of cells holds */
     const int32_t spanned = spanned_rows(p);
     block.zero = (const char *)zeros;
