@@ -1,7 +1,9 @@
-/* The loops of conv2d over panels for one TYPE, around the tiles of the including file. To be included after the plain loops
- * of generic.h. */
+/* The loops of conv2d over panels for one TYPE, around the tiles of the including file. */
 #include "types.h"
 #include "panel.h"
+#define PARAMS pq_conv2d
+#include "convert.h"
+#undef PARAMS
 
 #define TILES_OF PQ_JOIN(PQ_JOIN(TILES, TYPE), tiles)
 #define WIDE_TILE PQ_JOIN(PQ_JOIN(TILES, TYPE), 1x8)
@@ -43,7 +45,8 @@ static void NAME(gather_panel)(const pq_conv2d *p, const CODE *x, const ORIGIN *
     for (int32_t i = 0, run; i < pixels; i += run, cells += (ptrdiff_t)run * stride) {
         const int32_t top = oy * p->stride_height - p->pad_top, left = ox * p->stride_width - p->pad_left;
         const CODE *from = x + image * image_size + group * depth;
-        const CELL zero = (CELL)NAME(offset)(p, origins[i]);
+        const ORIGIN origin = origins[HYBRID ? i : 0];
+        const CELL zero = (CELL)NAME(offset)(p, origin);
         run = 1;
         if (p->groups == 1 && p->dilation_width == 1 && left >= 0 && left <= last) {
             const int32_t inside = (last - left) / p->stride_width + 1, in_row = p->out_width - ox;
@@ -56,10 +59,10 @@ static void NAME(gather_panel)(const pq_conv2d *p, const CODE *x, const ORIGIN *
             CELL *to = cells + ky * row;
             if (run > 1 && inside) {
                 const CODE *pixel_row = from + iy * row_size + (ptrdiff_t)left * p->channels;
-                for (int32_t j = 0; j < run; j++, pixel_row += step) NAME(cells)(pixel_row, (size_t)row, origins[i], to + (ptrdiff_t)j * stride);
+                for (int32_t j = 0; j < run; j++, pixel_row += step) NAME(cells)(pixel_row, (size_t)row, origin, to + (ptrdiff_t)j * stride);
             } else {
                 for (int32_t j = 0; j < run; j++)
-                    NAME(gather_row)(p, from + iy * row_size, origins[i], left + j * p->stride_width, inside, zero, to + (ptrdiff_t)j * stride);
+                    NAME(gather_row)(p, from + iy * row_size, origin, left + j * p->stride_width, inside, zero, to + (ptrdiff_t)j * stride);
             }
         }
         ox += run;
@@ -75,23 +78,30 @@ typedef struct {
     size_t stride; /* bytes of a row of cells */
     const FACTOR *factors;
     const pq_rescale *rescale;
-    const ORIGIN *origins;
+    const ORIGIN *origins; /* of each row; where all have the same, of the first */
     int32_t rows, channel, channels;
 } NAME(panel);
 
+/* Some rows of a panel, at most ROWS. */
+typedef struct {
+    int32_t first, count;
+} NAME(rows);
+
 /* Sums over the lanes [from, to) of the blocks [first, first + blocks), 64 bytes each: [row][block]. started: from where each
  * channel's sums start, else from 0. */
-static void NAME(multiply)(const NAME(panel) *panel, int32_t from, int32_t to, int32_t first, int32_t blocks, bool started, void *sums) {
+static void NAME(multiply)(const NAME(panel) *panel, NAME(rows) rows, int32_t from, int32_t to, int32_t first, int32_t blocks,
+                           bool started, void *sums) {
     const size_t block = (size_t)rounded_up(term_count(panel->p), LANE) * BLOCK * sizeof(FACTOR);
     const char *factors = (const char *)panel->factors + (size_t)first * block + (size_t)from * 64;
 #if INTEGER
-    const tile run = blocks == WIDE_BLOCKS ? WIDE_TILE : TILES_OF[blocks - 1][panel->rows - 1];
+    const tile run = blocks == WIDE_BLOCKS ? WIDE_TILE : TILES_OF[blocks - 1][rows.count - 1];
 #else
     const tile wide = panel->p->fused ? fused_f32_1x8 : f32_1x8;
-    const tile run = blocks == WIDE_BLOCKS ? wide : (panel->p->fused ? fused_f32_tiles : f32_tiles)[blocks - 1][panel->rows - 1];
+    const tile run = blocks == WIDE_BLOCKS ? wide : (panel->p->fused ? fused_f32_tiles : f32_tiles)[blocks - 1][rows.count - 1];
 #endif
     const char *start = started ? (const char *)panel->rescale[first].start : NOTHING;
-    run(panel->cells + (size_t)from * 4, panel->stride, factors, block, to - from, start, started ? sizeof(pq_rescale) : 0, sums);
+    const char *cells = panel->cells + (size_t)rows.first * panel->stride + (size_t)from * 4;
+    run(cells, panel->stride, factors, block, to - from, start, started ? sizeof(pq_rescale) : 0, sums);
 }
 
 static inline int32_t NAME(blocks_together)(const NAME(panel) *panel, int32_t first) {
@@ -99,7 +109,7 @@ static inline int32_t NAME(blocks_together)(const NAME(panel) *panel, int32_t fi
     return panel->rows == 1 && blocks >= WIDE_BLOCKS ? WIDE_BLOCKS : blocks > 1 ? 2 : 1;
 }
 
-#if INTEGER
+#if INTEGER && !HYBRID
 /* What each row's sums lack, as unsigned bytes of weights had their top bit flipped. */
 static void NAME(sum_rows)(const NAME(panel) *panel, int32_t *lacking) {
     const int32_t zero = panel->p->weight_zero - (sizeof(WEIGHT) == 1 && (WEIGHT)-1 > 0 ? 128 : 0);
@@ -114,12 +124,12 @@ PQ_INLINE __m512i NAME(full)(__m512i sums, const int32_t *lacking, int32_t row) 
 }
 
 /* Scale the sums of two blocks, `stride` vectors from row to row, and store the codes of n channels of each row. */
-PQ_INLINE void NAME(store_pair)(const NAME(panel) *panel, const pq_rescale *r, const __m512i *sums, int32_t stride, bool wide,
+PQ_INLINE void NAME(store_pair)(const NAME(panel) *panel, int32_t rows, const pq_rescale *r, const __m512i *sums, int32_t stride, bool wide,
                                 bool left, const int32_t *lacking, int32_t n, CODE *y) {
     const pq_conv2d *p = panel->p;
     const pq_rescale_vectors a = pq_rescale_load(&r[0], wide, left), b = pq_rescale_load(&r[1], wide, left);
     const code_limits limits = limits_of(p->output_zero, p->lo, p->hi);
-    const int32_t rows = panel->rows, out_channels = p->out_channels;
+    const int32_t out_channels = p->out_channels;
     for (int32_t i = 0; i < rows; i++, sums += stride, y += out_channels) {
         const __m512i first = pq_rescaled(NAME(full)(sums[0], lacking, i), a, wide, left);
         const __m512i second = pq_rescaled(NAME(full)(sums[1], lacking, i), b, wide, left);
@@ -128,12 +138,12 @@ PQ_INLINE void NAME(store_pair)(const NAME(panel) *panel, const pq_rescale *r, c
 }
 
 /* The same where there is one block only: two rows at a time. */
-PQ_INLINE void NAME(store_single)(const NAME(panel) *panel, const pq_rescale *r, const __m512i *sums, bool wide, bool left,
+PQ_INLINE void NAME(store_single)(const NAME(panel) *panel, int32_t rows, const pq_rescale *r, const __m512i *sums, bool wide, bool left,
                                   const int32_t *lacking, int32_t n, CODE *y) {
     const pq_conv2d *p = panel->p;
     const pq_rescale_vectors v = pq_rescale_load(r, wide, left);
     const code_limits limits = limits_of(p->output_zero, p->lo, p->hi);
-    const int32_t rows = panel->rows, out_channels = p->out_channels;
+    const int32_t out_channels = p->out_channels;
     for (int32_t i = 0; i < rows; i += 2, y += 2 * out_channels) {
         const int32_t next = i + 1 < rows ? i + 1 : i;
         const __m512i first = pq_rescaled(NAME(full)(sums[i], lacking, i), v, wide, left);
@@ -143,22 +153,27 @@ PQ_INLINE void NAME(store_single)(const NAME(panel) *panel, const pq_rescale *r,
 }
 
 /* As store_pair, for the scaling that a layer has. */
-static void NAME(store)(const NAME(panel) *panel, int32_t first, const __m512i *sums, int32_t stride, const int32_t *lacking, CODE *y) {
+static void NAME(store)(const NAME(panel) *panel, NAME(rows) rows, int32_t first, const __m512i *sums, int32_t stride,
+                        const int32_t *lacking, CODE *y) {
     const pq_conv2d *p = panel->p;
+    lacking += rows.first;
+    y += (size_t)rows.first * (size_t)p->out_channels;
     const pq_rescale *r = panel->rescale + first;
     const int32_t n = panel->channels - first * BLOCK;
     const bool wide = sizeof(CODE) == 2, shifted = ((const pq_panel_head *)p->packed)->left;
-    if (stride == 1 && wide && p->wide) NAME(store_single)(panel, r, sums, wide, false, lacking, n, y);
-    else if (stride == 1 && shifted) NAME(store_single)(panel, r, sums, false, true, lacking, n, y);
-    else if (stride == 1) NAME(store_single)(panel, r, sums, false, false, lacking, n, y);
-    else if (wide && p->wide) NAME(store_pair)(panel, r, sums, stride, wide, false, lacking, n, y);
-    else if (shifted) NAME(store_pair)(panel, r, sums, stride, false, true, lacking, n, y);
-    else NAME(store_pair)(panel, r, sums, stride, false, false, lacking, n, y);
+    if (stride == 1 && wide && p->wide) NAME(store_single)(panel, rows.count, r, sums, wide, false, lacking, n, y);
+    else if (stride == 1 && shifted) NAME(store_single)(panel, rows.count, r, sums, false, true, lacking, n, y);
+    else if (stride == 1) NAME(store_single)(panel, rows.count, r, sums, false, false, lacking, n, y);
+    else if (wide && p->wide) NAME(store_pair)(panel, rows.count, r, sums, stride, wide, false, lacking, n, y);
+    else if (shifted) NAME(store_pair)(panel, rows.count, r, sums, stride, false, true, lacking, n, y);
+    else NAME(store_pair)(panel, rows.count, r, sums, stride, false, false, lacking, n, y);
 }
 #else
 /* Make real numbers of the sums of two blocks, `stride` vectors from row to row, and store those of each row. */
-static void NAME(store)(const NAME(panel) *panel, int32_t first, const void *sums, int32_t stride, const int32_t *lacking, CODE *y) {
+static void NAME(store)(const NAME(panel) *panel, NAME(rows) rows, int32_t first, const void *sums, int32_t stride,
+                        const int32_t *lacking, CODE *y) {
     const pq_conv2d *p = panel->p;
+    y += (size_t)rows.first * (size_t)p->out_channels;
     const __m512 lo = _mm512_set1_ps(p->float_lo), hi = _mm512_set1_ps(p->float_hi);
     (void)lacking;
     for (int32_t b = 0; b < 2 && (first + b) * BLOCK < panel->channels; b++, sums = (const char *)sums + 64, y += BLOCK) {
@@ -171,7 +186,7 @@ static void NAME(store)(const NAME(panel) *panel, int32_t first, const void *sum
         const __m512i starts = _mm512_loadu_si512(panel->rescale[first + b].start);
         const __m512 scales = _mm512_maskz_loadu_ps(mask, p->weight_scales + channel);
 #endif
-        for (int32_t i = 0; i < panel->rows; i++, from += 64 * stride, to += p->out_channels) {
+        for (int32_t i = rows.first; i < rows.first + rows.count; i++, from += 64 * stride, to += p->out_channels) {
 #if HYBRID
             const __m512i offset = _mm512_set1_epi32(NAME(offset)(p, panel->origins[i]));
             const __m512i whole = _mm512_sub_epi32(_mm512_loadu_si512(from), _mm512_mullo_epi32(offset, starts));
@@ -187,18 +202,27 @@ static void NAME(store)(const NAME(panel) *panel, int32_t first, const void *sum
 }
 #endif
 
+/* Rows of a panel, from `first` on: about as many in each tile. */
+static inline NAME(rows) NAME(some_rows)(const NAME(panel) *panel, int32_t first) {
+    const int32_t left = panel->rows - first, tiles = rounded_up(left, ROWS) / ROWS;
+    return (NAME(rows)){first, rounded_up(left, tiles) / tiles};
+}
+
 /* All of a panel, where vectors can finish its sums. */
 static void NAME(vector_panel)(const NAME(panel) *panel, int32_t lanes, CODE *y) {
     __m512i sums[ROWS * 2];
-    int32_t lacking[ROWS];
-#if INTEGER
-    NAME(sum_rows)(panel, lacking);
+    int32_t lacking[MOST_ROWS];
+#if INTEGER && !HYBRID
+    if ((WEIGHT)-1 > 0) NAME(sum_rows)(panel, lacking);
 #endif
     for (int32_t b = 0, together; b * BLOCK < panel->channels; b += together) {
         together = NAME(blocks_together)(panel, b);
-        NAME(multiply)(panel, 0, lanes, b, together, INTEGER && !HYBRID, sums);
-        for (int32_t pair = b; pair < b + together; pair += 2)
-            NAME(store)(panel, pair, sums + (pair - b), together, lacking, y + pair * BLOCK);
+        for (NAME(rows) rows = {0, 0}; rows.first < panel->rows; rows.first += rows.count) {
+            rows = NAME(some_rows)(panel, rows.first);
+            NAME(multiply)(panel, rows, 0, lanes, b, together, INTEGER && !HYBRID, sums);
+            for (int32_t pair = b; pair < b + together; pair += 2)
+                NAME(store)(panel, rows, pair, sums + (pair - b), together, lacking, y + pair * BLOCK);
+        }
     }
 }
 
@@ -209,8 +233,8 @@ static void NAME(plain_panel)(const NAME(panel) *panel, int32_t lanes, CODE *y) 
     const pq_panel_head *head = p->packed;
     const int32_t most = sizeof(CODE) == 2 && !head->narrow ? 504 / LANE : lanes; /* 504 · 2^22 < 2^31 */
     __m512i sums[ROWS * 2];
-    SUM total[ROWS * PIECE];
-    int32_t lacking[ROWS];
+    SUM total[MOST_ROWS * PIECE];
+    int32_t lacking[MOST_ROWS];
     NAME(sum_rows)(panel, lacking);
     for (int32_t i = 0; i < panel->rows; i++)
         for (int32_t c = 0; c < panel->channels; c++)
@@ -218,17 +242,20 @@ static void NAME(plain_panel)(const NAME(panel) *panel, int32_t lanes, CODE *y) 
     for (int32_t k = 0; k < lanes; k += most) {
         for (int32_t b = 0, together; b * BLOCK < panel->channels; b += together) {
             together = NAME(blocks_together)(panel, b);
-            NAME(multiply)(panel, k, lanes - k < most ? lanes : k + most, b, together, false, sums);
             const int32_t left = panel->channels - b * BLOCK, n = together * BLOCK < left ? together * BLOCK : left;
-            for (int32_t i = 0; i < panel->rows; i++) {
-                SUM *restrict to = total + i * PIECE + b * BLOCK;
-                const int32_t *restrict from = (const int32_t *)sums + i * together * BLOCK;
-                for (int32_t c = 0; c < n; c++) to[c] += (SUM)from[c];
+            for (NAME(rows) rows = {0, 0}; rows.first < panel->rows; rows.first += rows.count) {
+                rows = NAME(some_rows)(panel, rows.first);
+                NAME(multiply)(panel, rows, k, lanes - k < most ? lanes : k + most, b, together, false, sums);
+                for (int32_t i = 0; i < rows.count; i++) {
+                    SUM *restrict to = total + (rows.first + i) * PIECE + b * BLOCK;
+                    const int32_t *restrict from = (const int32_t *)sums + i * together * BLOCK;
+                    for (int32_t c = 0; c < n; c++) to[c] += (SUM)from[c];
+                }
             }
         }
     }
     for (int32_t i = 0; i < panel->rows; i++, y += p->out_channels)
-        NAME(finish)(p, panel->origins[i], panel->channel, panel->channels, total + i * PIECE, y);
+        NAME(finish)(p, panel->origins[0], panel->channel, panel->channels, total + i * PIECE, y);
 }
 #endif
 
@@ -272,19 +299,22 @@ static void NAME(make_panel)(const pq_conv2d *p, const CODE *x, CODE *y, const O
 void FULL_NAME(conv2d)(const pq_step *step, int32_t begin, int32_t end) {
     const pq_conv2d *p = step->params;
     if (!NAME(by_panels)(p)) {
-        PQ_JOIN(FULL_NAME(conv2d), plain)(step, begin, end);
+        PQ_JOIN(NAME(conv2d), x86_avx2)(step, begin, end);
         return;
     }
     const int32_t in_image = p->out_height * p->out_width, pixels = p->batch * in_image;
     const int32_t most = SCRATCH / (int32_t)row_bytes(rounded_up(term_count(p), LANE) * (int32_t)sizeof(CELL));
-    const int32_t most_rows = NAME(direct)(p) || most > ROWS ? ROWS : most;
+    const int32_t near = L1_SHARE / (int32_t)row_bytes(term_count(p) * (int32_t)sizeof(CELL)) / ROWS * ROWS;
+    const int32_t wanted = near < ROWS ? ROWS : near < MOST_ROWS ? near : MOST_ROWS;
+    const int32_t most_rows = NAME(direct)(p) || most > wanted ? wanted : most;
     int32_t known = begin % pixels / in_image;
-    ORIGIN origin = NAME(origin)(p, step->in[0], known), origins[ROWS];
+    ORIGIN origin = NAME(origin)(p, step->in[0], known), origins[MOST_ROWS];
     for (int32_t unit = begin, n; unit < end; unit += n) {
         const int32_t pixel = unit % pixels, left = end - unit < pixels - pixel ? end - unit : pixels - pixel;
         const int32_t panels = rounded_up(left, most_rows) / most_rows;
         n = rounded_up(left, panels) / panels; /* panels of about as many rows each */
-        for (int32_t i = 0; i < n; i++) {
+        origins[0] = origin;
+        for (int32_t i = 0; HYBRID && i < n; i++) {
             if ((pixel + i) / in_image != known) origin = NAME(origin)(p, step->in[0], known = (pixel + i) / in_image);
             origins[i] = origin;
         }

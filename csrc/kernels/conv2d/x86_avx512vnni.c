@@ -1,4 +1,4 @@
-/* conv2d by the dot products of AVX-512 VNNI: panels of up to ROWS pixels by blocks of 16 channels. */
+/* conv2d by the dot products of AVX-512 VNNI: panels of up to MOST_ROWS pixels by blocks of 16 channels. */
 #if defined(__x86_64__)
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")
 #include <string.h>
@@ -8,37 +8,11 @@
 #include "dynamic_avx512.h"
 #include "rescale_avx512.h"
 
-/* The plain loops, for filters whose terms are too many for a panel. */
-#define ROWS 4
-enum { PIXELS = 16, TERMS = 256 };
+/* What filters are left to whose terms are too many for a panel. */
+pq_kernel_function conv2d_s8_x86_avx2, conv2d_u8_x86_avx2, conv2d_s16_x86_avx2, conv2d_f32_x86_avx2, conv2d_f32s8_x86_avx2;
 
-static inline void accumulate_s16(const int16_t *x, int rows, const int16_t *w, int32_t terms, int32_t *sums) {
-    for (int32_t k = 0; k < terms; k++)
-        for (int r = 0; r < rows; r++)
-            for (int c = 0; c < BLOCK; c++) sums[r * BLOCK + c] += x[r * TERMS + k] * w[(k / 2 * BLOCK + c) * 2 + k % 2];
-}
-
-static inline void accumulate_f32(const float *x, int rows, const float *w, int32_t terms, float *sums) {
-    for (int32_t k = 0; k < terms; k++)
-        for (int r = 0; r < rows; r++)
-            for (int c = 0; c < BLOCK; c++) sums[r * BLOCK + c] += x[r * TERMS + k] * w[k * BLOCK + c];
-}
-
-#define ISA x86_avx512vnni_plain
-#define TYPE s8
-#include "generic.h"
-#define TYPE u8
-#include "generic.h"
-#define TYPE s16
-#include "generic.h"
-#define TYPE f32
-#include "generic.h"
-#define TYPE f32s8
-#include "generic.h"
-#undef ISA
-#undef ROWS
-
-enum { ROWS = 12, WIDE_BLOCKS = 8 };
+/* ROWS: of a tile. MOST_ROWS: of a panel, which takes L1_SHARE bytes of the nearest cache, or ROWS rows. */
+enum { ROWS = 12, MOST_ROWS = 8 * ROWS, L1_SHARE = 16 << 10, WIDE_BLOCKS = 8 };
 
 /* sums[r][b] = start[b] + Σ_k x[r][k] · w[b][k] for 16 channels a block: x has rows of x_stride bytes, w blocks of w_stride
  * bytes, and starts are start_stride bytes apart. 4-byte lanes of x meet 64 bytes of w. */

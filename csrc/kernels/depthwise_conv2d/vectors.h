@@ -1,7 +1,9 @@
-/* The loops of depthwise_conv2d by vectors of channels for one TYPE: each row of the output, block of channels by block.
- * To be included after the plain loops of generic.h. */
+/* The loops of depthwise_conv2d by vectors of channels for one TYPE: each row of the output, block of channels by block. */
 #include "types.h"
 #include "taps.h"
+#define PARAMS pq_depthwise_conv2d
+#include "convert.h"
+#undef PARAMS
 
 #define SIGNED_CODES ((CODE)-1 < 0)
 #define SUMS PQ_JOIN(PQ_SUMS, TYPE)
@@ -277,7 +279,7 @@ static void NAME(channels)(NAME(block) *block, int32_t from, int32_t to, CODE *y
 void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end) {
     const pq_depthwise_conv2d *p = step->params;
     if (!by_vectors(p, (WEIGHT)-1 < 0, HYBRID)) {
-        PQ_JOIN(FULL_NAME(depthwise_conv2d), plain)(step, begin, end);
+        PQ_JOIN(NAME(depthwise_conv2d), x86_avx2)(step, begin, end);
         return;
     }
     const size_t row_size = (size_t)p->width * (size_t)p->channels;

@@ -9,7 +9,7 @@
 #include "rescale_avx512.h"
 #include "taps.h"
 
-enum { PIECE = 64, VECTORS = 2 };
+enum { VECTORS = 2 };
 
 #define PQ_BYTES_s8 1
 #define PQ_BYTES_u8 1
@@ -22,19 +22,9 @@ enum { PIECE = 64, VECTORS = 2 };
 #define PQ_SUMS_s16 __m512i
 #define PQ_SUMS_f32 __m512
 
-/* Where channels have several filters each, or a filter many taps. */
-#define ISA x86_avx512vnni_plain
-#define TYPE s8
-#include "generic.h"
-#define TYPE u8
-#include "generic.h"
-#define TYPE s16
-#include "generic.h"
-#define TYPE f32
-#include "generic.h"
-#define TYPE f32s8
-#include "generic.h"
-#undef ISA
+/* What channels are left to that have several filters each, and filters of many taps. */
+pq_kernel_function depthwise_conv2d_s8_x86_avx2, depthwise_conv2d_u8_x86_avx2, depthwise_conv2d_s16_x86_avx2,
+    depthwise_conv2d_f32_x86_avx2, depthwise_conv2d_f32s8_x86_avx2;
 
 PQ_INLINE __m128i part_of(const char *x, int32_t n) { return _mm_maskz_loadu_epi8((__mmask16)((1u << n) - 1), x); }
 
