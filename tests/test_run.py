@@ -130,6 +130,25 @@ def test_inputs_that_do_not_fit(arguments, named, error, message):
         compile(network())(*arguments, **named)
 
 
+def test_inputs_of_any_layout_and_kind_of_array_fit():
+    plan = compile(network(quantized=True))
+    array = feed(network(quantized=True))
+    expected = plan(array)[0]
+    backwards = array[:, ::-1, ::-1].copy()[:, ::-1, ::-1]
+    for given in (backwards, np.asfortranarray(array), np.ma.masked_array(array), memoryview(array)):
+        np.testing.assert_array_equal(plan(given)[0], expected)
+        np.testing.assert_array_equal(plan.session()(given)[0], expected)
+
+
+def test_outputs_are_the_callers_own():
+    plan, array = compile(network(quantized=True)), feed(network(quantized=True))
+    session = plan.session()
+    for call in (plan, session):
+        first = call(array)[0]
+        first[...] = 0
+        assert call(array)[0].any()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -177,9 +196,13 @@ def test_many_threads_call_one_plan():
 
 
 def test_a_session_serves_one_caller_at_a_time():
-    session = compile(network()).session()
-    with session._claimed(), pytest.raises(BusyError, match="running in another thread"):
-        session(feed(network()))
+    session, array = compile(network()).session(), feed(network())
+    session._claim()
+    for call in (lambda: session(array), lambda: session.run(array), session.invoke):
+        with pytest.raises(BusyError, match="running in another thread"):
+            call()
+    session._lock.release()
+    assert len(session(array)) == 2
 
 
 def test_observers_equal_numpy_over_several_runs():

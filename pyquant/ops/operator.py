@@ -133,11 +133,13 @@ class Launch:
     """What a C kernel needs for one node. params fields are those of the kernel's C struct; arrays become pointers.
 
     units: how many independent pieces [0, units) the work has. cost: scalar operations of one unit, roughly.
+    grain: how many units in a row the kernel does best together.
     """
 
     units: int
     params: Mapping[str, Any] = field(default_factory=dict)
     cost: int = 1
+    grain: int = 1
 
 
 Fill = Callable[[Call], "Launch | None"]

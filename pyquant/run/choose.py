@@ -37,8 +37,9 @@ from pyquant.run.resolve import (
 )
 
 COPY_BLOCK = 1 << 16  # bytes that one unit of copy_u8 moves
-WORTH_SHARING = 50_000  # scalar operations; below, waking a second thread costs more than it saves
-CHUNKS_PER_THREAD = 4  # so that a thread that comes late finds less to do
+WORTH_SHARING = 100_000  # scalar operations; below, meeting a second thread costs more than it saves
+UNIT_COST = 20  # what a unit takes beside its operations, counted in such as vectors do many of at once
+CHUNKS_PER_THREAD = 8  # so that others can take from a thread that is late
 
 
 @dataclass(frozen=True)
@@ -204,9 +205,10 @@ class Chooser:
 
     def _chunk(self, launch: Launch) -> int:
         """Units that a thread takes at a time; all of them where sharing does not pay."""
-        if self.threads == 1 or launch.units * launch.cost < WORTH_SHARING:
+        if self.threads == 1 or launch.units * (launch.cost + UNIT_COST) < WORTH_SHARING:
             return max(launch.units, 1)
-        return max(-(-launch.units // (CHUNKS_PER_THREAD * self.threads)), 1)
+        grains = -(-launch.units // launch.grain)
+        return max(-(-grains // (CHUNKS_PER_THREAD * self.threads)), 1) * launch.grain
 
 
 def _evaluation(call: Call) -> NumpyWork:
