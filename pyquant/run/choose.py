@@ -29,10 +29,12 @@ from pyquant.run.resolve import (
     arithmetic,
     check_shape,
     checked,
+    computed,
     evaluate,
     holds_strings,
     reference,
     resolve,
+    ruled_shapes,
     shapes_of,
 )
 
@@ -90,18 +92,15 @@ class Chooser:
         reference(resolve(node, self.numerics))
 
         def evaluate_(_session: object, arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
-            chooser, seen = (
-                self.afresh(),
-                replace(node, inputs=[valued(t, a) for t, a in zip(node.inputs, arrays, strict=True)]),
-            )
-            shapes = shapes_of(resolve(seen, self.numerics))
-            seen.outputs = [
-                t if min(shape, default=0) < 0 else replace(t, shape=shape, shape_signature=None)
-                for t, shape in zip(node.outputs, shapes, strict=True)
-            ]
-            chooser.meter.hold(sum(map(unpacked_bytes, seen.outputs)), node.label)
-            call = resolve(seen, self.numerics)
-            return evaluate(call, reference(call), arrays)
+            chooser, seen = self.afresh(), replace(node, inputs=list(map(valued, node.inputs, arrays)))
+            with arithmetic(call := resolve(seen, self.numerics)):
+                seen.outputs = [
+                    t if min(shape, default=0) < 0 else replace(t, shape=shape, shape_signature=None)
+                    for t, shape in zip(node.outputs, ruled_shapes(call), strict=True)
+                ]
+                chooser.meter.hold(sum(map(unpacked_bytes, seen.outputs)), node.label)
+                call = resolve(seen, self.numerics)
+                return computed(call, reference(call), arrays)
 
         return evaluate_
 

@@ -38,7 +38,12 @@ def checked(node: Node, numerics: str) -> Call:
 def shapes_of(call: Call) -> list[tuple[int, ...]]:
     """Of the outputs by the shape rule, -1 for what follows from values. Raises as the rule, or for their number."""
     with arithmetic(call):
-        shapes = call.operator.shape(call, *(None if t is None else t.shape for t in call.node.inputs))
+        return ruled_shapes(call)
+
+
+def ruled_shapes(call: Call) -> list[tuple[int, ...]]:
+    """shapes_of within `arithmetic`."""
+    shapes = call.operator.shape(call, *(None if t is None else t.shape for t in call.node.inputs))
     if len(shapes) != len(call.node.outputs):
         raise GraphError(f"{call.label}: found {len(call.node.outputs)} outputs, expected {len(shapes)}")
     return [tuple(map(int, shape)) for shape in shapes]
@@ -107,10 +112,15 @@ def reference(call: Call) -> Reference:
 
 def evaluate(call: Call, function: Reference, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
     """The outputs by a reference. Raises GraphError where their number or types are not what the node declares."""
+    with arithmetic(call):
+        return computed(call, function, inputs)
+
+
+def computed(call: Call, function: Reference, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    """evaluate within `arithmetic`."""
     if call.node.outputs and all(t.size == 0 for t in call.node.outputs):
         return tuple(np.empty(t.shape, t.dtype.numpy) for t in call.node.outputs)
-    with arithmetic(call):
-        result = function(call, *inputs)
+    result = function(call, *inputs)
     results = result if isinstance(result, tuple) else (result,)
     # NumPy turns arrays without dimensions into scalars
     arrays = tuple(np.asarray(r, object if isinstance(r, bytes) else None) for r in results)

@@ -72,6 +72,11 @@ INLINE CODE NAME(angle)(const pq_binary *p, CODE a, CODE b) {
     return atan2f(a, b);
 }
 
+INLINE CODE NAME(power_of)(const pq_binary *p, CODE a, CODE b) {
+    (void)p;
+    return powf(a, b);
+}
+
 INLINE CODE NAME(sloped)(const pq_binary *p, CODE a, CODE b) {
     (void)p;
     return a >= 0 ? a : a * b;
@@ -96,7 +101,7 @@ INLINE CODE NAME(floor_rest)(const pq_binary *p, CODE a, CODE b) {
 #else
 INLINE CODE NAME(floor_quotient)(const pq_binary *p, CODE a, CODE b) {
     (void)p;
-    return floorf(a / b);
+    return b == 0 ? 0 : floorf(a / b); /* which is reported */
 }
 
 INLINE CODE NAME(floor_rest)(const pq_binary *p, CODE a, CODE b) {
@@ -167,6 +172,7 @@ ELEMENTWISE(prelu, sloped)
 #if !INTEGER
 ELEMENTWISE(divide, quotient)
 ELEMENTWISE(atan2, angle)
+ELEMENTWISE(power, power_of)
 #endif
 
 #define DIVISION(name, f)                                                    \
