@@ -32,8 +32,10 @@ FUSED = 1e-5  # where kernels may round a float product and its addition at once
 COMPARED = {f"{id}-{oracle}": (case, oracle) for id, case in ROWS.items() for oracle in case.oracles}
 # which of our arithmetics equals an oracle
 NUMERICS = {"tflite-micro": "tflite", **{name: runtime.numerics for name, runtime in RUNTIMES.items()}}
-# one row of each operator and type: the family and the id up to its last part
-KINDS = {id.rpartition("-")[0]: case for id, case in reversed(ROWS.items())}
+# one row of each operator and types
+KINDS = {
+    f"{case.op}-{'_'.join(dict.fromkeys(v.dtype for v in case.inputs if v))}": case for case in reversed(ROWS.values())
+}
 
 
 @pytest.mark.parametrize(("case", "named"), COMPARED.values(), ids=COMPARED.keys())
