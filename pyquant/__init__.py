@@ -37,7 +37,7 @@ from pyquant.graph import (
 from pyquant.lint import Finding, lint, repair
 from pyquant.quantize import SCHEMES, Assignments, Recipe, apply, assign, dequantize, quantize, retype
 from pyquant.rewrite import batch, compat, fold, fuse, io_type, resize
-from pyquant.run import Interpreter, Limits, Plan, compile, interpret
+from pyquant.run import Interpreter, Limits, Plan, compile, interpret, timeline
 from pyquant.see import Diff, describe, diff
 from pyquant.validate import accuracy, validate
 
@@ -101,6 +101,7 @@ __all__ = [
     "samples",
     "split",
     "strip",
+    "timeline",
     "validate",
     "with_associated_files",
 ]

@@ -61,6 +61,12 @@ def shortened(text: str, width: int) -> str:
     return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}"
 
 
+def short(name: str) -> str:
+    """The last of the names that the TFLite converter joins by `;` for a fused operator."""
+    _, joint, last = name.rpartition(";")
+    return "…" * bool(joint) + last
+
+
 def printable(text: str) -> str:
     """The text with what a terminal would obey or cannot show, such as names from a hostile file, as escapes."""
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

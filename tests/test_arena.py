@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pyquant.run.arena import ALIGNMENT, Block, place
+from pyquant.run.arena import ALIGNMENT, ORDERS, Block, most_alive, place, place_in_order
 
 blocks = st.lists(
     st.builds(
@@ -21,11 +21,11 @@ def padded(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-@pytest.mark.parametrize("most", [20, 20_000_000])
+@pytest.mark.parametrize("most", [5, 20_000])
 @given(blocks=blocks)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_blocks_that_live_together_do_not_overlap(most, blocks, monkeypatch):
-    monkeypatch.setattr("pyquant.run.arena.MOST_COMPARISONS", most)
+    monkeypatch.setattr("pyquant.run.arena.MOST_BLOCKS", most)
     offsets, total = place(blocks)
     placed = list(zip(offsets, blocks, strict=True))
     for i, (a, x) in enumerate(placed):
@@ -41,7 +41,19 @@ def test_total_lies_between_the_peak_and_the_sum(blocks):
     _, total = place(blocks)
     steps = range(-1, 42)
     peak = max(sum(padded(b.size) for b in blocks if b.first <= step <= b.last) for step in steps)
+    assert peak == most_alive(blocks)
     assert peak <= total <= sum(padded(b.size) for b in blocks)
+
+
+@given(blocks)
+def test_no_order_does_better(blocks):
+    orders = [sorted(range(len(blocks)), key=lambda i, order=order: order(blocks[i])) for order in ORDERS]
+    assert place(blocks)[1] == min(place_in_order(blocks, order)[1] for order in orders)
+
+
+def test_a_fixed_block_stays_where_it_is():
+    blocks = [Block(64, 0, 1), Block(64, 0, 1), Block(64, 1, 2)]
+    assert place_in_order(blocks, [1, 0, 2], fixed={1: 64}) == ([0, 64, 128], 192)
 
 
 def test_a_chain_needs_its_two_largest_neighbours():

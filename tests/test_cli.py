@@ -160,6 +160,16 @@ def test_bench(folder: Path, oracle_of: Callable[[str], Oracle]) -> None:
     assert "digits_int8.tflite" in text and "conv2d_s8" in text
 
 
+def test_memory(folder: Path) -> None:
+    model = folder / "digits_int8.tflite"
+    text = run("memory", model).stdout
+    assert "offset" in text and text.splitlines()[-1].startswith("pyquant: arena ")
+    own, tflm = (json.loads(run("memory", model, "--planner", p, "--json").stdout) for p in ("pyquant", "tflm"))
+    assert own["arena_bytes"] == pq.compile(pq.open(model)).arena_bytes >= own["least_bytes"]
+    assert tflm["arena_bytes"] == pq.timeline(pq.open(model), "tflm").arena_bytes
+    assert {"name", "bytes", "offset", "first", "last", "views"} == set(tflm["tensors"][0])
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -9,9 +9,9 @@ import click
 
 import pyquant as pq
 from pyquant.cli.console import isa_option, json_option, print_json, print_table, progress, threads_option
+from pyquant.table import short
 from pyquant.validate import RUNTIMES
 from pyquant.validate.latency import Latency, latency
-from pyquant.validate.report import short
 
 
 @click.command("bench")

@@ -4,6 +4,20 @@ from pyquant.run.compile import compile
 from pyquant.run.interpret import interpret
 from pyquant.run.interpreter import Interpreter
 from pyquant.run.limits import Limits
+from pyquant.run.memory import Lifetime, Timeline
 from pyquant.run.plan import Observation, Plan, Session, Step
+from pyquant.run.timeline import timeline
 
-__all__ = ["Interpreter", "Limits", "Observation", "Plan", "Session", "Step", "compile", "interpret"]
+__all__ = [
+    "Interpreter",
+    "Lifetime",
+    "Limits",
+    "Observation",
+    "Plan",
+    "Session",
+    "Step",
+    "Timeline",
+    "compile",
+    "interpret",
+    "timeline",
+]

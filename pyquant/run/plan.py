@@ -17,6 +17,7 @@ from pyquant.errors import BusyError, RangeError
 from pyquant.graph import Node, Tensor
 from pyquant.run.feeds import Names, bind
 from pyquant.run.limits import Limits
+from pyquant.run.memory import Timeline
 
 OBSERVATION = np.dtype(
     [("low", "f4"), ("high", "f4"), ("count", "i8"), ("nan", "i8"), ("infinite", "i8")]
@@ -95,6 +96,7 @@ class Layout:
     variables: tuple[tuple[Tensor, int | bytes | np.ndarray], ...]  # with what they start from, one code or an array
     observers: Mapping[Tensor, Tensor]  # observed tensor -> the OBSERVATION record's
     shown: Mapping[Tensor, Tensor]  # tensor of the model -> what stands in for it, where it is not itself
+    timeline: Timeline
 
 
 class Plan:
@@ -142,6 +144,10 @@ class Plan:
     @property
     def arena_bytes(self) -> int:
         return self._layout.arena_bytes
+
+    def timeline(self) -> Timeline:
+        """Which tensor has which bytes of the arena from when to when. The steps are those of the listing, from 0."""
+        return self._layout.timeline
 
     def __call__(self, /, *inputs: Any, **inputs_by_name: Any) -> np.ndarray | tuple[np.ndarray, ...]:
         """The output array, or a tuple of them in the model's order. inputs: arrays, or one mapping by name or tensor.

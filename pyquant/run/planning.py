@@ -13,12 +13,13 @@ from pyquant.dtypes import FLOAT32, STRING
 from pyquant.errors import GraphError, OptionError, UnsupportedOp
 from pyquant.graph import Model, Node, Subgraph, Tensor
 from pyquant.ops import find, get
-from pyquant.run.arena import Block, place
+from pyquant.run.arena import Block, most_alive, place
 from pyquant.run.branches import FLOWS, Branch, Evaluate, Family, Loop, Rest, Settled
 from pyquant.run.choose import Chooser, valued
 from pyquant.run.feeds import Names, input_names
 from pyquant.run.flatten import Flat, Handles, Variables, flatten
 from pyquant.run.limits import unpacked_bytes
+from pyquant.run.memory import Lifetime, Timeline
 from pyquant.run.plan import CWork, Layout, Plan, Step
 from pyquant.run.resolve import check_size, constant_value, initial_code, stand_ins
 
@@ -328,7 +329,17 @@ class Planning:
         offsets, arena_bytes = place(blocks)
         by_owner = dict(zip(first, offsets, strict=True))
         offsets_of = by_owner | {t: by_owner[home] for t, home in owner.items()}
-        return Layout(arena_bytes, offsets_of, constants, variables, observers, self.shown)
+        views: dict[Tensor, tuple[Tensor, ...]] = {}
+        for t, home in owner.items():
+            views[home] = (*views.get(home, ()), t)
+        lives = [
+            Lifetime(t, block.size, offset, block.first, block.last, views.get(t, ()))
+            for t, block, offset in zip(first, blocks, offsets, strict=True)
+            if block.size
+        ]
+        lives.sort(key=lambda life: life.first)
+        timeline = Timeline("pyquant", arena_bytes, most_alive(blocks), tuple(lives))
+        return Layout(arena_bytes, offsets_of, constants, variables, observers, self.shown, timeline)
 
 
 def _check_ends(flat: Flat) -> None:

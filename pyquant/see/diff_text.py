@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pyquant.see.difference import KINDS, Diff, Difference
-from pyquant.table import Column, count, lines, size
-from pyquant.validate.report import short
+from pyquant.table import Column, count, lines, short, size
 
 ROWS = 10  # of a kind, before the rest is only counted
 SHOWN = 8  # numbers of a list; shapes have fewer

@@ -12,8 +12,7 @@ from pyquant.graph.summary import quantization_text, signature_text, type_text
 from pyquant.see.cost import Cost, parameters, tensor_bytes
 from pyquant.see.describe import BufferFacts, Description, NodeFacts
 from pyquant.see.record import options_text
-from pyquant.table import GAP, Column, count, lines, printable, size
-from pyquant.validate.report import short
+from pyquant.table import GAP, Column, count, lines, printable, short, size
 
 KERNELS = {"none": "none", "numpy": "NumPy", "view": "view", "constant": "folded"}  # all others are C
 SHOWN = 6  # users of a buffer that its row names

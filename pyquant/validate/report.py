@@ -13,7 +13,7 @@ import numpy as np
 from pyquant.errors import FileExists
 from pyquant.graph import Model
 from pyquant.run.feeds import storable
-from pyquant.table import Column, lines
+from pyquant.table import Column, lines, short
 
 HEADER = ("tensor", "op", "type", "elements", "equal", "max diff", "relative", "SQNR dB")
 OWN = "own diff"
@@ -167,12 +167,6 @@ def cells(t: TensorReport) -> tuple[str, ...]:
     name = short(t.name) + (" (output)" if t.is_output else "")
     sqnr = "inf" if math.isinf(t.sqnr) else f"{t.sqnr:.1f}"
     return name, t.op, t.dtype, str(t.elements), share, f"{t.max_difference:.3g}", f"{t.relative:.1e}", sqnr
-
-
-def short(name: str) -> str:
-    """The last of the names that the TFLite converter joins by `;` for a fused operator."""
-    _, joint, last = name.rpartition(";")
-    return "…" * bool(joint) + last
 
 
 def _plain(value: Any) -> Any:

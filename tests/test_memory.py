@@ -1,0 +1,117 @@
+"""Timelines of arenas: pyquant's own, on real models, and that of tflite-micro's planner, against its own report."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pyquant as pq
+from pyquant.graph import Buffer, Model
+from pyquant.ops.build import add
+from pyquant.run.arena import Block, place_in_order
+
+RUN_BY_TFLM = ("mlperf_tiny", "converter_variants", "tflm_examples")  # folders that it does not die on
+ASK_FOR_SCRATCH = {"TRANSPOSE_CONV", "SVDF", "LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "MEAN"}
+
+
+def chain(sizes: list[int]) -> Model:
+    b = pq.Builder()
+    y = b.input("x", (1, sizes[0]))
+    for i, size in enumerate(sizes[1:]):
+        w = b.constant(f"w{i}", np.ones((size, y.shape[1]), np.float32))
+        y = add(b, "FULLY_CONNECTED", [y, w, None], f"y{i}")
+    return b.model([y])
+
+
+def test_a_timeline_tells_what_lives_when_and_where() -> None:
+    found = pq.compile(chain([16, 32, 16])).timeline()
+    rows = [(life.tensor.name, life.bytes, life.offset, life.first, life.last) for life in found]
+    assert rows == [("x", 64, 128, -1, 0), ("y0", 128, 0, 0, 1), ("y1", 64, 128, 1, 2)]
+    assert (found.arena_bytes, found.least_bytes) == (192, 192)
+    assert found.to_dict()["tensors"][1] == {
+        "name": "y0", "bytes": 128, "offset": 0, "first": 0, "last": 1, "views": []
+    }  # fmt: skip
+    assert "arena 192 bytes" in str(found) and "y0" in str(found)
+
+
+def test_a_view_has_the_memory_of_another_tensor() -> None:
+    b = pq.Builder()
+    x = b.input("x", (2, 8))
+    flat = add(b, "RESHAPE", [x, b.constant("shape", np.int32([16]))], "flat")
+    (life, _) = pq.compile(b.model([add(b, "LOGISTIC", [flat], "y")])).timeline()
+    assert (life.tensor, life.views, life.last) == (x, (flat,), 1)
+
+
+def test_tflm_aligns_to_16_bytes_and_places_the_last_of_equal_tensors_first() -> None:
+    found = pq.timeline(chain([5, 5, 5, 1]), "tflm")
+    rows = {life.tensor.name: (life.bytes, life.offset, life.first, life.last) for life in found}
+    assert rows == {"x": (20, 0, 0, 1), "y0": (20, 32, 1, 2), "y1": (20, 0, 2, 3), "y2": (4, 32, 3, 3)}
+    assert (found.arena_bytes, found.least_bytes) == (64, 64)
+
+
+def test_tflm_obeys_the_plan_in_the_file() -> None:
+    model = chain([4, 4, 4])
+    index = [t.name for t in model.main.tensors].index("y0")
+    offsets = [160 if i == index else -1 for i in range(len(model.main.tensors))]
+    plan = np.array([1, 0, len(offsets), *offsets], "<i4")
+    model.metadata.append(("OfflineMemoryAllocation", Buffer(plan.view(np.uint8))))
+    found = pq.timeline(model, "tflm")
+    assert {life.tensor.name: life.offset for life in found} == {"x": 0, "y0": 160, "y1": 0}
+    assert found.arena_bytes == 176
+    model.metadata[-1] = ("OfflineMemoryAllocation", Buffer(plan[:-1].view(np.uint8)))
+    with pytest.raises(pq.GraphError, match="OfflineMemoryAllocation"):
+        pq.timeline(model, "tflm")
+
+
+def test_other_planners_are_refused() -> None:
+    with pytest.raises(pq.PyQuantError, match="found 'magic', expected one of pyquant, tflm"):
+        pq.timeline(chain([1, 1]), "magic")
+
+
+def models(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*.tflite")) if not path.stem.endswith("_edgetpu")]
+
+
+def test_arenas_of_real_models_are_near_the_best(data_folder: Path) -> None:
+    """Within 5 % of the best of 40 random orders and some others, and never below what lives at one step."""
+    rng = np.random.default_rng(0)
+    checked = 0
+    for path in models(data_folder / "models"):
+        try:
+            found = pq.compile(pq.open(path)).timeline()
+        except pq.PyQuantError:
+            continue  # does not run
+        assert found.least_bytes <= found.arena_bytes, path
+        checked += 1
+        if found.arena_bytes == found.least_bytes:
+            continue
+        blocks = [Block(life.bytes, life.first, life.last) for life in found]
+        keys = [[-b.last for b in blocks], [-b.life for b in blocks], [-b.size / b.life for b in blocks]]
+        keys += list(-(rng.permuted(np.tile([b.size for b in blocks], (40, 1)), axis=1) ** rng.uniform(0, 1, (40, 1))))
+        best = min(place_in_order(blocks, np.argsort(key, kind="stable").tolist())[1] for key in keys)
+        assert found.arena_bytes <= 1.05 * best, path
+    assert checked > 200
+
+
+def test_the_planner_of_tflm_as_tflm_reports_it(data_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    runtime = pytest.importorskip("tflite_micro.python.tflite_micro").runtime
+    equal = 0
+    for path in [path for folder in RUN_BY_TFLM for path in models(data_folder / "models" / folder)]:
+        try:
+            interpreter = runtime.Interpreter.from_file(str(path), arena_size=1 << 25)
+        except RuntimeError:
+            continue  # tflite-micro does not run it
+        capfd.readouterr()
+        interpreter.print_allocations()
+        head = int(re.findall(r"head (\d+) bytes", capfd.readouterr().err)[0])
+        model = pq.open(path)
+        found = pq.timeline(model, "tflm").arena_bytes
+        if any(node.op in ASK_FOR_SCRATCH for subgraph in model.subgraphs for node in subgraph.nodes):
+            assert found <= head, path
+        else:
+            equal += 1
+            assert found == head, path
+    assert equal > 20
