@@ -30,12 +30,13 @@ PQ_INLINE void NAME(interleave)(__m512i x[4], __m512i lanes[4]) {
     lanes[2] = _mm512_unpacklo_epi16(c, d), lanes[3] = _mm512_unpackhi_epi16(c, d);
 }
 
-/* zero: what weights with their top bit flipped lack */
-PQ_INLINE __m512i NAME(add_products)(__m512i sums, __m512i lanes, __m512i factors, int32_t zero) {
+/* zero: what weights with their top bit flipped lack; taps: how many of the four there are */
+PQ_INLINE __m512i NAME(add_products)(__m512i sums, __m512i lanes, __m512i factors, int32_t zero, int32_t taps) {
     sums = _mm512_dpbusd_epi32(sums, lanes, factors);
     if (SIGNED_CODES || zero == 0) return sums;
-    sums = _mm512_dpbusd_epi32(sums, lanes, _mm512_set1_epi8((char)(zero > 127 ? 127 : zero)));
-    return zero > 127 ? _mm512_dpbusd_epi32(sums, lanes, _mm512_set1_epi8(1)) : sums;
+    const __m512i there = _mm512_set1_epi32(taps >= 4 ? -1 : (1 << 8 * taps) - 1);
+    sums = _mm512_dpbusd_epi32(sums, lanes, _mm512_and_si512(there, _mm512_set1_epi8((char)(zero > 127 ? 127 : zero))));
+    return zero > 127 ? _mm512_dpbusd_epi32(sums, lanes, _mm512_and_si512(there, _mm512_set1_epi8(1))) : sums;
 }
 #elif INTEGER
 /* Two taps of 32 channels -> two vectors of 16 channels */
@@ -43,8 +44,8 @@ PQ_INLINE void NAME(interleave)(__m512i x[4], __m512i lanes[4]) {
     lanes[0] = _mm512_unpacklo_epi16(x[0], x[1]), lanes[1] = _mm512_unpackhi_epi16(x[0], x[1]);
 }
 
-PQ_INLINE __m512i NAME(add_products)(__m512i sums, __m512i lanes, __m512i factors, int32_t zero) {
-    return (void)zero, _mm512_dpwssd_epi32(sums, lanes, factors);
+PQ_INLINE __m512i NAME(add_products)(__m512i sums, __m512i lanes, __m512i factors, int32_t zero, int32_t taps) {
+    return (void)zero, (void)taps, _mm512_dpwssd_epi32(sums, lanes, factors);
 }
 #endif
 
@@ -52,7 +53,8 @@ PQ_INLINE __m512i NAME(add_products)(__m512i sums, __m512i lanes, __m512i factor
 PQ_INLINE void NAME(accumulate)(const NAME(block) *block, tap_places taps, int pixels, lie lie,
                                 SUMS sums[VECTORS][4]) {
     const char *factors = block->packed + NAME(start_size);
-    const int32_t n = block->channels * (int32_t)sizeof(CELL);
+    const int32_t n = block->channels * (int32_t)sizeof(CELL), count = block->p->filter_height * block->p->filter_width;
+    (void)count;
 #if !INTEGER
     _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) sums[v][0] = _mm512_setzero_ps();
     for (int32_t t = 0; t < block->groups; t++, factors += 64) {
@@ -82,7 +84,7 @@ PQ_INLINE void NAME(accumulate)(const NAME(block) *block, tap_places taps, int p
         _Pragma("GCC unroll 4") for (int a = 0; a < LANE; a++) {
             const __m512i factor = _mm512_loadu_si512(factors + 64 * a);
             _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++)
-                sums[v][a] = NAME(add_products)(sums[v][a], lanes[v][a], factor, HYBRID ? 0 : 128 - block->p->weight_zero);
+                sums[v][a] = NAME(add_products)(sums[v][a], lanes[v][a], factor, HYBRID ? 0 : 128 - block->p->weight_zero, count - g * LANE);
         }
     }
 #endif
@@ -203,6 +205,8 @@ static void NAME(find_taps)(const NAME(block) *block, int32_t left, const char *
             *taps++ = inside ? (const char *)(row + (size_t)ix * (size_t)p->channels + block->channel) : block->zero;
         }
     }
+    /* those that fill up the last lane are never summed */
+    for (int32_t t = p->filter_height * p->filter_width; t < block->groups * LANE; t++, taps++) taps[0] = taps[-1];
 }
 
 /* The output pixels [from, to) of one row of an image, for one block. */
@@ -212,13 +216,14 @@ PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int
     const int32_t stride = block->groups * LANE, count = p->filter_height * p->filter_width;
     const ptrdiff_t step = (ptrdiff_t)p->stride_width * p->channels * (ptrdiff_t)sizeof(CELL);
     const char *taps[VECTORS * 8 * (MOST_TAPS + 4)];
-    ptrdiff_t advance[MOST_TAPS];
+    ptrdiff_t advance[MOST_TAPS + 4];
     bool every_row = true;
     for (int32_t i = 0; i < together * stride; i++) taps[i] = block->zero;
     for (int32_t t = 0; t < count; t++) {
         advance[t] = block->rows[t / p->filter_width] != NULL ? together * step : 0;
         every_row = every_row && advance[t] != 0;
     }
+    for (int32_t t = count; t < stride; t++) advance[t] = advance[count - 1];
     /* pixels inside the image are as far apart as their taps are; those outside find zeros that far */
     const bool regular = every_row || (together - 1) * step + 64 <= ZEROS_SIZE;
     const int32_t last = p->width - 1 - (p->filter_width - 1) * p->dilation_width; /* where a window inside starts at most */
@@ -232,7 +237,7 @@ PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int
         there = to - ox < together ? to - ox : together;
         if (regular && ox >= first_inside && ox + together <= end) {
             if (known >= 0 && ox == known + together)
-                for (int32_t t = 0; t < count; t++) taps[t] += advance[t];
+                for (int32_t t = 0; t < stride; t++) taps[t] += advance[t];
             else NAME(find_taps)(block, left, taps);
             known = ox;
             if (joined) NAME(vectors)(block, (tap_places){taps, 0, step}, pixels, JOINED, together, to_y);
