@@ -42,7 +42,7 @@ size_t NAME(conv2d_pack_panel)(const void *params, void *packed) {
 #if INTEGER
     const int32_t offset = sizeof(CODE) == 1 && (CODE)-1 < 0 ? 128 + p->input_zero : p->input_zero;
     const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
-    head->exact = !HYBRID && (flip > 0 || p->weight_zero == 0) && p->device == NULL && p->real == NULL && !(p->once && !p->wide);
+    head->exact = !HYBRID && (flip > 0 || p->weight_zero == 0) && p->device == NULL && !(p->once && !p->wide && p->real == NULL);
     head->narrow = 1;
     for (int32_t o = 0; o < p->out_channels && !HYBRID; o++) {
         const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;
@@ -50,7 +50,7 @@ size_t NAME(conv2d_pack_panel)(const void *params, void *packed) {
         const int64_t most = largest * NAME(magnitude)(weights, terms, p->weight_zero);
         head->narrow = head->narrow && most < INT64_C(1) << 31;
         head->exact = head->exact && bias > INT32_MIN && bias <= INT32_MAX &&
-                      pq_rescale_holds(most + llabs(bias), p->multiplier[o], p->exponent[o], p->wide);
+                      pq_rescale_holds(most + llabs(bias), p->multiplier[o], p->exponent[o], p->wide || p->real != NULL);
         head->left = head->left || (p->exponent[o] > 0 && !p->wide);
     }
     for (int32_t o = 0; o < p->out_channels; o++) {

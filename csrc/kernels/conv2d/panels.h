@@ -137,6 +137,24 @@ PQ_INLINE void NAME(store_pair)(const NAME(panel) *panel, int32_t rows, const pq
     }
 }
 
+/* The same by doubles. */
+PQ_INLINE void NAME(store_real)(const NAME(panel) *panel, int32_t rows, int32_t first, const __m512i *sums, int32_t stride,
+                                const int32_t *lacking, int32_t n, CODE *y) {
+    const pq_conv2d *p = panel->p;
+    const code_limits limits = limits_of(p->output_zero, p->lo, p->hi);
+    const __m512d lo = _mm512_set1_pd(p->lo - p->output_zero), hi = _mm512_set1_pd(p->hi - p->output_zero);
+    const double *real = p->real + panel->channel + first * BLOCK;
+    for (int32_t i = 0; i < rows; i++, sums += stride, y += p->out_channels) {
+        __m512i scaled[2];
+        for (int32_t b = 0; b < 2; b++) {
+            const int32_t left = n - b * BLOCK;
+            const __mmask16 mask = left >= BLOCK ? 0xFFFF : left > 0 ? (__mmask16)((1 << left) - 1) : 0;
+            scaled[b] = scaled_by_doubles(NAME(full)(sums[stride > 1 ? b : 0], lacking, i), real + b * BLOCK, mask, lo, hi);
+        }
+        store_codes(scaled[0], scaled[1], limits, n, sizeof(CODE) == 2, y);
+    }
+}
+
 /* The same where there is one block only: two rows at a time. */
 PQ_INLINE void NAME(store_single)(const NAME(panel) *panel, int32_t rows, const pq_rescale *r, const __m512i *sums, bool wide, bool left,
                                   const int32_t *lacking, int32_t n, CODE *y) {
@@ -161,7 +179,8 @@ static void NAME(store)(const NAME(panel) *panel, NAME(rows) rows, int32_t first
     const pq_rescale *r = panel->rescale + first;
     const int32_t n = panel->channels - first * BLOCK;
     const bool wide = sizeof(CODE) == 2, shifted = ((const pq_panel_head *)p->packed)->left;
-    if (stride == 1 && wide && p->wide) NAME(store_single)(panel, rows.count, r, sums, wide, false, lacking, n, y);
+    if (p->real != NULL) NAME(store_real)(panel, rows.count, first, sums, stride, lacking, n, y);
+    else if (stride == 1 && wide && p->wide) NAME(store_single)(panel, rows.count, r, sums, wide, false, lacking, n, y);
     else if (stride == 1 && shifted) NAME(store_single)(panel, rows.count, r, sums, false, true, lacking, n, y);
     else if (stride == 1) NAME(store_single)(panel, rows.count, r, sums, false, false, lacking, n, y);
     else if (wide && p->wide) NAME(store_pair)(panel, rows.count, r, sums, stride, wide, false, lacking, n, y);

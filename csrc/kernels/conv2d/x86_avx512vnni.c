@@ -148,6 +148,20 @@ PQ_INLINE code_limits limits_of(int32_t zero, int32_t lo, int32_t hi) {
     return (code_limits){_mm512_set1_epi16((int16_t)zero), _mm512_set1_epi16((int16_t)lo), _mm512_set1_epi16((int16_t)hi)};
 }
 
+/* Sums times doubles, of the lanes in the mask, rounded half away from zero and clamped to whole numbers. */
+PQ_INLINE __m512i scaled_by_doubles(__m512i sums, const double *real, __mmask16 mask, __m512d lo, __m512d hi) {
+    const __m512d below_half = _mm512_set1_pd(0x1.fffffffffffffp-2), sign = _mm512_set1_pd(-0.0);
+    __m256i whole[2];
+    for (int i = 0; i < 2; i++) {
+        const __m256i half = i ? _mm512_extracti64x4_epi64(sums, 1) : _mm512_castsi512_si256(sums);
+        const __m512d factors = _mm512_maskz_loadu_pd((__mmask8)(mask >> 8 * i), real + 8 * i);
+        const __m512d scaled = _mm512_mul_pd(_mm512_cvtepi32_pd(half), factors);
+        const __m512d away = _mm512_add_pd(scaled, _mm512_or_pd(_mm512_and_pd(scaled, sign), below_half));
+        whole[i] = _mm512_cvttpd_epi32(_mm512_min_pd(_mm512_max_pd(away, lo), hi));
+    }
+    return _mm512_inserti64x4(_mm512_castsi256_si512(whole[0]), whole[1], 1);
+}
+
 /* 32 scaled sums of two blocks -> codes of n channels at y, all 32 of them where n is more */
 PQ_INLINE void store_codes(__m512i first, __m512i second, code_limits limits, int32_t n, bool words, void *y) {
     const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
