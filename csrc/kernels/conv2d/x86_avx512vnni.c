@@ -14,32 +14,44 @@ pq_kernel_function conv2d_s8_x86_avx2, conv2d_u8_x86_avx2, conv2d_s16_x86_avx2, 
 /* ROWS: of a tile. MOST_ROWS: of a panel, which takes L1_SHARE bytes of the nearest cache, or ROWS rows. */
 enum { ROWS = 12, MOST_ROWS = 8 * ROWS, L1_SHARE = 16 << 10, WIDE_BLOCKS = 8 };
 
-/* sums[r][b] = start[b] + Σ_k x[r][k] · w[b][k] for 16 channels a block: x has rows of x_stride bytes, w blocks of w_stride
- * bytes, and starts are start_stride bytes apart. 4-byte lanes of x meet 64 bytes of w. */
-#define TILE(name, VECTOR, BROADCAST, LOAD, DOT)                                                            \
-    PQ_INLINE void name##_tile(const char *x, size_t x_stride, const char *w, size_t w_stride, int32_t lanes, const char *start, size_t start_stride, \
-                               const int rows, const int blocks, void *sums) {                                    \
-        VECTOR acc[ROWS][WIDE_BLOCKS];                                                                             \
-        _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++)                                                    \
-            _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) acc[r][b] = LOAD(start + (size_t)b * start_stride);                           \
-        for (int32_t k = 0; k < lanes; k++, x += 4, w += 64) {                                                     \
-            VECTOR factors[WIDE_BLOCKS];                                                                           \
-            _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) factors[b] = LOAD(w + (size_t)b * w_stride);  \
-            _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++) {                                              \
-                const VECTOR terms = BROADCAST(x + (size_t)r * x_stride);                                          \
-                _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) acc[r][b] = DOT(acc[r][b], terms, factors[b]); \
-            }                                                                                                      \
-        }                                                                                                          \
-        _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++)                                                    \
-            _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++)                                               \
-                memcpy((char *)sums + (r * blocks + b) * 64, &acc[r][b], 64);                                      \
-    }                                                                                                              \
+/* What a tile multiplies: of each row of x `segments` pieces of `lanes` lanes of 4 bytes, `pitch` bytes apart. */
+typedef struct {
+    const char *x;
+    size_t stride; /* from row to row */
+    int32_t segments;
+    size_t pitch;
+    int32_t lanes;
+} pieces;
+
+/* sums[r][b] = start[b] + Σ_k x[r][k] · w[b][k] for 16 channels a block: w has blocks of w_stride bytes, 64 for each lane of x,
+ * and starts are start_stride bytes apart. */
+#define TILE(name, VECTOR, BROADCAST, LOAD, DOT)                                                                    \
+    PQ_INLINE void name##_tile(pieces p, const char *w, size_t w_stride, const char *start, size_t start_stride,    \
+                               const int rows, const int blocks, void *sums) {                                     \
+        VECTOR acc[ROWS][WIDE_BLOCKS];                                                                              \
+        _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++)                                                     \
+            _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) acc[r][b] = LOAD(start + (size_t)b * start_stride); \
+        for (int32_t s = 0; s < p.segments; s++, p.x += p.pitch) {                                                  \
+            const char *x = p.x;                                                                                    \
+            for (int32_t k = 0; k < p.lanes; k++, x += 4, w += 64) {                                                \
+                VECTOR factors[WIDE_BLOCKS];                                                                        \
+                _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) factors[b] = LOAD(w + (size_t)b * w_stride); \
+                _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++) {                                           \
+                    const VECTOR terms = BROADCAST(x + (size_t)r * p.stride);                                       \
+                    _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) acc[r][b] = DOT(acc[r][b], terms, factors[b]); \
+                }                                                                                                   \
+            }                                                                                                       \
+        }                                                                                                           \
+        _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++)                                                     \
+            _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++)                                                \
+                memcpy((char *)sums + (r * blocks + b) * 64, &acc[r][b], 64);                                       \
+    }                                                                                                               \
     TILES(name)
 
-#define TILE_OF(name, rows, blocks)                                                                                        \
-    static void name##_##rows##x##blocks(const char *x, size_t x_stride, const char *w, size_t w_stride, int32_t lanes, \
-                                       const char *start, size_t start_stride, void *sums) { \
-        name##_tile(x, x_stride, w, w_stride, lanes, start, start_stride, rows, blocks, sums);                                                   \
+#define TILE_OF(name, rows, blocks)                                                                                 \
+    static void name##_##rows##x##blocks(const pieces *p, const char *w, size_t w_stride, const char *start,        \
+                                         size_t start_stride, void *sums) {                                         \
+        name##_tile(*p, w, w_stride, start, start_stride, rows, blocks, sums);                                      \
     }
 #define TILES(name)                                                                                      \
     TILE_OF(name, 1, 8)                                                                                  \
@@ -55,8 +67,7 @@ enum { ROWS = 12, MOST_ROWS = 8 * ROWS, L1_SHARE = 16 << 10, WIDE_BLOCKS = 8 };
         {name##_1x2, name##_2x2, name##_3x2, name##_4x2, name##_5x2, name##_6x2, name##_7x2, name##_8x2, \
          name##_9x2, name##_10x2, name##_11x2, name##_12x2}};
 
-typedef void (*tile)(const char *x, size_t x_stride, const char *w, size_t w_stride, int32_t lanes, const char *start,
-                     size_t start_stride, void *sums);
+typedef void (*tile)(const pieces *p, const char *w, size_t w_stride, const char *start, size_t start_stride, void *sums);
 
 PQ_INLINE __m512i four_bytes(const char *x) {
     int32_t lane;
@@ -129,12 +140,14 @@ static int32_t offset_s16(const pq_conv2d *p, int16_t origin) { return (void)p, 
 static int32_t offset_f32(const pq_conv2d *p, float origin) { return (void)p, (void)origin, 0; }
 static int32_t offset_f32s8(const pq_conv2d *p, pq_dynamic origin) { return (void)p, pq_dynamic_offset(origin); }
 
-/* Σ of n bytes */
-static int32_t sum_of_bytes(const uint8_t *x, size_t n) {
+/* Σ of `count` times n bytes, each `pitch` after the other */
+static int32_t sum_of_bytes(const uint8_t *x, size_t count, size_t pitch, size_t n) {
     __m512i sum = _mm512_setzero_si512();
-    for (size_t i = 0; i < n; i += 64) {
-        const __mmask64 mask = n - i < 64 ? (UINT64_C(1) << (n - i)) - 1 : ~UINT64_C(0);
-        sum = _mm512_dpbusd_epi32(sum, _mm512_maskz_loadu_epi8(mask, x + i), _mm512_set1_epi8(1));
+    for (size_t row = 0; row < count; row++, x += pitch) {
+        for (size_t i = 0; i < n; i += 64) {
+            const __mmask64 mask = n - i < 64 ? (UINT64_C(1) << (n - i)) - 1 : ~UINT64_C(0);
+            sum = _mm512_dpbusd_epi32(sum, _mm512_maskz_loadu_epi8(mask, x + i), _mm512_set1_epi8(1));
+        }
     }
     return _mm512_reduce_add_epi32(sum);
 }
