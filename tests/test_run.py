@@ -494,3 +494,14 @@ def test_the_greatest_of_many(count):
     assert plan.steps[0].kernel == "top_f32_scalar"
     for found, tensor in zip(plan(array), model.main.outputs, strict=True):
         np.testing.assert_array_equal(found, expected[tensor])
+
+
+def test_what_the_file_holds_of_an_input_settles_nothing():
+    b = Builder()
+    start, limit, step = (b.constant(name, np.int32(n)) for name, n in (("start", 4), ("limit", 9), ("step", 5)))
+    y = add(b, "RANGE", [start, limit, step], "y")
+    model = b.model([y])
+    model.main.inputs.append(start)
+    y.shape_signature = (-1,)
+    for run in (compile(model), lambda x: interpret(model, [x])[y]):
+        assert run(np.int32(-6)).tolist() == [-6, -1, 4]

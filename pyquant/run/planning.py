@@ -42,7 +42,9 @@ def planned(
     flat = flatten(graph, context.variables)
     _check_ends(flat)
     names = input_names(model, graph)
-    given = {t: t for t in flat.inputs}
+    given = _of_shapes(
+        flat.inputs, [t.shape for t in flat.inputs]
+    )  # what the file holds of an input is not what is fed
     for key, shape in shapes.items():
         tensor = names.get(key) if isinstance(key, str) else key
         if tensor not in given:
