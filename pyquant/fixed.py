@@ -5,6 +5,7 @@ A real multiplier is a pair (m, e): m / 2**31 * 2**e. All is computed in int64 a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -133,7 +134,7 @@ def activation_bounds(activation: int, most: float = FLOAT32_MAX) -> tuple[np.fl
 
 def _code(real: float, scale: float | np.float32, zero_point: int) -> int:
     with np.errstate(over="ignore", divide="ignore"):
-        steps = float(round_half_away(np.float32(real) / np.float32(scale)))
+        steps = float(np.float32(real) / np.float32(scale))
     if not abs(steps) < 2.0**31:
         raise RangeError(f"activation bound {real} is {steps} steps of scale {scale}, more than int32 holds")
-    return int(zero_point) + int(steps)
+    return int(zero_point) + int(steps + math.copysign(0.5, steps))  # half away from zero

@@ -225,9 +225,11 @@ class Operator:
     by_shape: bool = False  # what it makes follows from the shapes of its inputs alone
     flow: str = ""  # what a compiler does with it instead of computing: handle, once, branch, loop or inline
 
-    def slots(self, tensors: Sequence[Any], outputs: bool = False) -> list[Slot]:
+    def slots(self, tensors: Sequence[Any], outputs: bool = False) -> Sequence[Slot]:
         """The slot of each input (or output) tensor, variadic ones repeated."""
         declared = self.outputs if outputs else self.inputs
+        if len(declared) == len(tensors):
+            return declared
         return [declared[min(i, len(declared) - 1)] if declared else UNKNOWN for i in range(len(tensors))]
 
     def kind(self, node: Node) -> str:
