@@ -35,7 +35,10 @@ class Params:
         if values.keys() - {"packed"} != types.keys() - {"packed"}:
             raise TypeError(f"{struct} has the fields {sorted(types)}, got {sorted(values)}")
         try:
-            plain = {name: self._converted(struct, name, types[name], value) for name, value in values.items()}
+            plain = {
+                name: value if type(value) is int else self._converted(struct, name, types[name], value)
+                for name, value in values.items()
+            }
             self.memory = ffi.new(f"{struct} *", plain)
         except OverflowError as error:
             raise RangeError(f"{struct}: {error}") from None

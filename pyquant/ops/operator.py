@@ -238,9 +238,9 @@ class Operator:
         Without activations the type of its first input; "" where it has none.
         """
         given = [(s.role, t.dtype) for s, t in zip(self.slots(node.inputs), node.inputs, strict=True) if t is not None]
-        of_role = dict(reversed(given))
-        first = of_role.get("activation", given[0][1] if given else None)
-        factors = [dtype for role, dtype in given if role != "data"]
-        if first is FLOAT32 and any(dtype.is_quantized_integer for dtype in factors):
+        if not given:
+            return ""
+        first = next((dtype for role, dtype in given if role == "activation"), given[0][1])
+        if first is FLOAT32 and any(dtype.is_quantized_integer for role, dtype in given if role != "data"):
             return "hybrid"
-        return "" if first is None else first.name
+        return first.name

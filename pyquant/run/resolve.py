@@ -190,8 +190,9 @@ def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: S
         slot, tensor = slots[min(i, len(slots) - 1)], given[i] if i < len(given) else None
         if tensor is None and not slot.optional:
             raise GraphError(f"{node.label}: {what} {slot.name!r} is missing")
-        unfit = tensor is not None and (tensor.dtype.is_float or tensor.dtype.name.startswith(("complex", "string")))
-        if tensor is not None and slot.role == "data" and unfit:
+        if tensor is None or slot.role != "data":
+            continue
+        if tensor.dtype.is_float or tensor.dtype.name.startswith(("complex", "string")):
             raise GraphError(f"{node.label}: {what} {slot.name!r} is {tensor.dtype}, expected whole numbers")
 
 
@@ -220,9 +221,11 @@ def _check_quantization(node: Node, tensor: Tensor) -> None:
         found = f"{scale.size} scales and {zero_point.size} zero points on axis {quantization.axis}"
         raise GraphError(f"{node.label}: {tensor.name!r} of shape {tensor.shape} has {found}")
     least = 0.0 if tensor.is_constant else _LEAST_SCALE  # a channel of zeros may have scale 0
-    if not (scale.min() >= least and scale.max() < np.inf):  # not so for NaN, either
+    low, high = (scale.min(), scale.max()) if scale.size > 1 else (scale[0], scale[0])
+    if not (low >= least and high < np.inf):  # not so for NaN, either
         raise GraphError(f"{node.label}: {tensor.name!r} has scale {scale.min()}, expected a positive number")
-    if zero_point.min() < lo or zero_point.max() > hi:
+    first, last = (zero_point.min(), zero_point.max()) if zero_point.size > 1 else (zero_point[0], zero_point[0])
+    if first < lo or last > hi:
         raise GraphError(f"{node.label}: {tensor.name!r} has a zero point outside {lo}..{hi}")
 
 
