@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -104,11 +105,11 @@ class Call:
         return found
 
     def get(self, slot: str) -> Tensor | None:
-        for slots, tensors in ((self.operator.inputs, self.node.inputs), (self.operator.outputs, self.node.outputs)):
-            for i, s in enumerate(slots):
-                if s.name == slot:
-                    return tensors[i] if i < len(tensors) else None
-        raise KeyError(f"{self.operator.name} has no slot {slot!r}")
+        if slot not in self.operator.places:
+            raise KeyError(f"{self.operator.name} has no slot {slot!r}")
+        output, i = self.operator.places[slot]
+        tensors: Sequence[Tensor | None] = self.node.outputs if output else self.node.inputs
+        return tensors[i] if i < len(tensors) else None
 
     def constant(self, slot: str) -> np.ndarray | None:
         """The value of a tensor that the file or an earlier step of the compiler holds; None for one of a run."""
@@ -224,6 +225,12 @@ class Operator:
     pure: bool = True  # what it makes follows from its inputs alone, so that constants may stand for it
     by_shape: bool = False  # what it makes follows from the shapes of its inputs alone
     flow: str = ""  # what a compiler does with it instead of computing: handle, once, branch, loop or inline
+
+    @cached_property
+    def places(self) -> dict[str, tuple[bool, int]]:
+        """Slot name -> whether it is of an output, and which; an input's where both have one of that name."""
+        places = {slot.name: (True, i) for i, slot in reversed(list(enumerate(self.outputs)))}
+        return places | {slot.name: (False, i) for i, slot in reversed(list(enumerate(self.inputs)))}
 
     def slots(self, tensors: Sequence[Any], outputs: bool = False) -> Sequence[Slot]:
         """The slot of each input (or output) tensor, variadic ones repeated."""

@@ -221,12 +221,17 @@ def _check_quantization(node: Node, tensor: Tensor) -> None:
         found = f"{scale.size} scales and {zero_point.size} zero points on axis {quantization.axis}"
         raise GraphError(f"{node.label}: {tensor.name!r} of shape {tensor.shape} has {found}")
     least = 0.0 if tensor.is_constant else _LEAST_SCALE  # a channel of zeros may have scale 0
-    low, high = (scale.min(), scale.max()) if scale.size > 1 else (scale[0], scale[0])
-    if not (low >= least and high < np.inf):  # not so for NaN, either
+    low, high = _ends(scale)
+    if not (low >= least and high < math.inf):  # not so for NaN, either
         raise GraphError(f"{node.label}: {tensor.name!r} has scale {scale.min()}, expected a positive number")
-    first, last = (zero_point.min(), zero_point.max()) if zero_point.size > 1 else (zero_point[0], zero_point[0])
-    if first < lo or last > hi:
+    low, high = _ends(zero_point)
+    if low < lo or high > hi:
         raise GraphError(f"{node.label}: {tensor.name!r} has a zero point outside {lo}..{hi}")
+
+
+def _ends(array: np.ndarray) -> tuple[float, float]:
+    """The least and the greatest element; NaN where there is one."""
+    return (array.item(), array.item()) if array.size == 1 else (array.min().item(), array.max().item())
 
 
 def _types(tensors: Sequence[Tensor | None]) -> str:
