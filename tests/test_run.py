@@ -20,8 +20,10 @@ from pyquant.errors import (
     UnsupportedOp,
 )
 from pyquant.graph import Builder, Model, Quantization, Signature
+from pyquant.ops import Launch
 from pyquant.ops.build import Made, add, add_all
 from pyquant.run import compile, interpret
+from pyquant.run.choose import Chooser
 from pyquant.wire import Record
 
 RNG = np.random.default_rng(0)
@@ -138,6 +140,25 @@ def test_inputs_of_any_layout_and_kind_of_array_fit():
     for given in (backwards, np.asfortranarray(array), np.ma.masked_array(array), memoryview(array)):
         np.testing.assert_array_equal(plan(given)[0], expected)
         np.testing.assert_array_equal(plan.session()(given)[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("launch", "shared"),
+    [
+        (Launch(1000, cost=10, grain=12), False),
+        (Launch(20_000, cost=10, grain=12), True),
+        (Launch(49, cost=10_000, grain=7), True),
+        (Launch(8, cost=128_000), True),
+        (Launch(3, cost=10**6, grain=12), False),
+        (Launch(0, grain=12), False),
+    ],
+)
+def test_threads_take_whole_grains(launch, shared):
+    chooser = Chooser.of(None, "tflite", threads=2)
+    chunk = chooser._chunk(launch)
+    assert (0 < chunk < launch.units) == shared
+    assert not shared or chunk % launch.grain == 0
+    assert replace(chooser, threads=1)._chunk(launch) >= launch.units
 
 
 def test_outputs_are_the_callers_own():
