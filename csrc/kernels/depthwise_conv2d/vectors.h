@@ -17,6 +17,8 @@ typedef struct {
     ORIGIN origin;
     const char *zero; /* a vector of zero terms */
     const CELL *rows[MOST_TAPS]; /* of the image, for each row of the filter; NULL for those outside */
+    bool every_row;              /* none is outside */
+    ptrdiff_t step[MOST_TAPS + 4]; /* from a pixel's taps inside the image to those of the next: 0 for rows outside */
 } NAME(block);
 
 #if PQ_JOIN(PQ_BYTES, TYPE)
@@ -213,19 +215,12 @@ static void NAME(find_taps)(const NAME(block) *block, int32_t left, const char *
 PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int pixels, lie lie, CODE *y) {
     const pq_depthwise_conv2d *p = block->p;
     const int together = VECTORS * pixels;
-    const int32_t stride = block->groups * LANE, count = p->filter_height * p->filter_width;
+    const int32_t stride = block->groups * LANE;
     const ptrdiff_t step = (ptrdiff_t)p->stride_width * p->channels * (ptrdiff_t)sizeof(CELL);
     const char *taps[VECTORS * 8 * (MOST_TAPS + 4)];
-    ptrdiff_t advance[MOST_TAPS + 4];
-    bool every_row = true;
     for (int32_t i = 0; i < together * stride; i++) taps[i] = block->zero;
-    for (int32_t t = 0; t < count; t++) {
-        advance[t] = block->rows[t / p->filter_width] != NULL ? together * step : 0;
-        every_row = every_row && advance[t] != 0;
-    }
-    for (int32_t t = count; t < stride; t++) advance[t] = advance[count - 1];
     /* pixels inside the image are as far apart as their taps are; those outside find zeros that far */
-    const bool regular = every_row || (together - 1) * step + 64 <= ZEROS_SIZE;
+    const bool regular = block->every_row || (together - 1) * step + 64 <= ZEROS_SIZE;
     const int32_t last = p->width - 1 - (p->filter_width - 1) * p->dilation_width; /* where a window inside starts at most */
     const int32_t first_inside = (p->pad_left + p->stride_width - 1) / p->stride_width;
     const int32_t end_inside = last + p->pad_left >= 0 ? (last + p->pad_left) / p->stride_width + 1 : 0;
@@ -237,7 +232,7 @@ PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int
         there = to - ox < together ? to - ox : together;
         if (regular && ox >= first_inside && ox + together <= end) {
             if (known >= 0 && ox == known + together)
-                for (int32_t t = 0; t < stride; t++) taps[t] += advance[t];
+                for (int32_t t = 0; t < stride; t++) taps[t] += together * block->step[t];
             else NAME(find_taps)(block, left, taps);
             known = ox;
             if (joined) NAME(vectors)(block, (tap_places){taps, 0, step}, pixels, JOINED, together, to_y);
@@ -250,7 +245,12 @@ PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int
             NAME(vectors)(block, (tap_places){taps, 0, 0}, pixels, SINGLE, there = 1, to_y);
             known = -1;
         } else {
-            for (int32_t i = 0; i < there; i++) NAME(find_taps)(block, left + i * p->stride_width, taps + i * stride);
+            for (int32_t i = 0; i < there; i++) {
+                const char **own = taps + i * stride;
+                if (i > 0 && ox + i > first_inside && ox + i < end_inside)
+                    for (int32_t t = 0; t < stride; t++) own[t] = own[t - stride] + block->step[t];
+                else NAME(find_taps)(block, left + i * p->stride_width, own);
+            }
             NAME(vectors)(block, (tap_places){taps, (size_t)stride, 0}, pixels, lie, there, to_y);
             known = -1;
         }
@@ -309,10 +309,16 @@ void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end
             for (int32_t i = 0; i < spanned; i++) rows_known[i] = -1;
         }
 #endif
-        for (int32_t ky = 0; ky < p->filter_height; ky++) {
+        const ptrdiff_t step_inside = (ptrdiff_t)p->stride_width * p->channels * (ptrdiff_t)sizeof(CELL);
+        block.every_row = true;
+        for (int32_t ky = 0, t = 0; ky < p->filter_height; ky++) {
             const int32_t iy = top + ky * p->dilation_height;
+            const bool inside = iy >= 0 && iy < p->height;
+            block.every_row = block.every_row && inside;
+            for (int32_t kx = 0; kx < p->filter_width; kx++) block.step[t++] = inside ? step_inside : 0;
+            for (int32_t i = t; i < block.groups * LANE; i++) block.step[i] = block.step[t - 1];
             block.rows[ky] = NULL;
-            if (iy < 0 || iy >= p->height) continue;
+            if (!inside) continue;
 #if HYBRID
             CELL *row = cells + iy % spanned * bytes_of_row(p);
             if (rows_known[iy % spanned] != iy) {
