@@ -92,6 +92,28 @@ PQ_INLINE void NAME(accumulate)(const NAME(block) *block, tap_places taps, int p
 #endif
 }
 
+#if !INTEGER
+/* The sums of VECTORS pixels side by side, inside the image, for filter rows of `width` taps: a column that several pixels meet
+ * is loaded once. */
+PQ_INLINE void NAME(slide)(const NAME(block) *block, const char *const *taps, ptrdiff_t step, int width, lie lie, SUMS sums[VECTORS][4]) {
+    const char *factors = block->packed + NAME(start_size);
+    const int32_t n = block->channels * (int32_t)sizeof(CELL);
+    const __mmask16 mask = lie == PARTIAL ? (__mmask16)((1u << n / 4) - 1) : 0xFFFF;
+    _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) sums[v][0] = _mm512_setzero_ps();
+    for (int32_t ky = 0; ky < block->p->filter_height; ky++, factors += 64 * width) {
+        if (block->rows[ky] == NULL) continue;
+        const char *x = taps[ky * width];
+        __m512 columns[VECTORS + 4];
+        _Pragma("GCC unroll 8") for (int i = 0; i < VECTORS + width - 1; i++) columns[i] = _mm512_maskz_loadu_ps(mask, x + i * step);
+        _Pragma("GCC unroll 5") for (int kx = 0; kx < width; kx++) {
+            const __m512 factor = _mm512_loadu_ps(factors + 64 * kx);
+            _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++)
+                sums[v][0] = _mm512_add_ps(sums[v][0], _mm512_mul_ps(columns[v + kx], factor));
+        }
+    }
+}
+#endif
+
 #if !HYBRID
 /* The codes of VECTORS vectors of sums. */
 PQ_INLINE void NAME(codes)(const NAME(block) *block, bool wide, bool left, SUMS sums[VECTORS][4], __m512i codes[VECTORS]) {
@@ -168,7 +190,13 @@ static void NAME(store_plainly)(const NAME(block) *block, const SUMS *vectors, i
 /* The first `count` of VECTORS · pixels output pixels. */
 PQ_INLINE void NAME(vectors)(const NAME(block) *block, tap_places taps, int pixels, lie lie, int32_t count, CODE *y) {
     SUMS sums[VECTORS][4];
-    NAME(accumulate)(block, taps, pixels, lie, sums);
+#if !INTEGER
+    const bool slides = pixels == 1 && taps.stride == 0 && block->p->stride_width == 1 && block->p->dilation_width == 1;
+    if (slides && block->p->filter_width == 3) NAME(slide)(block, taps.first, taps.step, 3, lie, sums);
+    else if (slides && block->p->filter_width == 5) NAME(slide)(block, taps.first, taps.step, 5, lie, sums);
+    else
+#endif
+        NAME(accumulate)(block, taps, pixels, lie, sums);
 #if HYBRID
     _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++, y += pixels * block->p->out_channels)
         NAME(store_reals)(block, sums[v], pixels, count - v * pixels, y);
