@@ -24,6 +24,7 @@ def compile(
     subgraph: Subgraph | None = None,
     limits: Limits | None = None,
     shapes: Shapes | None = None,
+    exact_floats: bool = False,
 ) -> Plan:
     """Make a model ready to run.
 
@@ -33,6 +34,8 @@ def compile(
     observers: float32 tensors whose ranges `session.observations()` tells; those that never have a value are left out.
     limits: the most memory and work that the model may ask for; None for what a sound model of its size never needs.
     shapes: of inputs, by name or tensor, where they are not as the file declares them.
+    exact_floats: float sums of products are rounded as in the reference kernels, to the last bit. Else a product and its
+    sum may be rounded at once, which is faster, in models of floats alone; not where something is observed.
     Where shapes follow from values that only a run knows, the plan ends there, and the rest is planned in the run.
     Raises UnsupportedOp, naming node and types, where neither kernel nor reference runs a node; ShapeError,
     GraphError or RangeError for a model that does not hold together; RangeError for one that goes past the limits.
@@ -40,7 +43,7 @@ def compile(
     graph = subgraph_of(model, subgraph)
     chooser = Chooser.of(isa, numerics, threads, limits or Limits.of(graph))
     # what is observed becomes scales of a file, which is to be the same on every machine
-    chooser = replace(chooser, fused=not observers and may_fuse(model))
+    chooser = replace(chooser, fused=not (observers or exact_floats) and may_fuse(model))
     return planned(model, graph, chooser, keep, observers, shapes or {})
 
 
