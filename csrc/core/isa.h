@@ -11,8 +11,10 @@
 #endif
 
 #if defined(__aarch64__)
+#define PQ_FOR_arm_neon_dot(...) __VA_ARGS__
 #define PQ_FOR_arm_neon(...) __VA_ARGS__
 #else
+#define PQ_FOR_arm_neon_dot(...)
 #define PQ_FOR_arm_neon(...)
 #endif
 
