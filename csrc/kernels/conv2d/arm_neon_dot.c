@@ -6,6 +6,7 @@
 
 #include "layout.h"
 #include "pq.h"
+#include "rescale_neon.h"
 
 enum { ROWS = 4, PIXELS = 16, TERMS = 512 };
 
