@@ -8,7 +8,8 @@
    the plan settles. What only its inputs tell, an index or a divisor, it checks: of one that has no result it reports by
    pq_report in core/report.h, and then neither reads nor writes outside its tensors; what its outputs hold is of no account. */
 typedef struct pq_step pq_step;
-typedef void (*pq_kernel)(const pq_step *step, int32_t begin, int32_t end);
+typedef void pq_kernel_function(const pq_step *step, int32_t begin, int32_t end);
+typedef pq_kernel_function *pq_kernel;
 struct pq_step {
     pq_kernel run;
     const void *params;    /* the kernel's own struct, see kernels/<family>/<family>.h */

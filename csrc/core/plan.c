@@ -13,8 +13,8 @@ struct pq_session {
     unsigned char *arena;
     pq_step *steps;
     void **pointers;   /* the in and out lists of all steps, one after the other */
-    _Atomic int64_t *taken; /* per step: units already handed out in this run */
     pq_pool *pool;
+    _Atomic int32_t *taken; /* per thread of the pool and step: how many chunks of its share are taken in this run */
     int32_t first; /* the run under way */
     int32_t last;
     int32_t failed; /* the step of it that reported, see core/report.h */
@@ -85,8 +85,7 @@ pq_session *pq_session_new(const pq_plan *plan, void *arena) {
     session->arena = arena;
     session->steps = calloc(step_count + 1, sizeof *session->steps);
     session->pointers = calloc(pointer_count + 1, sizeof *session->pointers);
-    session->taken = calloc(step_count + 1, sizeof *session->taken);
-    if (session->steps == NULL || session->pointers == NULL || session->taken == NULL) {
+    if (session->steps == NULL || session->pointers == NULL) {
         pq_session_free(session);
         return NULL;
     }
@@ -106,16 +105,29 @@ void pq_session_free(pq_session *session) {
 /* A step of one chunk is the leader's alone, so two of them in a row need no barrier between them. */
 static bool is_small(const pq_step *step) { return step->chunk >= step->units; }
 
-static void share_units(const pq_step *step, _Atomic int64_t *taken) {
-    int64_t begin;
-    while ((begin = atomic_fetch_add_explicit(taken, step->chunk, memory_order_relaxed)) < step->units)
-        step->run(step, (int32_t)begin, step->units - begin < step->chunk ? step->units : (int32_t)begin + step->chunk);
+static _Atomic int32_t *taken_by(const pq_session *session, int32_t thread, int32_t step) {
+    return &session->taken[(size_t)thread * (size_t)session->plan->step_count + (size_t)step];
+}
+
+/* Every thread has a share of the chunks, side by side and the same in each run, so that it finds what it has written itself.
+   Once its own is done it takes from others', who may be late. */
+static void share_units(pq_session *session, const pq_step *step, int32_t thread) {
+    const int32_t threads = pq_pool_threads(session->pool);
+    const int64_t chunks = ((int64_t)step->units + step->chunk - 1) / step->chunk;
+    for (int32_t i = 0, whose = thread; i < threads; i++, whose = whose + 1 < threads ? whose + 1 : 0) {
+        _Atomic int32_t *taken = taken_by(session, whose, step->index);
+        const int64_t first = chunks * whose / threads, end = chunks * (whose + 1) / threads;
+        for (int64_t chunk; (chunk = first + atomic_fetch_add_explicit(taken, 1, memory_order_relaxed)) < end;) {
+            const int64_t begin = chunk * step->chunk, left = step->units - begin;
+            step->run(step, (int32_t)begin, left < step->chunk ? step->units : (int32_t)begin + step->chunk);
+        }
+    }
 }
 
 /* Whether a step before this one reported: the same for all threads that ask after the barrier before it. */
 static bool has_failed_before(const pq_step *step) { return __atomic_load_n(step->failed, __ATOMIC_RELAXED) < step->index; }
 
-static void walk(void *argument, bool leader) {
+static void walk(void *argument, int32_t thread) {
     pq_session *session = argument;
     for (int32_t s = session->first; s < session->last; s++) {
         const pq_step *step = &session->steps[s];
@@ -124,8 +136,8 @@ static void walk(void *argument, bool leader) {
             pq_pool_barrier(session->pool);
             if (has_failed_before(step)) return;
         }
-        if (!small) share_units(step, &session->taken[s]);
-        else if (leader && step->units > 0 && !has_failed_before(step)) step->run(step, 0, step->units);
+        if (!small) share_units(session, step, thread);
+        else if (thread == 0 && step->units > 0 && !has_failed_before(step)) step->run(step, 0, step->units);
     }
 }
 
@@ -140,7 +152,11 @@ static pq_pool *pool_of(pq_session *session, int32_t threads) {
         pq_pool_free(session->pool);
         session->pool = NULL;
     }
-    if (session->pool == NULL) session->pool = pq_pool_new(threads);
+    if (session->pool == NULL) {
+        free((void *)session->taken);
+        session->taken = calloc((size_t)threads * (size_t)session->plan->step_count, sizeof *session->taken);
+        if (session->taken != NULL) session->pool = pq_pool_new(threads);
+    }
     return session->pool;
 }
 
@@ -151,7 +167,9 @@ int32_t pq_session_run(pq_session *session, int32_t first, int32_t last, int32_t
     } else {
         session->first = first;
         session->last = last;
-        for (int32_t s = first; s < last; s++) atomic_store_explicit(&session->taken[s], 0, memory_order_relaxed);
+        for (int32_t thread = 0; thread < pq_pool_threads(session->pool); thread++)
+            for (int32_t s = first; s < last; s++)
+                atomic_store_explicit(taken_by(session, thread, s), 0, memory_order_relaxed);
         pq_pool_run(session->pool, walk, session);
     }
     return session->failed == INT32_MAX ? -1 : session->failed;

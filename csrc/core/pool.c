@@ -12,13 +12,18 @@ struct pq_pool {
     atomic_int threads;
     atomic_int arrived;
     atomic_uint phase; /* counts completed barriers */
-    void (*work)(void *argument, bool leader);
+    atomic_int sleepers;
+    void (*work)(void *argument, int32_t thread);
     void *argument;
     bool quit;
     pid_t process;
     pthread_mutex_t mutex;
     pthread_cond_t phase_changed;
-    pthread_t workers[];
+    struct pq_worker {
+        pq_pool *pool;
+        int32_t thread;
+        pthread_t handle;
+    } workers[];
 };
 
 static void relax(void) {
@@ -35,7 +40,9 @@ static void await_phase_after(pq_pool *pool, unsigned phase) {
         relax();
     }
     pthread_mutex_lock(&pool->mutex);
+    atomic_fetch_add(&pool->sleepers, 1); /* before the phase is read: whoever changes it now sees a sleeper */
     while (atomic_load(&pool->phase) == phase) pthread_cond_wait(&pool->phase_changed, &pool->mutex);
+    atomic_fetch_sub(&pool->sleepers, 1);
     pthread_mutex_unlock(&pool->mutex);
 }
 
@@ -46,31 +53,38 @@ void pq_pool_barrier(pq_pool *pool) {
         return;
     }
     atomic_store(&pool->arrived, 0);
-    pthread_mutex_lock(&pool->mutex);
     atomic_fetch_add(&pool->phase, 1);
+    if (atomic_load(&pool->sleepers) == 0) return; /* no system call where all spin */
+    pthread_mutex_lock(&pool->mutex);
     pthread_cond_broadcast(&pool->phase_changed);
     pthread_mutex_unlock(&pool->mutex);
 }
 
 static void *worker(void *argument) {
-    pq_pool *pool = argument;
+    const struct pq_worker *own = argument;
+    pq_pool *pool = own->pool;
     for (;;) {
         pq_pool_barrier(pool);
         if (pool->quit) return NULL;
-        pool->work(pool->argument, false);
+        pool->work(pool->argument, own->thread);
         pq_pool_barrier(pool);
     }
 }
 
 pq_pool *pq_pool_new(int32_t threads) {
-    pq_pool *pool = calloc(1, sizeof *pool + sizeof(pthread_t) * (size_t)threads);
+    pq_pool *pool = calloc(1, sizeof *pool + sizeof(struct pq_worker) * (size_t)threads);
     if (pool == NULL) return NULL;
     pool->process = getpid();
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->phase_changed, NULL);
     atomic_store(&pool->threads, threads);
     int32_t started = 0;
-    while (started < threads - 1 && pthread_create(&pool->workers[started], NULL, worker, pool) == 0) started++;
+    for (; started < threads - 1; started++) {
+        struct pq_worker *own = &pool->workers[started];
+        own->pool = pool;
+        own->thread = started + 1;
+        if (pthread_create(&own->handle, NULL, worker, own) != 0) break;
+    }
     atomic_store(&pool->threads, started + 1); /* the workers are all at the first barrier, which needs the caller too */
     return pool;
 }
@@ -80,18 +94,18 @@ void pq_pool_free(pq_pool *pool) {
     if (pq_pool_alive(pool)) {
         pool->quit = true;
         pq_pool_barrier(pool);
-        for (int32_t i = 0; i < pq_pool_threads(pool) - 1; i++) pthread_join(pool->workers[i], NULL);
+        for (int32_t i = 0; i < pq_pool_threads(pool) - 1; i++) pthread_join(pool->workers[i].handle, NULL);
         pthread_cond_destroy(&pool->phase_changed);
         pthread_mutex_destroy(&pool->mutex);
     }
     free(pool);
 }
 
-void pq_pool_run(pq_pool *pool, void (*work)(void *argument, bool leader), void *argument) {
+void pq_pool_run(pq_pool *pool, void (*work)(void *argument, int32_t thread), void *argument) {
     pool->work = work;
     pool->argument = argument;
     pq_pool_barrier(pool);
-    work(argument, true);
+    work(argument, 0);
     pq_pool_barrier(pool);
 }
 

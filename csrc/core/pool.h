@@ -10,8 +10,8 @@ typedef struct pq_pool pq_pool;
 pq_pool *pq_pool_new(int32_t threads);
 void pq_pool_free(pq_pool *pool);
 
-/* Every thread of the pool calls work(argument, leader); leader is true on the caller's thread. Returns when all are done. */
-void pq_pool_run(pq_pool *pool, void (*work)(void *argument, bool leader), void *argument);
+/* Every thread of the pool calls work(argument, thread); thread is 0 on the caller's, and counts up. Returns when all are done. */
+void pq_pool_run(pq_pool *pool, void (*work)(void *argument, int32_t thread), void *argument);
 
 /* Wait, inside work, until every thread of the pool has come here. */
 void pq_pool_barrier(pq_pool *pool);

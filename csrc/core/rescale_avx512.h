@@ -26,6 +26,18 @@ PQ_INLINE pq_rescale_vectors pq_rescale_load(const pq_rescale *r, bool wide, boo
     return v;
 }
 
+/* One scaling for all lanes, rounded twice. */
+PQ_INLINE pq_rescale_vectors pq_rescale_all(int32_t multiplier, int32_t exponent) {
+    const int32_t n = exponent < 0 ? -exponent : 0;
+    pq_rescale_vectors v;
+    v.multiplier[0] = v.multiplier[1] = _mm512_set1_epi32(multiplier);
+    v.rounding[0] = v.rounding[1] = _mm512_set1_epi64((INT64_C(1) << 30) + (n > 0 ? INT64_C(1) << (n + 30) : 0));
+    v.half = v.wide_shift[0] = _mm512_set1_epi32(n > 0 ? INT32_C(1) << (n - 1) : INT32_MIN);
+    v.shift = v.wide_shift[1] = _mm512_set1_epi32(n);
+    v.left = _mm512_set1_epi32(exponent > 0 ? exponent : 0);
+    return v;
+}
+
 /* 16 sums -> 16 scaled sums. left: whether a lane has a left shift. */
 PQ_INLINE __m512i pq_rescaled(__m512i sums, pq_rescale_vectors v, bool wide, bool left) {
     if (left) sums = _mm512_sllv_epi32(sums, v.left);

@@ -73,4 +73,4 @@ class Session:
 
         It ends with a step that found no result for a value of its inputs, and returns its index; -1 where none did.
         """
-        return int(lib.pq_session_run(self._memory, first, last, threads))
+        return lib.pq_session_run(self._memory, first, last, threads)  # type: ignore[no-any-return]

@@ -339,6 +339,7 @@ SPACE_TO_BATCH_ND = register(
         shape=batched,
         restate=mixes,
         reference=dict.fromkeys(EVERY_TYPE, space_to_batch),
+        kernels=take_kernels(EVERY_TYPE),
     )
 )
 

@@ -30,6 +30,7 @@ from pyquant.ops.window import Axis, axes, same_padding, taps
 from pyquant.wire import Record
 
 CHANNELS_PER_UNIT = 128  # csrc/kernels/conv2d/conv2d.h
+PANEL = 12  # pixels whose sums the widest registers hold together, csrc/kernels/conv2d/x86_avx512vnni.c
 
 # sums(x, w, rows, columns): the convolution without bias, in the type of its arguments
 Sums = Callable[[np.ndarray, np.ndarray, Axis, Axis], np.ndarray]
@@ -131,7 +132,8 @@ def conv_launch(
     in_group = w[0] // groups
     pieces = groups * -(-in_group // CHANNELS_PER_UNIT)
     params = {**constants, **_geometry(x, y, rows, columns), "groups": groups}
-    return Launch(y[0] * y[1] * y[2] * pieces, params, cost=min(in_group, CHANNELS_PER_UNIT) * w[1] * w[2] * w[3])
+    pixels, cost = y[0] * y[1] * y[2], min(in_group, CHANNELS_PER_UNIT) * w[1] * w[2] * w[3]
+    return Launch(pixels * pieces, params, cost, grain=min(PANEL, max(pixels, 1)))
 
 
 def depthwise_params(call: Call) -> Launch | None:
@@ -140,7 +142,7 @@ def depthwise_params(call: Call) -> Launch | None:
     if constants is None:
         return None
     params = constants | _geometry(x, y, *_axes(call, x, w))
-    return Launch(y[0] * y[1] * y[2], params, cost=w[1] * w[2] * w[3])
+    return Launch(y[0] * y[1] * y[2], params, cost=w[1] * w[2] * w[3], grain=max(y[2], 1))
 
 
 def _float(call: Call, sums: Sums, x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:

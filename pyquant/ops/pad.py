@@ -37,13 +37,17 @@ def _zero(call: Call) -> int:
 
 
 def pad(call: Call, x: np.ndarray, paddings: np.ndarray) -> np.ndarray:
-    return np.pad(x, _paddings_of(call, x.shape, paddings), constant_values=_zero(call))
+    return _filled(x, _paddings_of(call, x.shape, paddings), _zero(call))
 
 
 def pad_value(call: Call, x: np.ndarray, paddings: np.ndarray, value: np.ndarray) -> np.ndarray:
     if value.size != 1:
         raise ShapeError(f"{call.label}: found {value.size} values to pad with, expected one")
-    return np.pad(x, _paddings_of(call, x.shape, paddings), constant_values=value.item())
+    return _filled(x, _paddings_of(call, x.shape, paddings), value.item())
+
+
+def _filled(x: np.ndarray, around: np.ndarray, value: Any) -> np.ndarray:
+    return np.pad(x, around, constant_values=value) if x.ndim else x.copy()  # NumPy pads no scalars
 
 
 def mirrored(call: Call, x: Shape, _paddings: Shape) -> list[Shape]:

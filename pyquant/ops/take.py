@@ -1,4 +1,4 @@
-"""Operators that only move elements, to places that are known before a run: one kernel for all of them."""
+"""Operators that only move elements, to places that are known before a run, or pad: one kernel for all of them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pyquant.errors import PyQuantError
 from pyquant.ops.operator import Call, Kernel, Launch
 
 MOST_PLACES = 1 << 22  # elements of x and y that are numbered while compiling
+FIRST = 1 << 40  # the number of the first; what is below is a code to pad with
 
 
 def take_kernels(kinds: Collection[str]) -> dict[str, Kernel]:
@@ -29,9 +30,18 @@ def take_params(call: Call) -> Launch | None:
         return None
     reference = call.operator.reference[call.operator.kind(call.node)]
     try:
-        places = np.asarray(reference(call, np.arange(x.size).reshape(x.shape), *others)).ravel()
+        numbered = np.arange(FIRST, FIRST + x.size).reshape(x.shape)
+        places = np.asarray(reference(call, numbered, *others)).ravel() - FIRST
     except PyQuantError:  # of a length that is too long, which a run is to tell
         return None
+    padded = places < 0
+    code = int(places[padded][0]) + FIRST if padded.any() else 0
+    places[padded] = np.arange(-2 * places.size, -places.size)[padded]  # neighbours make a run
     run = math.gcd(places.size, *(np.flatnonzero(np.diff(places) != 1) + 1).tolist())
-    size = x.dtype.bits // 8
-    return Launch(places.size // run, {"bytes": run * size, "from": places[::run] * size}, cost=1 + run * size // 16)
+    size, first = x.dtype.bits // 8, places[::run]
+    params = {
+        "bytes": run * size,
+        "from": np.where(first < 0, -1, first * size),
+        "fill": np.full(run if padded.any() else 0, code, x.dtype.numpy),
+    }
+    return Launch(places.size // run, params, cost=1 + run * size // 16)

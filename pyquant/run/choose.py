@@ -26,19 +26,23 @@ from pyquant.run.limits import (
 from pyquant.run.plan import OBSERVATION, CWork, NumpyWork, Step
 from pyquant.run.resolve import (
     MOST_ELEMENTS,
+    Resolved,
     arithmetic,
     check_shape,
     checked,
+    computed,
     evaluate,
     holds_strings,
     reference,
     resolve,
+    ruled_shapes,
     shapes_of,
 )
 
 COPY_BLOCK = 1 << 16  # bytes that one unit of copy_u8 moves
-WORTH_SHARING = 50_000  # scalar operations; below, waking a second thread costs more than it saves
-CHUNKS_PER_THREAD = 4  # so that a thread that comes late finds less to do
+WORTH_SHARING = 100_000  # scalar operations; below, meeting a second thread costs more than it saves
+UNIT_COST = 20  # what a unit takes beside its operations, counted in such as vectors do many of at once
+CHUNKS_PER_THREAD = 8  # so that others can take from a thread that is late
 
 
 @dataclass(frozen=True)
@@ -73,10 +77,14 @@ class Chooser:
         """The same for another plan, which has the limits for itself."""
         return replace(self, meter=Meter(self.meter.limits))
 
+    def resolved(self, node: Node) -> Resolved:
+        """The node as a Call, with what its shape rule says of its outputs. Raises as `step` does."""
+        call = resolve(node, self.numerics)
+        return call, shapes_of(call)
+
     def shapes(self, node: Node) -> list[tuple[int, ...]] | None:
         """Of the outputs; None where they follow from values that are not constant. Raises as `step` does."""
-        shapes = shapes_of(resolve(node, self.numerics))
-        return None if min((n for shape in shapes for n in shape), default=0) < 0 else shapes
+        return settled(self.resolved(node)[1])
 
     def known(self, node: Node) -> None:
         """Raises UnsupportedOp where nothing runs the node in any shape; GraphError where it is not sound."""
@@ -89,27 +97,25 @@ class Chooser:
         reference(resolve(node, self.numerics))
 
         def evaluate_(_session: object, arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
-            chooser, seen = (
-                self.afresh(),
-                replace(node, inputs=[valued(t, a) for t, a in zip(node.inputs, arrays, strict=True)]),
-            )
-            shapes = shapes_of(resolve(seen, self.numerics))
-            seen.outputs = [
-                t if min(shape, default=0) < 0 else replace(t, shape=shape, shape_signature=None)
-                for t, shape in zip(node.outputs, shapes, strict=True)
-            ]
-            chooser.meter.hold(sum(map(unpacked_bytes, seen.outputs)), node.label)
-            call = resolve(seen, self.numerics)
-            return evaluate(call, reference(call), arrays)
+            chooser, seen = self.afresh(), replace(node, inputs=list(map(valued, node.inputs, arrays)))
+            with arithmetic(call := resolve(seen, self.numerics)):
+                seen.outputs = [
+                    t if min(shape, default=0) < 0 else replace(t, shape=shape, shape_signature=None)
+                    for t, shape in zip(node.outputs, ruled_shapes(call), strict=True)
+                ]
+                chooser.meter.hold(sum(map(unpacked_bytes, seen.outputs)), node.label)
+                call = resolve(seen, self.numerics)
+                return computed(call, reference(call), arrays)
 
         return evaluate_
 
-    def step(self, node: Node) -> Step:
+    def step(self, node: Node, resolved: Resolved | None = None) -> Step:
         """What runs the node. Raises UnsupportedOp where nothing does, and what `checked` raises.
 
+        resolved: what the method of that name makes of the node, where that is known.
         Raises RangeError, before it allocates, where the step needs more than the limits allow.
         """
-        call = replace(checked(node, self.numerics), fused=self.fused)
+        call = replace(checked(node, self.numerics, resolved), fused=self.fused)
         self.meter.borrow(arena_share(node), node.label)
         if node.outputs and all(t.size == 0 for t in node.outputs):
             return Step(node.op, "nothing", (), tuple(node.outputs), node)
@@ -200,13 +206,14 @@ class Chooser:
         return CWork(row, params, launch.units, self._chunk(launch))
 
     def _row(self, operation: str) -> native.Row | None:
-        return next((row for row in native.rows() if row.operation == operation and row.isa in self.isas), None)
+        return next((row for row in native.rows_of(operation) if row.isa in self.isas), None)
 
     def _chunk(self, launch: Launch) -> int:
         """Units that a thread takes at a time; all of them where sharing does not pay."""
-        if self.threads == 1 or launch.units * launch.cost < WORTH_SHARING:
+        if self.threads == 1 or launch.units * (launch.cost + UNIT_COST) < WORTH_SHARING:
             return max(launch.units, 1)
-        return max(-(-launch.units // (CHUNKS_PER_THREAD * self.threads)), 1)
+        grains = -(-launch.units // launch.grain)
+        return max(-(-grains // (CHUNKS_PER_THREAD * self.threads)), 1) * launch.grain
 
 
 def _evaluation(call: Call) -> NumpyWork:
@@ -220,6 +227,11 @@ def _evaluation(call: Call) -> NumpyWork:
         return results
 
     return run
+
+
+def settled(shapes: list[tuple[int, ...]]) -> list[tuple[int, ...]] | None:
+    """The shapes, where none of them follows from values."""
+    return None if min((n for shape in shapes for n in shape), default=0) < 0 else shapes
 
 
 def valued(tensor: Tensor | None, value: np.ndarray | None) -> Tensor | None:

@@ -38,13 +38,16 @@ def compile(
     GraphError or RangeError for a model that does not hold together; RangeError for one that goes past the limits.
     """
     graph = subgraph_of(model, subgraph)
-    chooser = replace(Chooser.of(isa, numerics, threads, limits or Limits.of(graph)), fused=not _has_codes(model))
+    chooser = replace(Chooser.of(isa, numerics, threads, limits or Limits.of(graph)), fused=may_fuse(model))
     return planned(model, graph, chooser, keep, observers, shapes or {})
 
 
-def _has_codes(model: Model) -> bool:
-    """Whether a node makes codes of real numbers, for its output or itself: the least change may alter one."""
+def may_fuse(model: Model) -> bool:
+    """Whether float sums may be rounded otherwise than in the reference kernels.
+
+    Not where a node makes codes of real numbers, for its output or for itself: the least change may alter one.
+    """
     nodes = [node for graph in model.subgraphs for node in graph.nodes]
     operators = [(find(node.op), node) for node in nodes]
     hybrid = any(operator is not None and operator.kind(node) == "hybrid" for operator, node in operators)
-    return hybrid or any(t.is_quantized for node in nodes for t in node.outputs)
+    return not hybrid and not any(t.is_quantized for node in nodes for t in node.outputs)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -156,13 +155,19 @@ class Plan:
 
         Raises DataError or ShapeError for inputs that do not fit.
         """
-        with self._borrowed_session() as session:
+        session = self._borrowed()
+        try:
             return session(*inputs, **inputs_by_name)
+        finally:
+            self._idle.append(session)
 
     def run(self, /, *inputs: Any, **inputs_by_name: Any) -> dict[Tensor, np.ndarray]:
         """The outputs and the tensors that compile was told to keep, as {tensor: array}."""
-        with self._borrowed_session() as session:
+        session = self._borrowed()
+        try:
             return session.run(*inputs, **inputs_by_name)
+        finally:
+            self._idle.append(session)
 
     def session(self) -> Session:
         """Memory of one's own, which keeps variables and observations from run to run."""
@@ -183,17 +188,15 @@ class Plan:
     def _bind(self, inputs: Sequence[Any], by_name: Mapping[str, Any]) -> dict[Tensor, np.ndarray]:
         return bind(self.inputs, self._names, inputs, by_name, self._layout.shown)
 
-    @contextmanager
-    def _borrowed_session(self) -> Iterator[Session]:
+    def _borrowed(self) -> Session:
+        """A session in its initial state, to be put back among the idle ones."""
         try:
             session = self._idle.pop()  # one call in CPython, so that two threads never take the same
         except IndexError:
-            session = Session(self)
-        session.reset()
-        try:
-            yield session
-        finally:
-            self._idle.append(session)
+            return Session(self)
+        if self._layout.variables:
+            session.reset()
+        return session
 
 
 class Session:
@@ -208,12 +211,16 @@ class Session:
             self._native = native.Session(plan._program)
         except MemoryError:
             raise RangeError(f"there is no memory for an arena of {plan.arena_bytes} bytes") from None
+        self._shown = plan._layout.shown
         self._views: dict[Tensor, np.ndarray] = {}
         self._late: dict[Tensor, np.ndarray] = {}  # what the last run computed beyond this plan
         self._children: dict[Plan, Session] = {}
         self._variables = {t: self._view(t) for t, _ in plan._layout.variables}  # those of children, too
         self._work = [w if isinstance(w, range) else self._bound(w) for w in plan._work]
         self._lock = threading.Lock()
+        self._fed = [self._view(t) for t in plan.inputs]
+        self._kinds = [(view.dtype, view.shape) for view in self._fed]
+        self._takes_all = all(t.dtype is not STRING for t in plan.inputs)  # whose elements need no look
         self.reset()
         self.forget()
 
@@ -263,9 +270,12 @@ class Session:
 
     def invoke(self) -> None:
         """Run on what the inputs hold."""
-        with self._claimed():
+        self._claim()
+        try:
             for work in self._work:
                 self._do(work)
+        finally:
+            self._lock.release()
 
     def child(self, plan: Plan) -> Session:
         """The session in which this one runs another plan."""
@@ -288,29 +298,45 @@ class Session:
         """The median seconds of each timed step over `runs` runs."""
         single = [step for work in self._work for step in _single_steps(work)]
         seconds = np.zeros((runs, len(single)))
-        with self._claimed():
+        self._claim()
+        try:
             for run in range(runs):
-                self._feed(feeds)
+                for tensor, array in feeds.items():
+                    self._view(tensor)[...] = array
                 for i, work in enumerate(single):
                     start = time.perf_counter_ns()
                     self._do(work)
                     seconds[run, i] = (time.perf_counter_ns() - start) * 1e-9
+        finally:
+            self._lock.release()
         timed = [step for step in self._plan.steps if step.work is not None]
         return list(zip(timed, np.median(seconds, axis=0).tolist(), strict=True))
 
     def _run(
         self, wanted: Sequence[Tensor], inputs: Sequence[Any], by_name: Mapping[str, Any]
     ) -> tuple[np.ndarray, ...]:
-        feeds = self._plan._bind(inputs, by_name)
-        with self._claimed():
-            self._feed(feeds)
+        if by_name or not self._fit(inputs):
+            feeds = self._plan._bind(inputs, by_name)
+            inputs = [feeds[t] for t in self._plan.inputs]
+        self._claim()
+        try:
+            for i, view in enumerate(self._fed):
+                view[...] = inputs[i]
             for work in self._work:
                 self._do(work)
-            return tuple(self.value(t).copy() for t in wanted)
+            return tuple([self.value(t).copy() for t in wanted])
+        finally:
+            self._lock.release()
 
-    def _feed(self, feeds: Mapping[Tensor, np.ndarray]) -> None:
-        for tensor, array in feeds.items():
-            self._view(tensor)[...] = array
+    def _fit(self, inputs: Sequence[Any]) -> bool:
+        """Whether these are arrays that need no look at names, types and shapes: much of a small model's call."""
+        if len(inputs) != len(self._kinds) or not self._takes_all:
+            return False
+        for i, (dtype, shape) in enumerate(self._kinds):
+            array = inputs[i]
+            if type(array) is not np.ndarray or array.dtype != dtype or array.shape != shape:
+                return False
+        return True
 
     def _do(self, work: range | Callable[[], None]) -> None:
         if not isinstance(work, range):
@@ -345,10 +371,11 @@ class Session:
 
     def _view(self, tensor: Tensor) -> np.ndarray:
         """The memory of a tensor. -> its shape and type"""
-        tensor = self._plan._layout.shown.get(tensor, tensor)
-        if tensor not in self._views:
-            self._views[tensor] = self._made_view(tensor)
-        return self._views[tensor]
+        tensor = self._shown.get(tensor, tensor)
+        view = self._views.get(tensor)
+        if view is None:
+            view = self._views[tensor] = self._made_view(tensor)
+        return view
 
     def _made_view(self, tensor: Tensor) -> np.ndarray:
         layout, kind = self._plan._layout, tensor.dtype.numpy
@@ -360,14 +387,10 @@ class Session:
         start = layout.offsets[tensor]
         return self._native.arena[start : start + tensor.size * kind.itemsize].view(kind).reshape(tensor.shape)
 
-    @contextmanager
-    def _claimed(self) -> Iterator[None]:
-        if not self._lock.acquire(blocking=False):
+    def _claim(self) -> None:
+        """Take the lock, to be released after the run."""
+        if not self._lock.acquire(False):
             raise BusyError("the session is running in another thread: give each thread its own, or call the plan")
-        try:
-            yield
-        finally:
-            self._lock.release()
 
 
 def _single_steps(work: range | Callable[[], None]) -> list[range | Callable[[], None]]:

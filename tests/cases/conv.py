@@ -115,6 +115,25 @@ EVERY_KIND: dict[str, dict[str, Any]] = {
     "many-channels": {"filter": (145, 1, 1), "image": (1, 3, 7, 33)},
     "many-terms": {"filter": (17, 3, 3), "image": (1, 5, 5, 61)},
     "odd-terms": {"filter": (3, 3, 3), "image": (1, 4, 5, 29)},
+    "stride-odd": {"stride": (3, 2), "image": (2, 7, 5, 3)},
+    "stride-odd-valid": {"stride": (3, 2), "padding": "VALID", "image": (2, 7, 8, 3)},
+    "stride-three-valid": {"stride": (3, 3), "padding": "VALID", "image": (1, 10, 10, 2)},
+    "relu-valid": {"activation": "RELU", "padding": "VALID", "image": (2, 5, 6, 7)},
+    "relu6-stride": {"activation": "RELU6", "stride": (2, 2), "image": (1, 5, 7, 13)},
+    "group-for-each-channel": {"groups": 5, "image": (1, 5, 5, 5), "filter": (10, 3, 3)},
+    "groups-dilation": {"groups": 2, "dilation": (2, 2), "image": (2, 7, 7, 6)},
+    "dilation-stride": {"dilation": (2, 3), "stride": (2, 2), "image": (1, 9, 11, 3)},
+    "dilation-past-image": {"dilation": (5, 4), "image": (1, 4, 3, 2)},
+    "one-pixel": {"filter": (5, 3, 3), "image": (1, 1, 1, 7)},
+    "whole-image": {"filter": (9, 5, 7), "image": (2, 5, 7, 3), "padding": "VALID"},
+    "column-filter": {"filter": (2, 5, 1), "image": (1, 13, 1, 4)},
+    # panels of pixels by blocks of channels
+    "many-pixels": {"filter": (35, 1, 1), "image": (1, 11, 23, 16)},
+    "many-pixels-few-channels": {"filter": (8, 1, 1), "image": (2, 11, 23, 8)},
+    "many-pixels-and-terms": {"filter": (20, 3, 3), "image": (1, 7, 19, 70)},
+    "first-layer": {"filter": (24, 3, 3), "stride": (2, 2), "image": (1, 17, 31, 3)},
+    "one-pixel-many-channels": {"filter": (141, 1, 1), "image": (1, 1, 1, 40)},
+    "terms-past-a-panel": {"filter": (2, 3, 3), "image": (1, 2, 2, 15001)},
 }
 QUANTIZED: dict[str, dict[str, Any]] = {
     "saturating": {"gain": 0.05},
@@ -129,6 +148,8 @@ CASES = [
         case(name, "uint8", **{**row, "spread": 0, "zeros": (131, 120, 97)})
         for name, row in {**EVERY_KIND, **QUANTIZED}.items()
     ),
+    *(case("no-images", kind, image=(0, 5, 4, 3)) for kind in ("float32", "int8", "int16")),
+    case("no-images", "hybrid", image=(0, 5, 4, 3), oracles=LITERT),  # which tflite-runtime refuses
     case("per-tensor", "int8", spread=0),
     case("per-tensor", "int16", spread=0),
     case("per-tensor", "hybrid", spread=0),

@@ -190,6 +190,19 @@ def zeros() -> Iterator[Case]:
             yield Case(f"zeros_like-{dtype}-{i}", "ZEROS_LIKE", (value(dtype, *small(RNG)),), Value((), dtype))
 
 
+def at_edges() -> Iterator[Case]:
+    """The first rows of operators about indices: scalars, four axes, nothing."""
+    first = {(case.op, case.output.dtype): case for case in reversed([*one_hots(), *fills()])}
+    for (op, dtype), case in first.items():
+        if op == "ONE_HOT":
+            for name, shape, axis in (("scalar", (), -1), ("four_axes", (2, 1, 3, 2), 2), ("nothing", (0, 2), 0)):
+                inputs = (replace(case.inputs[0] or Value(), shape=shape), *case.inputs[1:])
+                yield replace(case, id=f"one_hot-{dtype}-{name}", inputs=inputs, options={"axis": axis})
+        else:
+            for name, dims in (("scalar", []), ("seven_axes", [1, 2, 1, 2, 1, 2, 2]), ("nothing", [3, 0])):
+                yield replace(case, id=f"fill-{dtype}-{name}", inputs=(index(dims), *case.inputs[1:]))
+
+
 CASES = [
     *shapes(),
     *ranges(),
@@ -203,4 +216,5 @@ CASES = [
     *sequences(),
     *lookups(),
     *zeros(),
+    *at_edges(),
 ]

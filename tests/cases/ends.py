@@ -19,7 +19,7 @@ from cases.movement import NEWER
 from pyquant.ops import OPERATORS
 from pyquant.ops.operator import Fixed, SameAs
 
-OTHERS = ("case", "detection", "ends", "ranks", "signal")
+OTHERS = ("case", "detection", "ends", "fused", "ranks", "signal")
 FAMILIES = [
     importlib.import_module(f"cases.{module.name}")
     for module in pkgutil.iter_modules(cases.__path__)

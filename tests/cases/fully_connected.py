@@ -59,6 +59,12 @@ EVERY_KIND: dict[str, dict[str, Any]] = {
     "relu6": {"activation": "RELU6", "gain": 0.2},
     "relu-n1-to-1": {"activation": "RELU_N1_TO_1"},
     "no-bias": {"bias": False},
+    "relu-one-row": {"x": (1, 7), "activation": "RELU"},
+    "relu6-odd": {"x": (5, 33), "units": 17, "activation": "RELU6"},
+    "one-number": {"x": (1, 1), "units": 1},
+    "vector": {"x": (7,)},
+    "keep-five-dims": {"x": (2, 1, 2, 3, 7), "keep_num_dims": True},
+    "no-rows": {"x": (0, 7)},
 }
 QUANTIZED: dict[str, dict[str, Any]] = {
     "saturating": {"gain": 0.05},

@@ -1,6 +1,7 @@
 """Rows of TRANSPOSE_CONV, BATCH_MATMUL, CONV_3D, L2_POOL_2D, and of weights in 4 bits."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,52 @@ def products() -> Iterator[Case]:
             yield Case(f"batch_matmul-{dtype}-{i}", "BATCH_MATMUL", values, y, options, oracles=oracles)
 
 
+# five axes, as many as the runtimes take, and one number, one row and column, nothing
+EDGES = {
+    "five_axes": ((2, 1, 2, 3, 4), (1, 3, 2, 4, 5)),
+    "one": ((1, 1), (1, 1)),
+    "line": ((1, 7), (7, 1)),
+    "no_rows": ((0, 3), (3, 4)),
+    "no_terms": ((2, 0), (0, 3)),
+}
+
+
+def more_products() -> Iterator[Case]:
+    for case in (row for row in products() if row.id.endswith("-0")):
+        for name, shapes in EDGES.items():
+            inputs = tuple(replace(v or Value(), shape=s) for v, s in zip(case.inputs, shapes, strict=True))
+            hybrid = "hybrid" in case.id
+            if hybrid and name == "no_terms":
+                continue  # of which both die, and pyquant refuses it
+            oracles = () if hybrid and name == "five_axes" else case.oracles  # as of four
+            yield replace(case, id=case.id.replace("-0", f"-{name}"), inputs=inputs, oracles=oracles)
+
+
+# image, filter (height, width), stride, padding, output image
+GEOMETRIES: dict[str, tuple[tuple[int, ...], tuple[int, int], int, str, list[int]]] = {
+    "stride_three": ((2, 3, 2, 5), (2, 4), 3, "SAME", [9, 6]),
+    "stride_three_valid": ((2, 3, 2, 5), (5, 2), 3, "VALID", [11, 5]),
+    "one_pixel": ((1, 1, 1, 7), (3, 3), 1, "VALID", [3, 3]),
+    "gaps": ((1, 3, 3, 2), (1, 1), 3, "SAME", [9, 9]),
+}
+
+
+def more_scattered() -> Iterator[Case]:
+    """With a bias and one scale, or a scale for each channel."""
+    for case in [case for case in scattered() if case.id.endswith(("-3", "-5")) and "hybrid" not in case.id]:
+        w, x, b = (v or Value() for v in case.inputs[1:])
+        for name, (image, filter, stride, padding, out) in GEOMETRIES.items():
+            channels = w.shape[0]
+            inputs = (
+                index([image[0], *out, channels]),
+                replace(w, shape=(channels, *filter, image[3])),
+                replace(x, shape=image),
+                b,
+            )
+            options = {**case.options, "padding": padding, "stride_h": stride, "stride_w": stride}
+            yield replace(case, id=f"{case.id}_{name}", inputs=inputs, options=options)
+
+
 def volumes() -> Iterator[Case]:
     for i in range(20):
         n, d, h, w, c, o = (int(k) for k in RNG.integers(1, 5, 6))
@@ -163,4 +210,4 @@ def four_bits() -> Iterator[Case]:
                 yield Case(f"{op.lower()}-hybrid4-{i}", op, given, Value(), options, 2e-7, oracles)
 
 
-CASES = [*scattered(), *products(), *volumes(), *pools(), *four_bits()]
+CASES = [*scattered(), *products(), *volumes(), *pools(), *four_bits(), *more_scattered(), *more_products()]

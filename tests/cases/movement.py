@@ -45,7 +45,7 @@ def index(data: Any, dtype: str = "int32") -> Value:
     return Value(array.shape, dtype, constant=array)
 
 
-def rows(op: str, types: tuple[str, ...], configurations: list[tuple[Any, ...]]) -> Iterator[Case]:
+def rows(op: str, types: tuple[str, ...], configurations: list[tuple[Any, ...]], name: str = "") -> Iterator[Case]:
     """configurations: options, then inputs; a tuple is the shape of a value, a list holds indices."""
     for dtype in (t for t in types if t not in BOTH_LACK.get(op, ())):
         oracles = NEWER if dtype in OLD_LACKS.get(op, ()) else Case.oracles
@@ -56,7 +56,7 @@ def rows(op: str, types: tuple[str, ...], configurations: list[tuple[Any, ...]])
             outputs = scalar_of(dtype)
             more = options.get("outputs", 1) - 1
             kept = {k: v for k, v in options.items() if k != "outputs"}
-            yield Case(f"{op.lower()}-{dtype}-{i}", op, inputs, outputs, kept, 0.0, oracles, (outputs,) * more)
+            yield Case(f"{op.lower()}-{dtype}-{name}{i}", op, inputs, outputs, kept, 0.0, oracles, (outputs,) * more)
 
 
 def random_slices(rng: np.random.Generator, count: int) -> Iterator[tuple[Any, ...]]:
@@ -216,6 +216,95 @@ BATCHED_GATHERS = [
     ({"axis": 2, "batch_dims": 2}, (2, 2, 3), [[0, 2], [1, 1]]),
     ({"axis": 1, "batch_dims": -1}, (2, 4), [[0, 3], [1, 1]]),
 ]
+FIVE, SIX = (2, 3, 2, 4, 3), (2, 1, 3, 2, 1, 2)
+NOTHING = Value((0,), "int32", constant=np.zeros(0, np.int32))
+# five axes and more, scalars, nothing to take or to take it from, all of it, blocks and strides past the ends
+EDGES: dict[str, list[tuple[Any, ...]]] = {
+    "SLICE": [
+        ({}, FIVE, [1, 0, 0, 2, 1], [1, -1, 2, 1, 2]),
+        ({}, (3, 4), [1, 2], [0, 2]),
+        ({}, (3, 4), [3, 0], [-1, 4]),
+        ({}, (0, 4), [0, 1], [0, 2]),
+    ],
+    "STRIDED_SLICE": [
+        ({"begin_mask": 1, "end_mask": 20}, FIVE, [1, -1, 0, 3, -1], [2, -4, 2, 0, 0], [1, -2, 1, -1, -1]),
+        ({}, (5, 4), [3, 0], [3, 4], [1, 1]),
+        ({"shrink_axis_mask": 3}, (5, 4), [-1, -4], [0, 0], [1, 1]),
+        ({}, (5, 4), [-9, 9], [9, -9], [7, -3]),
+        ({}, (0, 4), [0, 0], [0, 4], [1, 2]),
+        ({"ellipsis_mask": 2, "new_axis_mask": 4}, (3, 4, 2), [1, 0, 0, 0], [3, 0, 0, 2], [2, 1, 1, 1]),
+    ],
+    "SPLIT": [
+        ({"num_splits": 2, "outputs": 2}, [-2], FIVE),
+        ({"num_splits": 3, "outputs": 3}, [2], SIX),
+        ({"num_splits": 1, "outputs": 1}, [0], (3,)),
+        ({"num_splits": 2, "outputs": 2}, [1], (0, 4)),
+    ],
+    "SPLIT_V": [
+        ({"num_splits": 2, "outputs": 2}, FIVE, [3, 1], [-2]),
+        ({"num_splits": 2, "outputs": 2}, SIX, [1, -1], [2]),
+        ({"num_splits": 3, "outputs": 3}, (4, 2), [0, 4, 0], [0]),
+    ],
+    "PACK": [
+        ({"axis": 0, "values_count": 3}, (), (), ()),
+        ({"axis": -1, "values_count": 2}, FIVE, FIVE),
+        ({"axis": 5, "values_count": 1}, FIVE),
+        ({"axis": 1, "values_count": 2}, (2, 0), (2, 0)),
+    ],
+    "UNPACK": [
+        ({"axis": 0, "num": 3, "outputs": 3}, (3,)),
+        ({"axis": -2, "num": 4, "outputs": 4}, FIVE),
+        ({"axis": 3, "num": 2, "outputs": 2}, SIX),
+    ],
+    "TRANSPOSE": [({}, SIX, [5, 3, 0, 2, 1, 4]), ({}, (2, 0, 3), [2, 0, 1]), ({}, (1, 3, 1, 2), [0, 3, 2, 1])],
+    "EXPAND_DIMS": [({}, (), [0]), ({}, (), [-1]), ({}, FIVE, [-6]), ({}, (2, 0), [1])],
+    "TILE": [
+        ({}, FIVE, [1, 2, 1, 1, 2]),
+        ({}, (2, 1, 3, 2, 1, 2, 2), [1, 2, 1, 1, 3, 1, 1]),
+        ({}, (2, 3), [0, 2]),
+        ({}, (2, 0), [2, 3]),
+    ],
+    "BROADCAST_TO": [
+        ({}, (), [2, 3]),
+        ({}, (1,), [2, 1, 2, 3, 2]),
+        ({}, (2, 1, 1, 3), [2, 1, 2, 1, 2, 1, 2, 3]),
+        ({}, (1, 3), [0, 3]),
+        ({}, (), [1]),
+    ],
+    "REVERSE_V2": [({}, FIVE, [-2]), ({}, SIX, [2]), ({}, (0, 3), [1]), ({}, (1,), [0])],
+    "SPACE_TO_DEPTH": [({"block_size": 4}, (2, 4, 8, 3)), ({"block_size": 1}, (1, 3, 5, 2))],
+    "DEPTH_TO_SPACE": [({"block_size": 4}, (2, 1, 3, 32)), ({"block_size": 1}, (1, 3, 5, 2))],
+    "SPACE_TO_BATCH_ND": [
+        ({}, (2, 5, 3, 1), [3, 2], [[2, 2], [1, 0]]),
+        ({}, (3, 4, 2), [1], [[0, 0]]),
+        ({}, (1, 3, 5), [4], [[0, 1]]),
+    ],
+    "BATCH_TO_SPACE_ND": [
+        ({}, (6, 3, 2, 1), [3, 2], [[2, 2], [1, 0]]),
+        ({}, (3, 4, 2), [1], [[0, 0]]),
+        ({}, (4, 1, 5), [4], [[0, 3]]),
+    ],
+    "GATHER": [
+        ({"axis": -2}, FIVE, [1, 0, 3, 3]),
+        ({"axis": 3}, SIX, [1]),
+        ({"axis": 1, "batch_dims": 1}, FIVE, [[2, 0], [1, 1]]),
+        ({"axis": 0}, (4,), index(2)),
+        ({"axis": 1}, (2, 3, 2), index(1)),
+        ({"axis": 0}, (3, 2), NOTHING),
+    ],
+    "GATHER_ND": [
+        ({}, FIVE, [[1, 0, 1, 2, 0], [0, 2, 1, 3, 2]]),
+        ({}, SIX, [[1, 0], [0, 0]]),
+        ({}, (4,), [[3]]),
+        ({}, (3, 2), index(np.zeros((0, 1)))),
+    ],
+}
+# which tflite-runtime refuses for their axes
+MORE_AXES: dict[str, list[tuple[Any, ...]]] = {
+    "SLICE": [({}, SIX, [1, 0, 1, 0, 0, 1], [1, 1, 2, -1, 1, 1])],
+    "STRIDED_SLICE": [({}, SIX, [0] * 6, [2, 1, 3, 2, 1, 2], [1, 1, 2, 1, 1, 1])],
+    "TRANSPOSE": [({}, (*SIX, 2), [6, 5, 3, 0, 2, 1, 4])],
+}
 PERMUTED = list(random_orders(RNG, 20))
 
 CASES = [
@@ -240,4 +329,6 @@ CASES = [
     *rows("BATCH_TO_SPACE_ND", TYPES, many(random_from_batch)),
     *rows("GATHER", TYPES, [*many(random_gather), *BATCHED_GATHERS]),
     *rows("GATHER_ND", TYPES, many(random_gather_nd)),
+    *(case for op, edges in EDGES.items() for case in rows(op, TYPES, edges, "edge_")),
+    *(replace(case, oracles=NEWER) for op, axes in MORE_AXES.items() for case in rows(op, TYPES, axes, "axes_")),
 ]

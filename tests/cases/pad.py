@@ -1,5 +1,7 @@
 """Rows of PAD, PADV2 and MIRROR_PAD."""
 
+import numpy as np
+
 from cases.case import Case, Value
 
 QUANTIZATION = {
@@ -17,6 +19,8 @@ PADDINGS = {
     "batch": ((2, 3), [(1, 0), (0, 0)]),
     "none": ((2, 3), [(0, 0), (0, 0)]),
     "vector": ((5,), [(2, 1)]),
+    "nothing": ((0, 3), [(2, 1), (0, 1)]),
+    "scalar": ((), np.zeros((0, 2), int)),
     "rank_5": ((2, 1, 2, 3, 2), [(1, 0), (0, 1), (1, 1), (0, 0), (2, 0)]),
 }
 
@@ -36,6 +40,7 @@ MIRRORED = {
     "every_axis": ((2, 3, 4), [(1, 1), (2, 0), (0, 3)]),
     "vector": ((5,), [(2, 1)]),
     "most": ((3, 4), [(2, 2), (3, 3)]),
+    "six_axes": ((2, 1, 3, 2, 1, 2), [(1, 0), (0, 0), (1, 1), (0, 1), (0, 0), (1, 1)]),
 }
 
 

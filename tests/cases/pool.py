@@ -1,5 +1,7 @@
 """Rows of AVERAGE_POOL_2D and MAX_POOL_2D."""
 
+from dataclasses import replace
+
 from cases.case import Case, Value
 
 QUANTIZATION = {"float32": {}, "int8": {"scale": 0.05, "zero_point": -7}, "uint8": {"scale": 0.05, "zero_point": 121}}
@@ -14,6 +16,11 @@ GEOMETRIES = {
     "wide_same": ((1, 4, 9, 2), (4, 5), (1, 3), "SAME", "RELU6"),
     "filter_past_image": ((1, 2, 3, 5), (5, 5), (1, 1), "SAME", "NONE"),
     "one_pixel": ((3, 1, 1, 1), (1, 1), (1, 1), "VALID", "RELU_N1_TO_1"),
+    "stride_three": ((2, 7, 8, 3), (2, 3), (3, 3), "SAME", "RELU"),
+    "stride_three_valid": ((2, 7, 8, 17), (2, 3), (3, 2), "VALID", "RELU6"),
+    "row": ((1, 1, 9, 1), (1, 4), (1, 2), "SAME", "RELU_N1_TO_1"),
+    "column": ((3, 9, 1, 5), (9, 1), (1, 1), "VALID", "NONE"),
+    "no_images": ((0, 3, 3, 2), (2, 2), (1, 1), "SAME", "NONE"),
     "stride_past_filter": ((1, 9, 9, 130), (1, 2), (4, 3), "SAME", "NONE"),
 }
 
@@ -37,5 +44,11 @@ def row(op: str, name: str, dtype: str) -> Case:
 
 
 CASES = [
-    row(op, name, dtype) for op in ("AVERAGE_POOL_2D", "MAX_POOL_2D") for dtype in QUANTIZATION for name in GEOMETRIES
+    *(
+        row(op, name, dtype)
+        for op in ("AVERAGE_POOL_2D", "MAX_POOL_2D")
+        for dtype in QUANTIZATION
+        for name in GEOMETRIES
+    ),
+    *(replace(row("L2_POOL_2D", name, "float32"), tolerance=5e-7) for name in GEOMETRIES),
 ]

@@ -1,9 +1,11 @@
 """Rows of SUM, REDUCE_*, ARG_MAX, ARG_MIN, TOPK_V2 and CUMSUM."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from cases import reduce
 from cases.case import OPTIMIZED, Case, Value
 from cases.movement import NEWER, axis_in, index, small
 
@@ -48,6 +50,47 @@ def reductions() -> Iterator[Case]:
                 tolerance = 5e-7 if dtype == "float32" else 0.0
                 oracles = ORACLES.get((op, dtype), Case.oracles)
                 yield Case(f"{op.lower()}-{dtype}-{i}", op, (x, index(named)), y, options, tolerance, oracles)
+
+
+# shape, axes, keep_dims: five axes and more, all of them, none, twice, of size 1, of no element
+EDGES: dict[str, tuple[tuple[int, ...], list[int], bool]] = {
+    "five": ((2, 3, 2, 4, 3), [-1, 1, -3], True),
+    "seven": ((2, 1, 3, 2, 1, 2, 2), [0, 6, 3], False),
+    "all": ((2, 3, 2, 4, 3), [0, 1, 2, 3, 4], False),
+    "all_kept": ((2, 3, 2, 4, 3), [-5, -4, -3, -2, -1], True),
+    "none": ((3, 4), [], False),
+    "scalar": ((), [], True),
+    "twice": ((3, 4), [1, -1, 1], True),
+    "ones": ((1, 3, 1), [0, 2], True),
+    "no_result": ((0, 3), [1], False),
+    "no_element": ((0, 3), [0], False),
+}
+
+
+def reduced_at_edges() -> Iterator[Case]:
+    for case in (row for row in (*reductions(), *reduce.CASES) if row.id.endswith(("-0", "-0-last"))):
+        for name, (shape, axes, keep_dims) in EDGES.items():
+            x = case.inputs[0] or Value()
+            if name == "no_element" and x.scale is not None and case.op in ("MEAN", "SUM", "REDUCE_PROD"):
+                continue  # which is not defined
+            inputs = (replace(x, shape=shape), index(axes))
+            yield replace(
+                case, id=f"{case.op.lower()}-{x.dtype}-{name}", inputs=inputs, options={"keep_dims": keep_dims}
+            )
+
+
+def along_edges() -> Iterator[Case]:
+    """ARG_MAX and its like, CUMSUM and TOPK_V2: five axes, one, of size 1, of no element."""
+    shapes = {"five": ((2, 3, 2, 4, 3), -2), "one": ((3, 1), 1), "vector": ((5,), 0), "nothing": ((0, 3), 1)}
+    for case in (row for row in (*places(), *running(), *tops()) if row.id.endswith("-0")):
+        x, top = case.inputs[0] or Value(), case.op == "TOPK_V2"
+        for name, (shape, axis) in shapes.items():
+            inputs = (replace(x, shape=shape), index(shape[-1] if top else [axis]))
+            yield replace(case, id=f"{case.op.lower()}-{x.dtype}-{name}", inputs=inputs)
+        if top:  # the first 0, of which tflite-runtime dies
+            yield replace(
+                case, id=f"topk_v2-{x.dtype}-zero", inputs=(replace(x, shape=(2, 5)), index(0)), oracles=NEWER
+            )
 
 
 def places() -> Iterator[Case]:
@@ -100,4 +143,4 @@ def running() -> Iterator[Case]:
             )
 
 
-CASES = [*reductions(), *places(), *tops(), *running()]
+CASES = [*reductions(), *places(), *tops(), *running(), *reduced_at_edges(), *along_edges()]

@@ -10,6 +10,10 @@ SIZES = {
     "same": ((1, 5, 5, 3), (5, 5)),
     "to_one": ((1, 6, 7, 2), (1, 1)),
     "from_one": ((1, 1, 1, 4), (3, 5)),
+    "odd": ((3, 5, 7, 9), (3, 11)),
+    "row": ((1, 1, 9, 1), (1, 4)),
+    "column": ((2, 6, 1, 17), (13, 1)),
+    "no_images": ((0, 3, 3, 2), (2, 2)),
     "large": ((1, 13, 17, 3), (40, 33)),
 }
 MODES = {"plain": {}, "corners": {"align_corners": True}, "half_pixel": {"half_pixel_centers": True}}

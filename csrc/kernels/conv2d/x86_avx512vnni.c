@@ -1,70 +1,57 @@
-/* conv2d by the dot products of AVX-512 VNNI: panels of up to ROWS pixels by blocks of 16 channels. */
+/* conv2d by the dot products of AVX-512 VNNI: panels of up to MOST_ROWS pixels by blocks of 16 channels. */
 #if defined(__x86_64__)
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")
 #include <string.h>
 
-#include "dynamic.h"
 #include "layout.h"
 #include "pq.h"
+#include "dynamic_avx512.h"
 #include "rescale_avx512.h"
 
-/* The plain loops, for filters whose terms are too many for a panel. */
-#define ROWS 4
-enum { PIXELS = 16, TERMS = 256 };
+/* What filters are left to whose terms are too many for a panel. */
+pq_kernel_function conv2d_s8_x86_avx2, conv2d_u8_x86_avx2, conv2d_s16_x86_avx2, conv2d_f32_x86_avx2, conv2d_f32s8_x86_avx2;
 
-static inline void accumulate_s16(const int16_t *x, int rows, const int16_t *w, int32_t terms, int32_t *sums) {
-    for (int32_t k = 0; k < terms; k++)
-        for (int r = 0; r < rows; r++)
-            for (int c = 0; c < BLOCK; c++) sums[r * BLOCK + c] += x[r * TERMS + k] * w[(k / 2 * BLOCK + c) * 2 + k % 2];
-}
+/* ROWS: of a tile. MOST_ROWS: of a panel, which takes L1_SHARE bytes of the nearest cache, or ROWS rows. */
+enum { ROWS = 12, MOST_ROWS = 8 * ROWS, L1_SHARE = 16 << 10, WIDE_BLOCKS = 8 };
 
-static inline void accumulate_f32(const float *x, int rows, const float *w, int32_t terms, float *sums) {
-    for (int32_t k = 0; k < terms; k++)
-        for (int r = 0; r < rows; r++)
-            for (int c = 0; c < BLOCK; c++) sums[r * BLOCK + c] += x[r * TERMS + k] * w[k * BLOCK + c];
-}
+/* What a tile multiplies: of each row of x `segments` pieces of `lanes` lanes of 4 bytes, `pitch` bytes apart. */
+typedef struct {
+    const char *x;
+    size_t stride; /* from row to row */
+    int32_t segments;
+    size_t pitch;
+    int32_t lanes;
+} pieces;
 
-#define ISA x86_avx512vnni_plain
-#define TYPE s8
-#include "generic.h"
-#define TYPE u8
-#include "generic.h"
-#define TYPE s16
-#include "generic.h"
-#define TYPE f32
-#include "generic.h"
-#define TYPE f32s8
-#include "generic.h"
-#undef ISA
-#undef ROWS
-
-enum { ROWS = 12, WIDE_BLOCKS = 8 };
-
-/* sums[r][b] += Σ_k x[r][k] · w[b][k] for 16 channels a block: x has rows of x_stride bytes, w blocks of w_stride bytes.
- * 4-byte lanes of x meet 64 bytes of w. */
-#define TILE(name, VECTOR, ZERO, BROADCAST, LOAD, DOT)                                                            \
-    PQ_INLINE void name##_tile(const char *x, size_t x_stride, const char *w, size_t w_stride, int32_t lanes,      \
-                               const int rows, const int blocks, void *sums) {                                    \
-        VECTOR acc[ROWS][WIDE_BLOCKS];                                                                             \
-        _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++)                                                    \
-            _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) acc[r][b] = ZERO();                           \
-        for (int32_t k = 0; k < lanes; k++, x += 4, w += 64) {                                                     \
-            VECTOR factors[WIDE_BLOCKS];                                                                           \
-            _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) factors[b] = LOAD(w + (size_t)b * w_stride);  \
-            _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++) {                                              \
-                const VECTOR terms = BROADCAST(x + (size_t)r * x_stride);                                          \
-                _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) acc[r][b] = DOT(acc[r][b], terms, factors[b]); \
-            }                                                                                                      \
-        }                                                                                                          \
-        _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++)                                                    \
-            _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++)                                               \
-                memcpy((char *)sums + (r * blocks + b) * 64, &acc[r][b], 64);                                      \
-    }                                                                                                              \
+/* sums[r][b] = start[b] + Σ_k x[r][k] · w[b][k] for 16 channels a block: w has blocks of w_stride bytes, 64 for each lane of x,
+ * and starts are start_stride bytes apart. */
+#define TILE(name, VECTOR, BROADCAST, LOAD, DOT)                                                                    \
+    PQ_INLINE void name##_tile(pieces p, const char *w, size_t w_stride, const char *start, size_t start_stride,    \
+                               const int rows, const int blocks, void *sums) {                                     \
+        VECTOR acc[ROWS][WIDE_BLOCKS];                                                                              \
+        _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++)                                                     \
+            _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) acc[r][b] = LOAD(start + (size_t)b * start_stride); \
+        for (int32_t s = 0; s < p.segments; s++, p.x += p.pitch) {                                                  \
+            const char *x = p.x;                                                                                    \
+            for (int32_t k = 0; k < p.lanes; k++, x += 4, w += 64) {                                                \
+                VECTOR factors[WIDE_BLOCKS];                                                                        \
+                _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) factors[b] = LOAD(w + (size_t)b * w_stride); \
+                _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++) {                                           \
+                    const VECTOR terms = BROADCAST(x + (size_t)r * p.stride);                                       \
+                    _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) acc[r][b] = DOT(acc[r][b], terms, factors[b]); \
+                }                                                                                                   \
+            }                                                                                                       \
+        }                                                                                                           \
+        _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++)                                                     \
+            _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++)                                                \
+                memcpy((char *)sums + (r * blocks + b) * 64, &acc[r][b], 64);                                       \
+    }                                                                                                               \
     TILES(name)
 
-#define TILE_OF(name, rows, blocks)                                                                                        \
-    static void name##_##rows##x##blocks(const char *x, size_t x_stride, const char *w, size_t w_stride, int32_t lanes, void *sums) { \
-        name##_tile(x, x_stride, w, w_stride, lanes, rows, blocks, sums);                                                   \
+#define TILE_OF(name, rows, blocks)                                                                                 \
+    static void name##_##rows##x##blocks(const pieces *p, const char *w, size_t w_stride, const char *start,        \
+                                         size_t start_stride, void *sums) {                                         \
+        name##_tile(*p, w, w_stride, start, start_stride, rows, blocks, sums);                                      \
     }
 #define TILES(name)                                                                                      \
     TILE_OF(name, 1, 8)                                                                                  \
@@ -80,7 +67,7 @@ enum { ROWS = 12, WIDE_BLOCKS = 8 };
         {name##_1x2, name##_2x2, name##_3x2, name##_4x2, name##_5x2, name##_6x2, name##_7x2, name##_8x2, \
          name##_9x2, name##_10x2, name##_11x2, name##_12x2}};
 
-typedef void (*tile)(const char *x, size_t x_stride, const char *w, size_t w_stride, int32_t lanes, void *sums);
+typedef void (*tile)(const pieces *p, const char *w, size_t w_stride, const char *start, size_t start_stride, void *sums);
 
 PQ_INLINE __m512i four_bytes(const char *x) {
     int32_t lane;
@@ -98,16 +85,17 @@ PQ_INLINE __m512 ordered(__m512 sum, __m512 x, __m512 w) { return _mm512_add_ps(
 
 PQ_INLINE __m512 fused(__m512 sum, __m512 x, __m512 w) { return _mm512_fmadd_ps(x, w, sum); }
 
-TILE(u8, __m512i, _mm512_setzero_si512, four_bytes, _mm512_loadu_si512, _mm512_dpbusd_epi32)
-TILE(s16, __m512i, _mm512_setzero_si512, four_bytes, _mm512_loadu_si512, _mm512_dpwssd_epi32)
-TILE(f32, __m512, _mm512_setzero_ps, one_float, _mm512_loadu_ps, ordered)
-TILE(fused_f32, __m512, _mm512_setzero_ps, one_float, _mm512_loadu_ps, fused)
+TILE(u8, __m512i, four_bytes, _mm512_loadu_si512, _mm512_dpbusd_epi32)
+TILE(s16, __m512i, four_bytes, _mm512_loadu_si512, _mm512_dpwssd_epi32)
+TILE(f32, __m512, one_float, _mm512_loadu_ps, ordered)
+TILE(fused_f32, __m512, one_float, _mm512_loadu_ps, fused)
 
 #define TILES_s8 u8
 #define TILES_u8 u8
 #define TILES_s16 s16
 #define TILES_f32 f32
 #define TILES_f32s8 u8
+#define cells_f32s8 pq_dynamic_cells
 
 /* The cells of n activations; they may be written in whole vectors, past n. */
 static inline void cells_s8(const int8_t *x, size_t n, int16_t origin, uint8_t *cells) {
@@ -145,34 +133,21 @@ static inline void cells_f32(const float *x, size_t n, float origin, float *cell
     cells_u8((const uint8_t *)x, n * sizeof *x, 0, (uint8_t *)cells);
 }
 
-static inline void cells_f32s8(const float *x, size_t n, pq_dynamic origin, uint8_t *cells) {
-    const __m512 inverse = _mm512_set1_ps(origin.inverse), before = _mm512_set1_ps(origin.before);
-    const __m512 lo = _mm512_set1_ps(origin.lo), hi = _mm512_set1_ps(origin.hi);
-    const __m512 half = _mm512_set1_ps(0x1.fffffep-2f), sign = _mm512_set1_ps(-0.0f);
-    for (size_t i = 0; i < n; i += 16) {
-        const __mmask16 mask = n - i < 16 ? (__mmask16)((1 << (n - i)) - 1) : 0xFFFF;
-        const __m512 code = _mm512_add_ps(_mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), inverse), before);
-        const __m512 away = _mm512_add_ps(code, _mm512_or_ps(_mm512_and_ps(code, sign), half));
-        const __m512 whole = _mm512_roundscale_ps(away, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-        const __m512 clamped = _mm512_min_ps(_mm512_max_ps(whole, lo), hi); /* max gives lo for a NaN */
-        const __m512i cell = _mm512_cvttps_epi32(_mm512_sub_ps(clamped, lo));
-        _mm_storeu_si128((void *)(cells + i), _mm512_cvtepi32_epi8(cell));
-    }
-}
-
 /* What is added to a term to make it a cell. */
 static int32_t offset_s8(const pq_conv2d *p, int16_t origin) { return (void)p, 128 + origin; }
 static int32_t offset_u8(const pq_conv2d *p, int16_t origin) { return (void)p, origin; }
 static int32_t offset_s16(const pq_conv2d *p, int16_t origin) { return (void)p, (void)origin, 0; }
 static int32_t offset_f32(const pq_conv2d *p, float origin) { return (void)p, (void)origin, 0; }
-static int32_t offset_f32s8(const pq_conv2d *p, pq_dynamic origin) { return (void)p, (int32_t)(origin.after - origin.lo); }
+static int32_t offset_f32s8(const pq_conv2d *p, pq_dynamic origin) { return (void)p, pq_dynamic_offset(origin); }
 
-/* Σ of n bytes */
-static int32_t sum_of_bytes(const uint8_t *x, size_t n) {
+/* Σ of `count` times n bytes, each `pitch` after the other */
+static int32_t sum_of_bytes(const uint8_t *x, size_t count, size_t pitch, size_t n) {
     __m512i sum = _mm512_setzero_si512();
-    for (size_t i = 0; i < n; i += 64) {
-        const __mmask64 mask = n - i < 64 ? (UINT64_C(1) << (n - i)) - 1 : ~UINT64_C(0);
-        sum = _mm512_dpbusd_epi32(sum, _mm512_maskz_loadu_epi8(mask, x + i), _mm512_set1_epi8(1));
+    for (size_t row = 0; row < count; row++, x += pitch) {
+        for (size_t i = 0; i < n; i += 64) {
+            const __mmask64 mask = n - i < 64 ? (UINT64_C(1) << (n - i)) - 1 : ~UINT64_C(0);
+            sum = _mm512_dpbusd_epi32(sum, _mm512_maskz_loadu_epi8(mask, x + i), _mm512_set1_epi8(1));
+        }
     }
     return _mm512_reduce_add_epi32(sum);
 }
@@ -186,6 +161,20 @@ PQ_INLINE code_limits limits_of(int32_t zero, int32_t lo, int32_t hi) {
     return (code_limits){_mm512_set1_epi16((int16_t)zero), _mm512_set1_epi16((int16_t)lo), _mm512_set1_epi16((int16_t)hi)};
 }
 
+/* Sums times doubles, of the lanes in the mask, rounded half away from zero and clamped to whole numbers. */
+PQ_INLINE __m512i scaled_by_doubles(__m512i sums, const double *real, __mmask16 mask, __m512d lo, __m512d hi) {
+    const __m512d below_half = _mm512_set1_pd(0x1.fffffffffffffp-2), sign = _mm512_set1_pd(-0.0);
+    __m256i whole[2];
+    for (int i = 0; i < 2; i++) {
+        const __m256i half = i ? _mm512_extracti64x4_epi64(sums, 1) : _mm512_castsi512_si256(sums);
+        const __m512d factors = _mm512_maskz_loadu_pd((__mmask8)(mask >> 8 * i), real + 8 * i);
+        const __m512d scaled = _mm512_mul_pd(_mm512_cvtepi32_pd(half), factors);
+        const __m512d away = _mm512_add_pd(scaled, _mm512_or_pd(_mm512_and_pd(scaled, sign), below_half));
+        whole[i] = _mm512_cvttpd_epi32(_mm512_min_pd(_mm512_max_pd(away, lo), hi));
+    }
+    return _mm512_inserti64x4(_mm512_castsi256_si512(whole[0]), whole[1], 1);
+}
+
 /* 32 scaled sums of two blocks -> codes of n channels at y, all 32 of them where n is more */
 PQ_INLINE void store_codes(__m512i first, __m512i second, code_limits limits, int32_t n, bool words, void *y) {
     const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
@@ -197,6 +186,29 @@ PQ_INLINE void store_codes(__m512i first, __m512i second, code_limits limits, in
     else if (words) _mm512_mask_storeu_epi16(y, mask, codes);
     else _mm256_mask_storeu_epi8(y, mask, _mm512_cvtepi16_epi8(codes));
 }
+
+/* 16 scaled sums of each of two rows -> codes of n channels at y and at next, which may be NULL */
+PQ_INLINE void store_two_rows(__m512i first, __m512i second, code_limits limits, int32_t n, bool words, void *y, void *next) {
+    const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    __m512i codes = _mm512_permutexvar_epi64(order, _mm512_packs_epi32(first, second));
+    codes = _mm512_min_epi16(_mm512_max_epi16(_mm512_adds_epi16(codes, limits.zero), limits.lo), limits.hi);
+    const __mmask16 mask = n >= 16 ? 0xFFFF : (__mmask16)((1u << n) - 1);
+    if (words) {
+        _mm256_mask_storeu_epi16(y, mask, _mm512_castsi512_si256(codes));
+        if (next != NULL) _mm256_mask_storeu_epi16(next, mask, _mm512_extracti64x4_epi64(codes, 1));
+        return;
+    }
+    const __m256i bytes = _mm512_cvtepi16_epi8(codes);
+    if (n >= 16) _mm_storeu_si128(y, _mm256_castsi256_si128(bytes));
+    else if (n == 8) _mm_storel_epi64(y, _mm256_castsi256_si128(bytes));
+    else _mm_mask_storeu_epi8(y, mask, _mm256_castsi256_si128(bytes));
+    if (next == NULL) return;
+    if (n >= 16) _mm_storeu_si128(next, _mm256_extracti128_si256(bytes, 1));
+    else if (n == 8) _mm_storel_epi64(next, _mm256_extracti128_si256(bytes, 1));
+    else _mm_mask_storeu_epi8(next, mask, _mm256_extracti128_si256(bytes, 1));
+}
+
+static const char NOTHING[64]; /* what sums start from where nothing is known of them */
 
 #define ISA x86_avx512vnni
 #define TYPE s8

@@ -28,3 +28,5 @@ static int64_t bias_at_s16(const pq_depthwise_conv2d *p, int32_t c) { return ((c
 #include "pack_taps.h"
 #define TYPE f32
 #include "pack_taps.h"
+#define TYPE f32s8
+#include "pack_taps.h"

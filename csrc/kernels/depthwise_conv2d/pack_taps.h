@@ -4,18 +4,18 @@
 
 size_t NAME(depthwise_conv2d_pack_taps)(const void *params, void *packed) {
     const pq_depthwise_conv2d *p = params;
-    if (!by_vectors(p)) return NAME(depthwise_conv2d_pack)(params, packed);
+    if (!by_vectors(p, (WEIGHT)-1 < 0, HYBRID)) return NAME(depthwise_conv2d_pack)(params, packed);
     const int32_t taps = p->filter_height * p->filter_width, groups = (taps + LANE - 1) / LANE;
     const size_t block_size = NAME(start_size) + (size_t)groups * (size_t)LANE * 64;
     size_t size = sizeof(pq_taps_head);
-    for (int32_t c = 0; c < p->channels; c += block_width(p->channels - c, CELLS)) size += block_size;
+    for (int32_t c = 0; c < p->channels; c += block_width(p->channels - c, CELLS, HYBRID)) size += block_size;
     if (packed == NULL) return size;
     memset(packed, 0, size);
     pq_taps_head *head = packed;
     const WEIGHT *weights = p->weights;
     const int32_t flip = sizeof(WEIGHT) == 1 && (WEIGHT)-1 > 0 ? 128 : 0;
-    for (int32_t i = 0; i < CELLS; i++) ((CODE *)head->zero)[i] = (CODE)p->input_zero;
-#if INTEGER
+    for (int32_t i = 0; i < ZEROS_SIZE / (int32_t)sizeof(CODE); i++) ((CODE *)head->zero)[i] = (CODE)p->input_zero;
+#if INTEGER && !HYBRID
     const int32_t offset = sizeof(CODE) == 1 && (CODE)-1 < 0 ? 128 + p->input_zero : p->input_zero;
     const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
     head->exact = p->device == NULL && p->real == NULL && !(p->once && !p->wide);
@@ -30,7 +30,7 @@ size_t NAME(depthwise_conv2d_pack_taps)(const void *params, void *packed) {
 #endif
     char *block = (char *)(head + 1);
     for (int32_t first = 0, width; first < p->channels; first += width, block += block_size) {
-        width = block_width(p->channels - first, CELLS);
+        width = block_width(p->channels - first, CELLS, HYBRID);
         for (int32_t cell = 0; cell < CELLS; cell++) {
             const int32_t c = first + cell % width;
             if (c >= p->channels) continue;
@@ -38,14 +38,14 @@ size_t NAME(depthwise_conv2d_pack_taps)(const void *params, void *packed) {
             FACTOR *factors = (FACTOR *)(block + NAME(start_size));
             for (int32_t t = 0; t < taps; t++)
                 factors[((t / LANE * LANE + acc) * 16 + lane) * LANE + t % LANE] = (FACTOR)(weights[t * p->channels + c] - flip);
-#if INTEGER
+#if HYBRID
+            for (int32_t t = 0; t < taps; t++) ((int32_t *)block)[cell] += weights[t * p->channels + c];
+#elif INTEGER
             pq_rescale *r = (pq_rescale *)block + acc;
             int32_t sum = 0;
             for (int32_t t = 0; t < taps; t++) sum += weights[t * p->channels + c] - p->weight_zero;
             const int64_t bias = head->exact && p->bias != NULL ? NAME(bias_at)(p, c) : 0;
-            /* the zero point of weights also meets the zeros that fill up the last taps */
-            const int32_t filled = (groups * LANE - taps) * (p->weight_zero - flip) * offset;
-            r->start[lane] = (int32_t)((uint32_t)bias - (uint32_t)(offset * sum) + (uint32_t)filled);
+            r->start[lane] = (int32_t)((uint32_t)bias - (uint32_t)(offset * sum));
             pq_rescale_set(r, lane, p->multiplier[c], p->exponent[c], p->wide);
 #else
             ((float *)block)[lane] = p->bias == NULL ? 0 : ((const float *)p->bias)[c];

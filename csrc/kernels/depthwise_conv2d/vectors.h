@@ -1,7 +1,9 @@
-/* The loops of depthwise_conv2d by vectors of channels for one TYPE: each row of the output, block of channels by block.
- * To be included after the plain loops of generic.h. */
+/* The loops of depthwise_conv2d by vectors of channels for one TYPE: each row of the output, block of channels by block. */
 #include "types.h"
 #include "taps.h"
+#define PARAMS pq_depthwise_conv2d
+#include "convert.h"
+#undef PARAMS
 
 #define SIGNED_CODES ((CODE)-1 < 0)
 #define SUMS PQ_JOIN(PQ_SUMS, TYPE)
@@ -12,25 +14,29 @@ typedef struct {
     const char *packed;
     int32_t groups; /* of LANE taps */
     int32_t channel, channels;
+    ORIGIN origin;
+    const char *zero; /* a vector of zero terms */
+    const CELL *rows[MOST_TAPS]; /* of the image, for each row of the filter; NULL for those outside */
 } NAME(block);
 
 #if PQ_JOIN(PQ_BYTES, TYPE)
 /* Four taps of 64 channels -> four vectors of 16 channels, the taps of each side by side */
 PQ_INLINE void NAME(interleave)(__m512i x[4], __m512i lanes[4]) {
     const __m512i flip = _mm512_set1_epi8((char)0x80);
-    _Pragma("GCC unroll 4") for (int i = 0; i < 4 && SIGNED_CODES; i++) x[i] = _mm512_xor_si512(x[i], flip);
+    _Pragma("GCC unroll 4") for (int i = 0; i < 4 && SIGNED_CODES && !HYBRID; i++) x[i] = _mm512_xor_si512(x[i], flip);
     const __m512i a = _mm512_unpacklo_epi8(x[0], x[1]), b = _mm512_unpacklo_epi8(x[2], x[3]);
     const __m512i c = _mm512_unpackhi_epi8(x[0], x[1]), d = _mm512_unpackhi_epi8(x[2], x[3]);
     lanes[0] = _mm512_unpacklo_epi16(a, b), lanes[1] = _mm512_unpackhi_epi16(a, b);
     lanes[2] = _mm512_unpacklo_epi16(c, d), lanes[3] = _mm512_unpackhi_epi16(c, d);
 }
 
-/* zero: what weights with their top bit flipped lack */
-PQ_INLINE __m512i NAME(add_products)(__m512i sums, __m512i lanes, __m512i factors, int32_t zero) {
+/* zero: what weights with their top bit flipped lack; taps: how many of the four there are */
+PQ_INLINE __m512i NAME(add_products)(__m512i sums, __m512i lanes, __m512i factors, int32_t zero, int32_t taps) {
     sums = _mm512_dpbusd_epi32(sums, lanes, factors);
     if (SIGNED_CODES || zero == 0) return sums;
-    sums = _mm512_dpbusd_epi32(sums, lanes, _mm512_set1_epi8((char)(zero > 127 ? 127 : zero)));
-    return zero > 127 ? _mm512_dpbusd_epi32(sums, lanes, _mm512_set1_epi8(1)) : sums;
+    const __m512i there = _mm512_set1_epi32(taps >= 4 ? -1 : (1 << 8 * taps) - 1);
+    sums = _mm512_dpbusd_epi32(sums, lanes, _mm512_and_si512(there, _mm512_set1_epi8((char)(zero > 127 ? 127 : zero))));
+    return zero > 127 ? _mm512_dpbusd_epi32(sums, lanes, _mm512_and_si512(there, _mm512_set1_epi8(1))) : sums;
 }
 #elif INTEGER
 /* Two taps of 32 channels -> two vectors of 16 channels */
@@ -38,46 +44,53 @@ PQ_INLINE void NAME(interleave)(__m512i x[4], __m512i lanes[4]) {
     lanes[0] = _mm512_unpacklo_epi16(x[0], x[1]), lanes[1] = _mm512_unpackhi_epi16(x[0], x[1]);
 }
 
-PQ_INLINE __m512i NAME(add_products)(__m512i sums, __m512i lanes, __m512i factors, int32_t zero) {
-    return (void)zero, _mm512_dpwssd_epi32(sums, lanes, factors);
+PQ_INLINE __m512i NAME(add_products)(__m512i sums, __m512i lanes, __m512i factors, int32_t zero, int32_t taps) {
+    return (void)zero, (void)taps, _mm512_dpwssd_epi32(sums, lanes, factors);
 }
 #endif
 
-/* The sums of VECTORS vectors of `pixels` pixels; taps[i · stride + t] is where pixel i finds its tap t. */
-PQ_INLINE void NAME(accumulate)(const NAME(block) *block, const char *const *taps, size_t stride, int pixels, bool part,
+/* The sums of VECTORS vectors of `pixels` pixels. */
+PQ_INLINE void NAME(accumulate)(const NAME(block) *block, tap_places taps, int pixels, lie lie,
                                 SUMS sums[VECTORS][4]) {
     const char *factors = block->packed + NAME(start_size);
-    const int32_t n = block->channels * (int32_t)sizeof(CODE);
+    const int32_t n = block->channels * (int32_t)sizeof(CELL), count = block->p->filter_height * block->p->filter_width;
+    (void)count;
 #if !INTEGER
     _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) sums[v][0] = _mm512_setzero_ps();
     for (int32_t t = 0; t < block->groups; t++, factors += 64) {
         const __m512 factor = _mm512_loadu_ps(factors);
         _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) {
-            const __m512i x = load_tap(taps + (size_t)(v * pixels) * stride + t, stride, pixels, part, n);
+            const __m512i x = load_tap(taps, (size_t)(v * pixels), t, pixels, lie, n);
             sums[v][0] = _mm512_add_ps(sums[v][0], _mm512_mul_ps(_mm512_castsi512_ps(x), factor)); /* as the reference */
         }
     }
 #else
-    const pq_rescale *r = (const pq_rescale *)block->packed;
-    _Pragma("GCC unroll 4") for (int a = 0; a < LANE; a++)
-        _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) sums[v][a] = _mm512_loadu_si512(r[a].start);
-    for (int32_t g = 0; g < block->groups; g++, taps += LANE, factors += 64 * LANE) {
+    _Pragma("GCC unroll 4") for (int a = 0; a < LANE; a++) {
+#if HYBRID
+        const __m512i start = _mm512_setzero_si512();
+#else
+        const __m512i start = _mm512_loadu_si512(((const pq_rescale *)block->packed)[a].start);
+#endif
+        _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) sums[v][a] = start;
+    }
+    for (int32_t g = 0; g < block->groups; g++, factors += 64 * LANE) {
         __m512i lanes[VECTORS][4];
         _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) {
             __m512i x[4];
             _Pragma("GCC unroll 4") for (int i = 0; i < LANE; i++)
-                x[i] = load_tap(taps + (size_t)(v * pixels) * stride + i, stride, pixels, part, n);
+                x[i] = load_tap(taps, (size_t)(v * pixels), g * LANE + i, pixels, lie, n);
             NAME(interleave)(x, lanes[v]);
         }
         _Pragma("GCC unroll 4") for (int a = 0; a < LANE; a++) {
             const __m512i factor = _mm512_loadu_si512(factors + 64 * a);
             _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++)
-                sums[v][a] = NAME(add_products)(sums[v][a], lanes[v][a], factor, 128 - block->p->weight_zero);
+                sums[v][a] = NAME(add_products)(sums[v][a], lanes[v][a], factor, HYBRID ? 0 : 128 - block->p->weight_zero, count - g * LANE);
         }
     }
 #endif
 }
 
+#if !HYBRID
 /* The codes of VECTORS vectors of sums. */
 PQ_INLINE void NAME(codes)(const NAME(block) *block, bool wide, bool left, SUMS sums[VECTORS][4], __m512i codes[VECTORS]) {
     const pq_depthwise_conv2d *p = block->p;
@@ -109,7 +122,32 @@ PQ_INLINE void NAME(codes)(const NAME(block) *block, bool wide, bool left, SUMS 
 #endif
 }
 
-#if INTEGER
+#endif
+
+#if HYBRID
+/* Real numbers of a vector of sums, in the order of cells: `count` pixels of width cells each. */
+PQ_INLINE void NAME(store_reals)(const NAME(block) *block, const SUMS sums[4], int pixels, int32_t count, CODE *y) {
+    const pq_depthwise_conv2d *p = block->p;
+    const __m512i ab = _mm512_shuffle_i32x4(sums[0], sums[1], 0x44), AB = _mm512_shuffle_i32x4(sums[0], sums[1], 0xEE);
+    const __m512i cd = _mm512_shuffle_i32x4(sums[2], sums[3], 0x44), CD = _mm512_shuffle_i32x4(sums[2], sums[3], 0xEE);
+    const __m512i cells[4] = {_mm512_shuffle_i32x4(ab, cd, 0x88), _mm512_shuffle_i32x4(ab, cd, 0xDD),
+                              _mm512_shuffle_i32x4(AB, CD, 0x88), _mm512_shuffle_i32x4(AB, CD, 0xDD)};
+    const __m512i offset = _mm512_set1_epi32(pq_dynamic_offset(block->origin));
+    const __m512 scale = _mm512_set1_ps(block->origin.scale);
+    _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++) {
+        const int32_t in_pixel = 4 / pixels, c = i % in_pixel * 16, left = block->channels - c, channel = block->channel + c;
+        if (i / in_pixel >= count || left <= 0) continue;
+        const __mmask16 mask = left >= 16 ? 0xFFFF : (__mmask16)((1 << left) - 1);
+        const __m512i weights = _mm512_loadu_si512(block->packed + 64 * i);
+        const __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(cells[i], _mm512_mullo_epi32(offset, weights)));
+        const __m512 scales = _mm512_maskz_loadu_ps(mask, p->weight_scales + channel);
+        __m512 real = p->stepwise ? _mm512_mul_ps(_mm512_mul_ps(sum, scales), scale) : _mm512_mul_ps(sum, _mm512_mul_ps(scales, scale));
+        if (p->bias != NULL) real = _mm512_add_ps(real, _mm512_maskz_loadu_ps(mask, (const float *)p->bias + channel));
+        real = _mm512_min_ps(_mm512_set1_ps(p->float_hi), _mm512_max_ps(_mm512_set1_ps(p->float_lo), real));
+        _mm512_mask_storeu_ps(y + (size_t)(i / in_pixel) * (size_t)p->out_channels + c, mask, real);
+    }
+}
+#elif INTEGER
 /* Where a scaling is none that vectors do: channel by channel. */
 static void NAME(store_plainly)(const NAME(block) *block, const SUMS *vectors, int32_t width, int32_t count, CODE *y) {
     int32_t sums[4 * RESCALED];
@@ -126,10 +164,14 @@ static void NAME(store_plainly)(const NAME(block) *block, const SUMS *vectors, i
 #endif
 
 /* The first `count` of VECTORS · pixels output pixels. */
-PQ_INLINE void NAME(vectors)(const NAME(block) *block, const char *const *taps, size_t stride, int pixels, bool part, int32_t count, CODE *y) {
+PQ_INLINE void NAME(vectors)(const NAME(block) *block, tap_places taps, int pixels, lie lie, int32_t count, CODE *y) {
     SUMS sums[VECTORS][4];
+    NAME(accumulate)(block, taps, pixels, lie, sums);
+#if HYBRID
+    _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++, y += pixels * block->p->out_channels)
+        NAME(store_reals)(block, sums[v], pixels, count - v * pixels, y);
+#else
     __m512i codes[VECTORS];
-    NAME(accumulate)(block, taps, stride, pixels, part, sums);
     const pq_taps_head *head = block->p->packed;
 #if INTEGER
     if (!head->exact) {
@@ -147,80 +189,142 @@ PQ_INLINE void NAME(vectors)(const NAME(block) *block, const char *const *taps, 
     const size_t pixel = (size_t)block->p->out_channels * sizeof(CODE);
     _Pragma("GCC unroll 4") for (int32_t v = 0; v < VECTORS; v++) {
         const int32_t left = count - v * pixels;
-        if (left > 0) store_pixels((char *)y + (size_t)(v * pixels) * pixel, pixel, codes[v], pixels, part, n, left < pixels ? left : pixels);
+        if (left > 0) store_pixels((char *)y + (size_t)(v * pixels) * pixel, pixel, codes[v], pixels, lie, n, left < pixels ? left : pixels);
     }
+#endif
 }
 
-/* Where an output pixel finds its taps in a block whose channels start at x; head->zero for those outside the image. */
-static void NAME(find_taps)(const pq_depthwise_conv2d *p, const CODE *x, int32_t top, int32_t left, const char **taps) {
-    const char *zero = (const char *)((const pq_taps_head *)p->packed)->zero;
+/* Where an output pixel whose first column is `left` finds its taps in a block. */
+static void NAME(find_taps)(const NAME(block) *block, int32_t left, const char **taps) {
+    const pq_depthwise_conv2d *p = block->p;
     for (int32_t ky = 0; ky < p->filter_height; ky++) {
-        const int32_t iy = top + ky * p->dilation_height;
+        const CELL *row = block->rows[ky];
         for (int32_t kx = 0; kx < p->filter_width; kx++) {
             const int32_t ix = left + kx * p->dilation_width;
-            const bool inside = iy >= 0 && iy < p->height && ix >= 0 && ix < p->width;
-            *taps++ = inside ? (const char *)(x + ((size_t)iy * (size_t)p->width + (size_t)ix) * (size_t)p->channels) : zero;
+            const bool inside = row != NULL && ix >= 0 && ix < p->width;
+            *taps++ = inside ? (const char *)(row + (size_t)ix * (size_t)p->channels + block->channel) : block->zero;
+        }
+    }
+    /* those that fill up the last lane are never summed */
+    for (int32_t t = p->filter_height * p->filter_width; t < block->groups * LANE; t++, taps++) taps[0] = taps[-1];
+}
+
+/* The output pixels [from, to) of one row of an image, for one block. */
+PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int pixels, lie lie, CODE *y) {
+    const pq_depthwise_conv2d *p = block->p;
+    const int together = VECTORS * pixels;
+    const int32_t stride = block->groups * LANE, count = p->filter_height * p->filter_width;
+    const ptrdiff_t step = (ptrdiff_t)p->stride_width * p->channels * (ptrdiff_t)sizeof(CELL);
+    const char *taps[VECTORS * 8 * (MOST_TAPS + 4)];
+    ptrdiff_t advance[MOST_TAPS + 4];
+    bool every_row = true;
+    for (int32_t i = 0; i < together * stride; i++) taps[i] = block->zero;
+    for (int32_t t = 0; t < count; t++) {
+        advance[t] = block->rows[t / p->filter_width] != NULL ? together * step : 0;
+        every_row = every_row && advance[t] != 0;
+    }
+    for (int32_t t = count; t < stride; t++) advance[t] = advance[count - 1];
+    /* pixels inside the image are as far apart as their taps are; those outside find zeros that far */
+    const bool regular = every_row || (together - 1) * step + 64 <= ZEROS_SIZE;
+    const int32_t last = p->width - 1 - (p->filter_width - 1) * p->dilation_width; /* where a window inside starts at most */
+    const int32_t first_inside = (p->pad_left + p->stride_width - 1) / p->stride_width;
+    const int32_t end_inside = last + p->pad_left >= 0 ? (last + p->pad_left) / p->stride_width + 1 : 0;
+    const bool joined = pixels > 1 && lie == ENTIRE && sizeof(CODE) == sizeof(CELL) && step * pixels == 64;
+    int32_t known = -1; /* the pixel whose taps are known, inside the image */
+    for (int32_t ox = from, there; ox < to; ox += there) {
+        const int32_t left = ox * p->stride_width - p->pad_left, end = end_inside < to ? end_inside : to;
+        CODE *to_y = y + (ptrdiff_t)(ox - from) * p->channels;
+        there = to - ox < together ? to - ox : together;
+        if (regular && ox >= first_inside && ox + together <= end) {
+            if (known >= 0 && ox == known + together)
+                for (int32_t t = 0; t < stride; t++) taps[t] += advance[t];
+            else NAME(find_taps)(block, left, taps);
+            known = ox;
+            if (joined) NAME(vectors)(block, (tap_places){taps, 0, step}, pixels, JOINED, together, to_y);
+            else NAME(vectors)(block, (tap_places){taps, 0, step}, pixels, lie, together, to_y);
+            /* the last ones inside are made with some that are there already, rather than with those outside */
+            const int32_t inside = end - ox - together;
+            if (pixels > 1 && inside > 0 && inside < together) there = inside;
+        } else if (pixels > 1 && (ox < first_inside || ox >= end)) {
+            NAME(find_taps)(block, left, taps);
+            NAME(vectors)(block, (tap_places){taps, 0, 0}, pixels, SINGLE, there = 1, to_y);
+            known = -1;
+        } else {
+            for (int32_t i = 0; i < there; i++) NAME(find_taps)(block, left + i * p->stride_width, taps + i * stride);
+            NAME(vectors)(block, (tap_places){taps, (size_t)stride, 0}, pixels, lie, there, to_y);
+            known = -1;
         }
     }
 }
 
-/* The output pixels [from, to) of one row of an image, whose first input row is `top`, for one block. */
-PQ_INLINE void NAME(row)(const NAME(block) *block, const CODE *x, int32_t top, int32_t from, int32_t to, int pixels, bool part, CODE *y) {
+/* The output pixels [from, to) of one row of an image, all channels. */
+static void NAME(channels)(NAME(block) *block, int32_t from, int32_t to, CODE *y) {
     const pq_depthwise_conv2d *p = block->p;
-    const char *zero = (const char *)((const pq_taps_head *)p->packed)->zero;
-    const int32_t stride = block->groups * LANE, count = p->filter_height * p->filter_width;
-    const char *taps[VECTORS * 4 * (MOST_TAPS + 4)];
-    ptrdiff_t advance[MOST_TAPS];
-    const int together = VECTORS * pixels;
-    for (int32_t i = 0; i < together * stride; i++) taps[i] = zero;
-    for (int32_t t = 0; t < count; t++) {
-        const int32_t iy = top + t / p->filter_width * p->dilation_height;
-        advance[t] = iy >= 0 && iy < p->height ? (ptrdiff_t)together * p->stride_width * p->channels * (ptrdiff_t)sizeof(CODE) : 0;
-    }
-    const int32_t last = p->width - (p->filter_width - 1) * p->dilation_width; /* a window inside starts before it */
-    bool known[VECTORS * 4] = {false}; /* whether the taps of a pixel stand inside the image */
-    for (int32_t ox = from; ox < to; ox += together, y += (size_t)together * (size_t)p->channels) {
-        const int32_t there = to - ox < together ? to - ox : together;
-        for (int32_t i = 0; i < there; i++) {
-            const int32_t left = (ox + i) * p->stride_width - p->pad_left;
-            const bool inside = left >= 0 && left < last;
-            if (inside && known[i])
-                for (int32_t t = 0; t < count; t++) taps[i * stride + t] += advance[t];
-            else NAME(find_taps)(p, x, top, left, taps + i * stride);
-            known[i] = inside;
-        }
-        NAME(vectors)(block, taps, (size_t)stride, pixels, part, there, y);
+    block->packed = (const char *)p->packed + sizeof(pq_taps_head);
+    for (int32_t width, channel = 0; channel < p->channels; channel += width) {
+        const int32_t left = p->channels - channel;
+        width = block_width(left, CELLS, HYBRID);
+        block->channel = channel;
+        block->channels = left < width ? left : width;
+        const bool whole = left >= width;
+        if (width == CELLS && whole) NAME(row)(block, from, to, 1, ENTIRE, y + channel);
+        else if (width == CELLS) NAME(row)(block, from, to, 1, PARTIAL, y + channel);
+        else if (width == CELLS / 2 && whole) NAME(row)(block, from, to, 2, ENTIRE, y + channel);
+        else if (width == CELLS / 2) NAME(row)(block, from, to, 2, PARTIAL, y + channel);
+        else if (width == CELLS / 4 && whole) NAME(row)(block, from, to, 4, ENTIRE, y + channel);
+        else if (width == CELLS / 4) NAME(row)(block, from, to, 4, PARTIAL, y + channel);
+#if !HYBRID
+        else if (whole) NAME(row)(block, from, to, 8, ENTIRE, y + channel);
+        else NAME(row)(block, from, to, 8, PARTIAL, y + channel);
+#endif
+        block->packed += NAME(start_size) + (size_t)block->groups * (size_t)LANE * 64;
     }
 }
 
 void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end) {
     const pq_depthwise_conv2d *p = step->params;
-    if (!by_vectors(p)) {
-        PQ_JOIN(FULL_NAME(depthwise_conv2d), plain)(step, begin, end);
+    if (!by_vectors(p, (WEIGHT)-1 < 0, HYBRID)) {
+        PQ_JOIN(NAME(depthwise_conv2d), x86_avx2)(step, begin, end);
         return;
     }
-    const int32_t groups = (p->filter_height * p->filter_width + LANE - 1) / LANE;
+    const size_t row_size = (size_t)p->width * (size_t)p->channels;
+    NAME(block) block = {.p = p, .groups = (p->filter_height * p->filter_width + LANE - 1) / LANE};
+    block.zero = (const char *)((const pq_taps_head *)p->packed)->zero;
+#if HYBRID
+    CELL cells[ROWS_SIZE], zeros[ZEROS_SIZE];
+    int32_t image_known = -1, rows_known[MOST_TAPS]; /* the input row that each row of cells holds */
+    const int32_t spanned = spanned_rows(p);
+    block.zero = (const char *)zeros;
+#endif
     for (int32_t unit = begin, n; unit < end; unit += n) {
         const int32_t image = unit / (p->out_height * p->out_width), from = unit % p->out_width;
         const int32_t top = unit / p->out_width % p->out_height * p->stride_height - p->pad_top;
         const int32_t to = p->out_width - from < end - unit ? p->out_width : from + end - unit;
         n = to - from;
-        const CODE *x = (const CODE *)step->in[0] + (size_t)image * (size_t)p->height * (size_t)p->width * (size_t)p->channels;
-        CODE *y = (CODE *)step->out[0] + (size_t)unit * (size_t)p->channels;
-        NAME(block) block = {p, (const char *)p->packed + sizeof(pq_taps_head), groups, 0, 0};
-        for (int32_t width; block.channel < p->channels; block.channel += width) {
-            const int32_t left = p->channels - block.channel;
-            width = block_width(left, CELLS);
-            block.channels = left < width ? left : width;
-            const CODE *from_x = x + block.channel;
-            CODE *to_y = y + block.channel;
-            if (width == CELLS && left >= width) NAME(row)(&block, from_x, top, from, to, 1, false, to_y);
-            else if (width == CELLS) NAME(row)(&block, from_x, top, from, to, 1, true, to_y);
-            else if (width == CELLS / 2 && left >= width) NAME(row)(&block, from_x, top, from, to, 2, false, to_y);
-            else if (width == CELLS / 2) NAME(row)(&block, from_x, top, from, to, 2, true, to_y);
-            else NAME(row)(&block, from_x, top, from, to, 4, true, to_y);
-            block.packed += NAME(start_size) + (size_t)groups * (size_t)LANE * 64;
+        const CODE *x = (const CODE *)step->in[0] + (size_t)image * (size_t)p->height * row_size;
+#if HYBRID
+        if (image != image_known) {
+            block.origin = NAME(origin)(p, step->in[0], image_known = image);
+            memset(zeros, pq_dynamic_offset(block.origin), sizeof zeros);
+            for (int32_t i = 0; i < spanned; i++) rows_known[i] = -1;
         }
+#endif
+        for (int32_t ky = 0; ky < p->filter_height; ky++) {
+            const int32_t iy = top + ky * p->dilation_height;
+            block.rows[ky] = NULL;
+            if (iy < 0 || iy >= p->height) continue;
+#if HYBRID
+            CELL *row = cells + iy % spanned * bytes_of_row(p);
+            if (rows_known[iy % spanned] != iy) {
+                pq_dynamic_cells(x + (size_t)iy * row_size, row_size, block.origin, row);
+                rows_known[iy % spanned] = iy;
+            }
+            block.rows[ky] = row;
+#else
+            block.rows[ky] = (const CELL *)x + (size_t)iy * row_size;
+#endif
+        }
+        NAME(channels)(&block, from, to, (CODE *)step->out[0] + (size_t)unit * (size_t)p->channels);
     }
 }
 #undef SIGNED_CODES

@@ -1,0 +1,53 @@
+"""Threads: the pool under ThreadSanitizer, and plans made and run from many threads at once."""
+
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_run import feed, network
+
+from pyquant.run import compile
+
+ROOT = Path(__file__).parents[1]
+SOURCES = [ROOT / "tests/threads.c", ROOT / "csrc/core/plan.c", ROOT / "csrc/core/pool.c"]
+FLAGS = ["-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-fsanitize=thread"]
+PLANS, CALLERS = 1000, 8
+
+
+def sanitized(folder: Path, *sources: Path) -> Path | None:
+    """A program built with ThreadSanitizer; None where the compiler does not have it."""
+    program = folder / sources[0].stem
+    includes = [f"-I{ROOT / 'csrc'}", f"-I{ROOT / 'csrc/core'}"]
+    built = subprocess.run(["cc", *FLAGS, *includes, *sources, "-o", program], capture_output=True)
+    return program if built.returncode == 0 else None
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
+def test_thread_sanitizer_finds_nothing_in_the_pool(tmp_path):
+    empty = tmp_path / "empty.c"
+    empty.write_text("int main(void) { return 0; }\n")
+    probe = sanitized(tmp_path, empty)
+    if probe is None or subprocess.run([probe], capture_output=True).returncode != 0:
+        pytest.skip("ThreadSanitizer does not run here")
+    program = sanitized(tmp_path, *SOURCES)
+    assert program is not None
+    found = subprocess.run([program], capture_output=True, text=True, timeout=300)
+    assert (found.returncode, found.stderr) == (0, ""), found.stdout + found.stderr
+
+
+def test_plans_made_and_run_from_many_threads_give_the_same_bits(monkeypatch):
+    monkeypatch.setattr("pyquant.run.choose.WORTH_SHARING", 0)
+    model = network(quantized=True)
+    inputs = [feed(model, seed) for seed in range(CALLERS)]
+    plan = compile(model)
+    expected = [b"".join(y.tobytes() for y in plan(x)) for x in inputs]
+
+    def run(i: int) -> bool:
+        outputs = compile(model, threads=1 + i % 3)(inputs[i % CALLERS])
+        return b"".join(map(np.ndarray.tobytes, outputs)) == expected[i % CALLERS]
+
+    with ThreadPoolExecutor(CALLERS) as callers:
+        assert all(callers.map(run, range(PLANS)))
