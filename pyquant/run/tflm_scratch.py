@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from pyquant.dtypes import FLOAT32, INT8, INT16
@@ -23,8 +24,8 @@ def _transpose_conv(node: Node, inputs: list[Tensor]) -> list[int]:
 
 def _svdf(node: Node, inputs: list[Tensor]) -> list[int]:
     """What the filters give, and for integers the sums of the units. inputs: x (N, D), weights (F, D), ..."""
-    batch, filters = inputs[0].shape[0], inputs[1].shape[0]
-    return [4 * batch * filters] if inputs[0].dtype is FLOAT32 else [4 * batch * filters, 4 * node.outputs[0].size]
+    filtered = 4 * math.prod(n for t in inputs[:2] for n in t.shape[:1])
+    return [filtered] if inputs[0].dtype is FLOAT32 else [filtered, 4 * node.outputs[0].size]
 
 
 def _lstm(node: Node, inputs: list[Tensor]) -> list[int]:
