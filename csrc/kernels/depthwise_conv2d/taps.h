@@ -35,7 +35,7 @@
 
 enum { MOST_TAPS = 256 };
 
-enum { ZEROS_SIZE = 512 }; /* bytes: of pixels side by side, outside the image */
+enum { ZEROS_AHEAD = 512 }; /* bytes: of pixels side by side, outside the image */
 enum { ROWS_SIZE = 192 << 10 }; /* bytes of the rows that are quantized at run time */
 
 /* Input rows that the taps of an output pixel span. */
@@ -44,10 +44,13 @@ static inline int32_t spanned_rows(const pq_depthwise_conv2d *p) { return (p->fi
 /* Of a row that is quantized at run time, which is done by 16 at a time. */
 static inline int64_t bytes_of_row(const pq_depthwise_conv2d *p) { return ((int64_t)p->width * p->channels + 15) / 16 * 16; }
 
+/* What stands for zero: a pixel, and some beside it. */
+static inline int64_t zeros_size(const pq_depthwise_conv2d *p, size_t cell) { return (int64_t)p->channels * (int64_t)cell + ZEROS_AHEAD; }
+
 /* Whether vectors of channels serve: else the weights are packed as for the plain loops, which then do the work. */
 static inline bool by_vectors(const pq_depthwise_conv2d *p, bool signed_weights, bool quantized_at_run_time) {
     return p->channels == p->out_channels && !(signed_weights && p->weight_zero != 0) && p->filter_height * p->filter_width <= MOST_TAPS &&
-           !(quantized_at_run_time && (spanned_rows(p) > MOST_TAPS || spanned_rows(p) * bytes_of_row(p) > ROWS_SIZE));
+           !(quantized_at_run_time && (spanned_rows(p) > MOST_TAPS || spanned_rows(p) * bytes_of_row(p) + zeros_size(p, 1) > ROWS_SIZE));
 }
 
 /* Packed: this head; then for each block of channels what its LANE sums start from and are scaled by (a pq_rescale each,
@@ -58,8 +61,8 @@ static inline bool by_vectors(const pq_depthwise_conv2d *p, bool signed_weights,
 typedef struct {
     int32_t exact;
     int32_t left;
-    int32_t unused[14];
-    unsigned char zero[ZEROS_SIZE]; /* what stands for zero */
+    uint64_t zeros; /* where what stands for zero is, from here: zeros_size bytes */
+    int32_t unused[12];
 } pq_taps_head;
 
 static inline int32_t block_width(int32_t channels_left, int32_t cells, bool quantized_at_run_time) {

@@ -15,7 +15,10 @@ typedef struct {
     int32_t groups; /* of LANE taps */
     int32_t channel, channels;
     ORIGIN origin;
-    const char *zero; /* a vector of zero terms */
+    const char *zero; /* zero terms of a pixel and more */
+    int32_t first_inside, end_inside; /* output pixels of a row whose taps are inside the image */
+    const char *inside[MOST_TAPS + 4]; /* taps of the first of them, in the first channel */
+    const char *outside[MOST_OUTSIDE]; /* those of the others, one after the other */
     const CELL *rows[MOST_TAPS]; /* of the image, for each row of the filter; NULL for those outside */
     bool every_row;              /* none is outside */
     ptrdiff_t step[MOST_TAPS + 4]; /* from a pixel's taps inside the image to those of the next: 0 for rows outside */
@@ -224,7 +227,7 @@ PQ_INLINE void NAME(vectors)(const NAME(block) *block, tap_places taps, int pixe
 #endif
 }
 
-/* Where an output pixel whose first column is `left` finds its taps in a block. */
+/* Where an output pixel whose first column is `left` finds its taps in the first channel. */
 static void NAME(find_taps)(const NAME(block) *block, int32_t left, const char **taps) {
     const pq_depthwise_conv2d *p = block->p;
     for (int32_t ky = 0; ky < p->filter_height; ky++) {
@@ -232,11 +235,45 @@ static void NAME(find_taps)(const NAME(block) *block, int32_t left, const char *
         for (int32_t kx = 0; kx < p->filter_width; kx++) {
             const int32_t ix = left + kx * p->dilation_width;
             const bool inside = row != NULL && ix >= 0 && ix < p->width;
-            *taps++ = inside ? (const char *)(row + (size_t)ix * (size_t)p->channels + block->channel) : block->zero;
+            *taps++ = inside ? (const char *)(row + (size_t)ix * (size_t)p->channels) : block->zero;
         }
     }
     /* those that fill up the last lane are never summed */
     for (int32_t t = p->filter_height * p->filter_width; t < block->groups * LANE; t++, taps++) taps[0] = taps[-1];
+}
+
+/* The place of an output pixel among those that are not inside. */
+static inline int32_t NAME(place_outside)(const NAME(block) *block, int32_t ox) {
+    return ox < block->first_inside ? ox : ox - (block->end_inside - block->first_inside);
+}
+
+/* Find the taps of a row of output pixels, as far as there is room for them. */
+static void NAME(find_row)(NAME(block) *block) {
+    const pq_depthwise_conv2d *p = block->p;
+    const int32_t stride = block->groups * LANE;
+    if (block->first_inside < block->end_inside)
+        NAME(find_taps)(block, block->first_inside * p->stride_width - p->pad_left, block->inside);
+    for (int32_t ox = 0; ox < p->out_width; ox++) {
+        if (ox == block->first_inside && block->end_inside > ox) ox = block->end_inside;
+        if (ox == p->out_width || (NAME(place_outside)(block, ox) + 1) * stride > MOST_OUTSIDE) return;
+        NAME(find_taps)(block, ox * p->stride_width - p->pad_left, block->outside + NAME(place_outside)(block, ox) * stride);
+    }
+}
+
+/* The taps of an output pixel in a block. */
+PQ_INLINE void NAME(taps_of)(const NAME(block) *block, int32_t ox, const char **taps) {
+    const int32_t stride = block->groups * LANE, place = NAME(place_outside)(block, ox);
+    const ptrdiff_t channel = block->channel * (ptrdiff_t)sizeof(CELL);
+    if (ox >= block->first_inside && ox < block->end_inside) {
+        for (int32_t t = 0; t < stride; t++) taps[t] = block->inside[t] + (ox - block->first_inside) * block->step[t] + channel;
+        return;
+    }
+    const char *const *from = block->outside + place * stride;
+    if ((place + 1) * stride > MOST_OUTSIDE) {
+        NAME(find_taps)(block, ox * block->p->stride_width - block->p->pad_left, taps);
+        from = taps;
+    }
+    for (int32_t t = 0; t < stride; t++) taps[t] = from[t] + channel;
 }
 
 /* The output pixels [from, to) of one row of an image, for one block. */
@@ -248,37 +285,29 @@ PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int
     const char *taps[VECTORS * 8 * (MOST_TAPS + 4)];
     for (int32_t i = 0; i < together * stride; i++) taps[i] = block->zero;
     /* pixels inside the image are as far apart as their taps are; those outside find zeros that far */
-    const bool regular = block->every_row || (together - 1) * step + 64 <= ZEROS_SIZE;
-    const int32_t last = p->width - 1 - (p->filter_width - 1) * p->dilation_width; /* where a window inside starts at most */
-    const int32_t first_inside = (p->pad_left + p->stride_width - 1) / p->stride_width;
-    const int32_t end_inside = last + p->pad_left >= 0 ? (last + p->pad_left) / p->stride_width + 1 : 0;
+    const bool regular = block->every_row || (together - 1) * step + 64 <= ZEROS_AHEAD;
     const bool joined = pixels > 1 && lie == ENTIRE && sizeof(CODE) == sizeof(CELL) && step * pixels == 64;
     int32_t known = -1; /* the pixel whose taps are known, inside the image */
     for (int32_t ox = from, there; ox < to; ox += there) {
-        const int32_t left = ox * p->stride_width - p->pad_left, end = end_inside < to ? end_inside : to;
+        const int32_t end = block->end_inside < to ? block->end_inside : to;
         CODE *to_y = y + (ptrdiff_t)(ox - from) * p->channels;
         there = to - ox < together ? to - ox : together;
-        if (regular && ox >= first_inside && ox + together <= end) {
+        if (regular && ox >= block->first_inside && ox + together <= end) {
             if (known >= 0 && ox == known + together)
                 for (int32_t t = 0; t < stride; t++) taps[t] += together * block->step[t];
-            else NAME(find_taps)(block, left, taps);
+            else NAME(taps_of)(block, ox, taps);
             known = ox;
             if (joined) NAME(vectors)(block, (tap_places){taps, 0, step}, pixels, JOINED, together, to_y);
             else NAME(vectors)(block, (tap_places){taps, 0, step}, pixels, lie, together, to_y);
             /* the last ones inside are made with some that are there already, rather than with those outside */
             const int32_t inside = end - ox - together;
             if (pixels > 1 && inside > 0 && inside < together) there = inside;
-        } else if (pixels > 1 && (ox < first_inside || ox >= end)) {
-            NAME(find_taps)(block, left, taps);
+        } else if (pixels > 1 && (ox < block->first_inside || ox >= end)) {
+            NAME(taps_of)(block, ox, taps);
             NAME(vectors)(block, (tap_places){taps, 0, 0}, pixels, SINGLE, there = 1, to_y);
             known = -1;
         } else {
-            for (int32_t i = 0; i < there; i++) {
-                const char **own = taps + i * stride;
-                if (i > 0 && ox + i > first_inside && ox + i < end_inside)
-                    for (int32_t t = 0; t < stride; t++) own[t] = own[t - stride] + block->step[t];
-                else NAME(find_taps)(block, left + i * p->stride_width, own);
-            }
+            for (int32_t i = 0; i < there; i++) NAME(taps_of)(block, ox + i, taps + i * stride);
             NAME(vectors)(block, (tap_places){taps, (size_t)stride, 0}, pixels, lie, there, to_y);
             known = -1;
         }
@@ -315,14 +344,29 @@ void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end
         PQ_JOIN(NAME(depthwise_conv2d), x86_avx2)(step, begin, end);
         return;
     }
+    pq_depthwise_conv2d turned = *p;
+    if (p->width * p->out_width * p->filter_width * p->stride_width == 1 && p->pad_left == 0) {
+        turn(&turned); /* a column is a row */
+        p = &turned;
+    }
     const size_t row_size = (size_t)p->width * (size_t)p->channels;
-    NAME(block) block = {.p = p, .groups = (p->filter_height * p->filter_width + LANE - 1) / LANE};
-    block.zero = (const char *)((const pq_taps_head *)p->packed)->zero;
+    NAME(block) block;
+    block.p = p;
+    block.groups = (p->filter_height * p->filter_width + LANE - 1) / LANE;
+    block.zero = (const char *)p->packed + ((const pq_taps_head *)p->packed)->zeros;
+    const int32_t last = p->width - 1 - (p->filter_width - 1) * p->dilation_width; /* where a window inside starts at most */
+    block.first_inside = (p->pad_left + p->stride_width - 1) / p->stride_width;
+    block.end_inside = last + p->pad_left >= 0 ? (last + p->pad_left) / p->stride_width + 1 : 0;
+    if (block.end_inside > p->out_width) block.end_inside = p->out_width;
+    if (block.end_inside < block.first_inside) block.first_inside = block.end_inside = 0;
 #if HYBRID
-    CELL cells[ROWS_SIZE], zeros[ZEROS_SIZE];
+    CELL cells[ROWS_SIZE], *zeros = cells + spanned_rows(p) * bytes_of_row(p);
     int32_t image_known = -1, rows_known[MOST_TAPS]; /* the input row that each row of cells holds */
     const int32_t spanned = spanned_rows(p);
     block.zero = (const char *)zeros;
+    block.origin = (ORIGIN){0};
+#else
+    block.origin = (ORIGIN)0;
 #endif
     for (int32_t unit = begin, n; unit < end; unit += n) {
         const int32_t image = unit / (p->out_height * p->out_width), from = unit % p->out_width;
@@ -333,7 +377,7 @@ void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end
 #if HYBRID
         if (image != image_known) {
             block.origin = NAME(origin)(p, step->in[0], image_known = image);
-            memset(zeros, pq_dynamic_offset(block.origin), sizeof zeros);
+            memset(zeros, pq_dynamic_offset(block.origin), (size_t)zeros_size(p, 1));
             for (int32_t i = 0; i < spanned; i++) rows_known[i] = -1;
         }
 #endif
@@ -358,6 +402,7 @@ void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end
             block.rows[ky] = (const CELL *)x + (size_t)iy * row_size;
 #endif
         }
+        NAME(find_row)(&block);
         NAME(channels)(&block, from, to, (CODE *)step->out[0] + (size_t)unit * (size_t)p->channels);
     }
 }
