@@ -205,13 +205,18 @@ static void NAME(store)(const NAME(panel) *panel, NAME(rows) rows, int32_t first
 #if HYBRID
         const __m512i starts = _mm512_loadu_si512(panel->rescale[first + b].start);
         const __m512 scales = _mm512_maskz_loadu_ps(mask, p->weight_scales + channel);
+        __m512i lacks = starts;
+        __m512 scale = scales, both = scales;
 #endif
         for (int32_t i = rows.first; i < rows.first + rows.count; i++, from += 64 * stride, to += p->out_channels) {
 #if HYBRID
-            const __m512i offset = _mm512_set1_epi32(NAME(offset)(p, panel->origins[i]));
-            const __m512i whole = _mm512_sub_epi32(_mm512_loadu_si512(from), _mm512_mullo_epi32(offset, starts));
-            const __m512 sum = _mm512_cvtepi32_ps(whole), scale = _mm512_set1_ps(panel->origins[i].scale);
-            const __m512 real = p->stepwise ? _mm512_mul_ps(_mm512_mul_ps(sum, scales), scale) : _mm512_mul_ps(sum, _mm512_mul_ps(scales, scale));
+            if (i == rows.first || p->batch > 1) { /* what all pixels of an image share */
+                lacks = _mm512_mullo_epi32(_mm512_set1_epi32(NAME(offset)(p, panel->origins[i])), starts);
+                scale = _mm512_set1_ps(panel->origins[i].scale);
+                both = _mm512_mul_ps(scales, scale);
+            }
+            const __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(from), lacks));
+            const __m512 real = p->stepwise ? _mm512_mul_ps(_mm512_mul_ps(sum, scales), scale) : _mm512_mul_ps(sum, both);
 #else
             const __m512 real = _mm512_loadu_ps(from);
 #endif
@@ -299,8 +304,14 @@ static inline bool NAME(by_rows)(const pq_conv2d *p) {
            p->filter_height * (columns * p->channels * (int32_t)sizeof(CELL) + 64) <= SCRATCH;
 }
 
+/* Where cells are made, and what they hold of rows that were quantized at run time. */
+typedef struct {
+    CELL cells[SCRATCH / sizeof(CELL) + 64];
+    held_rows held;
+} NAME(scratch);
+
 /* Make the cells of `rows` pixels of one row of the output, its first one `pixel`, for all rows of the filter. */
-static pieces NAME(gather_rows)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32_t pixel, int32_t rows, CELL *cells) {
+static pieces NAME(gather_rows)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32_t pixel, int32_t rows, NAME(scratch) *scratch) {
     const int32_t left = pixel % p->out_width * p->stride_width - p->pad_left, columns = (rows - 1) * p->stride_width + p->filter_width;
     const int32_t top = pixel / p->out_width % p->out_height * p->stride_height - p->pad_top;
     const ptrdiff_t row_size = (ptrdiff_t)p->width * p->channels;
@@ -309,7 +320,19 @@ static pieces NAME(gather_rows)(const pq_conv2d *p, const CODE *x, ORIGIN origin
     x += pixel / (p->out_height * p->out_width) * (p->height * row_size);
     pq_conv2d window = *p;
     window.filter_width = columns; /* a row as of a filter that is as wide as all of them */
-    for (int32_t ky = 0; ky < p->filter_height; ky++) {
+    CELL *cells = scratch->cells;
+    int32_t ready = 0; /* rows that are there from the row of the output before */
+#if HYBRID
+    const held_rows now = {pixel / (p->out_height * p->out_width), left, columns, top};
+    const int32_t moved = top - scratch->held.top;
+    const bool follows = now.image == scratch->held.image && left == scratch->held.left && columns == scratch->held.columns;
+    if (follows && moved >= 0 && moved < p->filter_height && p->dilation_height == 1) {
+        ready = p->filter_height - moved;
+        memmove(cells, cells + (size_t)moved * pitch, (size_t)ready * pitch * sizeof(CELL));
+    }
+    scratch->held = now;
+#endif
+    for (int32_t ky = ready; ky < p->filter_height; ky++) {
         const int32_t iy = top + ky * p->dilation_height;
         NAME(gather_row)(&window, x + iy * row_size, origin, left, iy >= 0 && iy < p->height, zero, cells + (size_t)ky * pitch);
     }
@@ -317,8 +340,10 @@ static pieces NAME(gather_rows)(const pq_conv2d *p, const CODE *x, ORIGIN origin
     return (pieces){(const char *)cells, stride, p->filter_height, pitch * sizeof(CELL), NAME(row_cells)(p) / LANE};
 }
 
-/* The cells of `rows` pixels from `pixel` on; made in `cells`, where the image does not have them. */
-static pieces NAME(cells_of)(const pq_conv2d *p, const CODE *x, const ORIGIN *origins, int32_t group, int32_t pixel, int32_t rows, CELL *cells) {
+/* The cells of `rows` pixels from `pixel` on; made in the scratch, where the image does not have them. */
+static pieces NAME(cells_of)(const pq_conv2d *p, const CODE *x, const ORIGIN *origins, int32_t group, int32_t pixel, int32_t rows,
+                             NAME(scratch) *scratch) {
+    CELL *cells = scratch->cells;
     const int32_t padded = p->filter_height * NAME(row_cells)(p);
     const CODE *from = x + (size_t)pixel * (size_t)p->channels;
     pieces all = {(const char *)cells, (size_t)padded * sizeof(CELL), 1, 0, padded / LANE};
@@ -327,7 +352,7 @@ static pieces NAME(cells_of)(const pq_conv2d *p, const CODE *x, const ORIGIN *or
     } else if (pointwise(p) && padded == p->channels && (!HYBRID || p->batch == 1)) {
         NAME(cells)(from, (size_t)(rows * padded), origins[0], cells);
     } else if (NAME(by_rows)(p)) {
-        return NAME(gather_rows)(p, x, origins[0], pixel, rows, cells);
+        return NAME(gather_rows)(p, x, origins[0], pixel, rows, scratch);
     } else {
         all.stride = row_bytes(padded * (int32_t)sizeof(CELL));
         NAME(gather_panel)(p, x, origins, pixel, rows, group, cells, (int32_t)(all.stride / sizeof(CELL)));
@@ -336,15 +361,15 @@ static pieces NAME(cells_of)(const pq_conv2d *p, const CODE *x, const ORIGIN *or
 }
 
 /* One piece of the output channels for `rows` pixels from `pixel` on. */
-static void NAME(make_panel)(const pq_conv2d *p, const CODE *x, CODE *y, const ORIGIN *origins, int32_t piece, int32_t pixel, int32_t rows) {
+static void NAME(make_panel)(const pq_conv2d *p, const CODE *x, CODE *y, const ORIGIN *origins, int32_t piece, int32_t pixel, int32_t rows,
+                             NAME(scratch) *scratch) {
     const int32_t in_group = group_channels(p), group = piece / pieces_of_group(p), first = piece % pieces_of_group(p) * PIECE;
     const pq_rescale *rescale = (const pq_rescale *)((const pq_panel_head *)p->packed + 1);
     const FACTOR *factors = (const FACTOR *)(rescale + (INTEGER ? p->groups * group_rescales(p) : 0));
     const size_t block = (size_t)(p->filter_height * NAME(row_cells)(p)) * BLOCK;
-    CELL cells[SCRATCH / sizeof(CELL) + 64];
     NAME(panel) panel = {
         .p = p,
-        .cells = NAME(cells_of)(p, x, origins, group, pixel, rows, cells),
+        .cells = NAME(cells_of)(p, x, origins, group, pixel, rows, scratch),
         .factors = factors + (size_t)(group * group_blocks(p) + first / BLOCK) * block,
         .rescale = rescale + group * group_rescales(p) + first / BLOCK,
         .origins = origins,
@@ -376,6 +401,8 @@ void FULL_NAME(conv2d)(const pq_step *step, int32_t begin, int32_t end) {
     const int32_t most_rows = by_rows ? MOST_ROWS : NAME(direct)(p) || most > wanted ? wanted : most;
     int32_t known = begin % pixels / in_image;
     ORIGIN origin = NAME(origin)(p, step->in[0], known), origins[MOST_ROWS];
+    NAME(scratch) scratch;
+    scratch.held.image = -1;
     for (int32_t unit = begin, n; unit < end; unit += n) {
         const int32_t pixel = unit % pixels, there = by_rows ? p->out_width - pixel % p->out_width : pixels - pixel;
         const int32_t left = end - unit < there ? end - unit : there;
@@ -386,7 +413,7 @@ void FULL_NAME(conv2d)(const pq_step *step, int32_t begin, int32_t end) {
             if ((pixel + i) / in_image != known) origin = NAME(origin)(p, step->in[0], known = (pixel + i) / in_image);
             origins[i] = origin;
         }
-        NAME(make_panel)(p, step->in[0], step->out[0], origins, unit / pixels, pixel, n);
+        NAME(make_panel)(p, step->in[0], step->out[0], origins, unit / pixels, pixel, n, &scratch);
     }
 }
 #undef TILES_OF
