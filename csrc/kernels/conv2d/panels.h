@@ -5,9 +5,6 @@
 #include "convert.h"
 #undef PARAMS
 
-#define TILES_OF PQ_JOIN(PQ_JOIN(TILES, TYPE), tiles)
-#define WIDE_TILE PQ_JOIN(PQ_JOIN(TILES, TYPE), 1x8)
-
 /* Zero terms. */
 PQ_INLINE void NAME(fill)(int32_t n, CELL zero, CELL *cells) {
     for (int32_t i = 0; i < n; i++) cells[i] = zero;
@@ -93,12 +90,8 @@ static void NAME(multiply)(const NAME(panel) *panel, NAME(rows) rows, int32_t fr
                            bool started, void *sums) {
     const size_t block = (size_t)rounded_up(term_count(panel->p), LANE) * BLOCK * sizeof(FACTOR);
     const char *factors = (const char *)panel->factors + (size_t)first * block + (size_t)from * 64;
-#if INTEGER
-    const tile run = blocks == WIDE_BLOCKS ? WIDE_TILE : TILES_OF[blocks - 1][rows.count - 1];
-#else
-    const tile wide = panel->p->fused ? fused_f32_1x8 : f32_1x8;
-    const tile run = blocks == WIDE_BLOCKS ? wide : (panel->p->fused ? fused_f32_tiles : f32_tiles)[blocks - 1][rows.count - 1];
-#endif
+    const pq_tiles *tiles = PQ_JOIN(TILES, TYPE);
+    pq_tile *run = blocks == WIDE_BLOCKS ? tiles->wide : tiles->of[blocks - 1][rows.count - 1];
     const char *start = started ? (const char *)panel->rescale[first].start : NOTHING;
     const char *cells = panel->cells + (size_t)rows.first * panel->stride + (size_t)from * 4;
     run(cells, panel->stride, factors, block, to - from, start, started ? sizeof(pq_rescale) : 0, sums);
@@ -321,6 +314,4 @@ void FULL_NAME(conv2d)(const pq_step *step, int32_t begin, int32_t end) {
         NAME(make_panel)(p, step->in[0], step->out[0], origins, unit / pixels, pixel, n);
     }
 }
-#undef TILES_OF
-#undef WIDE_TILE
 #undef TYPE
