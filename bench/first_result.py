@@ -57,10 +57,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=15)
     options = parser.parse_args()
     runs: dict[str, list[list[float]]] = {name: [] for name in SIDES}
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}  # as installed packages are
     for _ in range(options.runs):
         for name, script in SIDES.items():
             command = [sys.executable, "-c", script, str(options.model)]
-            found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            found = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
             runs[name].append(json.loads(found.splitlines()[-1]))
     medians = {name: np.median(rows, axis=0) for name, rows in runs.items()}
     print(f"{options.model.stem:<28} {'import ms':>10} {'first result ms':>16} {'peak MiB':>9}")

@@ -5,6 +5,7 @@ A real multiplier is a pair (m, e): m / 2**31 * 2**e. All is computed in int64 a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -40,16 +41,19 @@ def quantize_multiplier(d: npt.ArrayLike) -> tuple[Integers, Integers]:
     (1610612736, 0)
     """
     real = np.asarray(d, np.float64)
-    if not np.all(np.isfinite(real)):
+    if not np.isfinite(real).all():
         raise RangeError(f"a real multiplier must be finite, found {real}")
     fraction, exponent = np.frexp(real)
-    m = round_half_away(fraction * 2.0**31).astype(np.int64)
+    # half away from zero: 32 bits before the point leave room for the sum
+    m = (fraction * 2.0**31 + np.copysign(0.5, fraction)).astype(np.int64)
     e = exponent.astype(np.int64)
     full = m == 1 << 31
-    m, e = np.where(full, 1 << 30, m), np.where(full, e + 1, e)
+    if full.any():
+        m, e = np.where(full, 1 << 30, m), np.where(full, e + 1, e)
     flushed = (e < -31) | (m == 0)
-    m, e = np.where(flushed, 0, m), np.where(flushed, 0, e)
-    if np.any(e > 30):
+    if flushed.any():
+        m, e = np.where(flushed, 0, m), np.where(flushed, 0, e)
+    if (e > 30).any():
         raise RangeError(f"a real multiplier must be below 2**30, found {real.max()}")
     return m[()], e[()]
 
@@ -132,8 +136,10 @@ def activation_bounds(activation: int, most: float = FLOAT32_MAX) -> tuple[np.fl
 
 
 def _code(real: float, scale: float | np.float32, zero_point: int) -> int:
-    with np.errstate(over="ignore", divide="ignore"):
-        steps = float(round_half_away(np.float32(real) / np.float32(scale)))
+    single = float(np.float32(scale))
+    steps = real / single if single else math.inf
+    if abs(steps) < 2.0**31:
+        steps = float(np.float32(steps))  # as a division of singles: doubles have more than twice their bits
     if not abs(steps) < 2.0**31:
         raise RangeError(f"activation bound {real} is {steps} steps of scale {scale}, more than int32 holds")
-    return int(zero_point) + int(steps)
+    return int(zero_point) + int(steps + math.copysign(0.5, steps))  # half away from zero

@@ -149,15 +149,41 @@ def test_validate_against_recorded_tensors(folder: Path, tmp_path: Path) -> None
 def test_bench(folder: Path, oracle_of: Callable[[str], Oracle]) -> None:
     oracle_of("ai-edge-litert")
     models = [folder / "digits_float32.tflite", folder / "digits_int8.tflite"]
-    result = run("bench", *models, "--against", "ai-edge-litert", "--rounds", 1, "--profile", "--json")
+    few = ["--num-runs", 7, "--warmup-runs", 2]
+    result = run("bench", *models, "--against", "ai-edge-litert", *few, "--profile", "--json")
     assert result.exit_code == 0, result.output
     first, second = json.loads(result.stdout)
     for row in (first, second):
-        assert row["ratio"] == row["theirs"] / row["ours"]
-        assert {"tensor", "op", "kernel", "seconds"} == set(row["steps"][0])
+        (peer,) = row["peers"]
+        assert peer["runtime"].startswith("ai-edge-litert") and row["ours"]["runtime"] == "pyquant"
+        assert peer["ratio"] == peer["runs"]["median"] / row["ours"]["runs"]["median"]
+        for timed in (peer, row["ours"]):
+            found = timed["runs"]
+            assert timed["init"] > 0 and found["first"] > 0 and found["count"] == 7
+            assert found["min"] <= found["p5"] <= found["median"] <= found["p95"] <= found["max"]
+            assert found["min"] <= found["avg"] <= found["max"] and found["std"] >= 0
+        assert (row["threads"], row["warmup_runs"]) == (1, 2) and row["peak_bytes"] > row["arena_bytes"]
+        assert {"op", "tensor", "kernel", "shape", "seconds", "macs", "bytes", "share"} <= set(row["steps"][0])
     assert first["arena_bytes"] > second["arena_bytes"]
-    text = run("bench", *models, "--rounds", 1, "--profile").stdout
-    assert "digits_int8.tflite" in text and "conv2d_s8" in text
+    text = run("bench", *models, *few, "--profile").stdout
+    assert "digits_int8.tflite" in text and "conv2d_s8" in text and "% of peak" in text
+
+
+def test_bench_writes_the_profile(folder: Path, tmp_path: Path) -> None:
+    table, trace = tmp_path / "steps.csv", tmp_path / "trace.json"
+    arguments = ["bench", folder / "digits_int8.tflite", "--num-runs", 1, "--csv", table, "--trace", trace]
+    assert run(*arguments, "--warmup-runs", 0).exit_code == 0
+    header, *rows = table.read_text().splitlines()
+    events = json.loads(trace.read_text())["traceEvents"]
+    assert header.startswith("op,tensor,kernel,shape,seconds,") and len(rows) == len(events) > 3
+    assert_fails(run(*arguments), 1, "--force overwrites it")
+    assert_fails(run(*arguments, folder / "digits_float32.tflite", "--force"), 2, "one model")
+
+
+def test_bench_against_what_is_not_installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYQUANT_TFLITE_RUNTIME_PYTHON", "/nowhere/python")
+    result = run("bench", folder / "digits_int8.tflite", "--against", "tflite-runtime", "--num-runs", 1)
+    assert_fails(result, 1, "tflite-runtime: cannot start /nowhere/python")
 
 
 def test_memory(folder: Path) -> None:
@@ -201,7 +227,7 @@ def test_wrong_usage_and_failures(
 
 
 def test_a_pipe_gets_no_progress_and_no_wrapping(folder: Path) -> None:
-    command = [sys.executable, "-m", "pyquant", "bench", str(folder / "digits_int8.tflite"), "--rounds", "1"]
+    command = [sys.executable, "-m", "pyquant", "bench", str(folder / "digits_int8.tflite"), "--num-runs", "1"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert "\x1b" not in done.stdout

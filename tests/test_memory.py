@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import re
 from pathlib import Path
 
@@ -24,6 +26,12 @@ def chain(sizes: list[int]) -> Model:
         w = b.constant(f"w{i}", np.ones((size, y.shape[1]), np.float32))
         y = add(b, "FULLY_CONNECTED", [y, w, None], f"y{i}")
     return b.model([y])
+
+
+@pytest.mark.parametrize("module", ["pyquant.run.arena", "pyquant.run.timeline", "pyquant.validate.latency"])
+def test_examples(module: str) -> None:
+    found = doctest.testmod(importlib.import_module(module))
+    assert found.attempted > 0 and found.failed == 0
 
 
 def test_a_timeline_tells_what_lives_when_and_where() -> None:

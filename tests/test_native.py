@@ -157,3 +157,17 @@ def test_observer_equals_numpy(isa, size):
     assert seen["low"] == finite.min(initial=np.inf)
     assert seen["high"] == finite.max(initial=-np.inf)
     assert seen[["count", "nan", "infinite"]].item() == (2 * size, 2 * np.isnan(x).sum(), 2 * np.isinf(x).sum())
+
+
+@pytest.mark.parametrize("row", [r for r in native.rows() if r.operation.startswith("peak_")], ids=lambda row: row.name)
+def test_the_loops_that_measure_the_processor_compute(row):
+    if not row.available:
+        pytest.skip(f"this processor has no {row.isa}")
+    kind = {"peak_s8": np.int8, "peak_s16": np.int16, "peak_f32": np.float32}[row.operation]
+    count, units = 64 // np.dtype(kind).itemsize, 3
+    x, w = (np.arange(count) % 128).astype(kind), (np.arange(count) % 5 - 2).astype(kind)
+    step = native.PlannedStep(row.index, native.Params("pq_peak", {"repeats": 32}), (1, 2), (0,), units, units)
+    session = native.Session(native.Plan([native.Piece(0, 4), x, w], [step], 64))
+    session.run(0, 1, 1)
+    found = session.arena[:4].view(np.float32 if kind is np.float32 else np.int32)
+    assert found == units * 32 * np.dot(x.astype(int), w.astype(int))

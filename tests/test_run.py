@@ -20,8 +20,10 @@ from pyquant.errors import (
     UnsupportedOp,
 )
 from pyquant.graph import Builder, Model, Quantization, Signature
+from pyquant.ops import Launch
 from pyquant.ops.build import Made, add, add_all
 from pyquant.run import compile, interpret
+from pyquant.run.choose import Chooser
 from pyquant.wire import Record
 
 RNG = np.random.default_rng(0)
@@ -140,6 +142,25 @@ def test_inputs_of_any_layout_and_kind_of_array_fit():
         np.testing.assert_array_equal(plan.session()(given)[0], expected)
 
 
+@pytest.mark.parametrize(
+    ("launch", "shared"),
+    [
+        (Launch(1000, cost=10, grain=12), False),
+        (Launch(20_000, cost=10, grain=12), True),
+        (Launch(49, cost=10_000, grain=7), True),
+        (Launch(8, cost=128_000), True),
+        (Launch(3, cost=10**6, grain=12), False),
+        (Launch(0, grain=12), False),
+    ],
+)
+def test_threads_take_whole_grains(launch, shared):
+    chooser = Chooser.of(None, "tflite", threads=2)
+    chunk = chooser._chunk(launch)
+    assert (0 < chunk < launch.units) == shared
+    assert not shared or chunk % launch.grain == 0
+    assert replace(chooser, threads=1)._chunk(launch) >= launch.units
+
+
 def test_outputs_are_the_callers_own():
     plan, array = compile(network(quantized=True)), feed(network(quantized=True))
     session = plan.session()
@@ -248,8 +269,8 @@ def test_constant_nodes_are_computed_while_compiling():
 def test_profile_times_every_step_that_does_work(model):
     plan = compile(model)
     timed = plan.profile(runs=3)
-    assert [step for step, _ in timed] == [s for s in plan.steps if s.kernel != "view"]
-    assert all(seconds > 0 for _, seconds in timed)
+    assert [timing.step for timing in timed] == [s for s in plan.steps if s.kernel != "view"]
+    assert all(timing.seconds > 0 for timing in timed)
 
 
 def test_an_output_may_be_an_input_or_a_constant():
@@ -494,3 +515,14 @@ def test_the_greatest_of_many(count):
     assert plan.steps[0].kernel == "top_f32_scalar"
     for found, tensor in zip(plan(array), model.main.outputs, strict=True):
         np.testing.assert_array_equal(found, expected[tensor])
+
+
+def test_what_the_file_holds_of_an_input_settles_nothing():
+    b = Builder()
+    start, limit, step = (b.constant(name, np.int32(n)) for name, n in (("start", 4), ("limit", 9), ("step", 5)))
+    y = add(b, "RANGE", [start, limit, step], "y")
+    model = b.model([y])
+    model.main.inputs.append(start)
+    y.shape_signature = (-1,)
+    for run in (compile(model), lambda x: interpret(model, [x])[y]):
+        assert run(np.int32(-6)).tolist() == [-6, -1, 4]

@@ -133,7 +133,7 @@ static void walk(void *argument, int32_t thread) {
         const pq_step *step = &session->steps[s];
         bool small = is_small(step);
         if (s > session->first && !(small && is_small(step - 1))) {
-            pq_pool_barrier(session->pool);
+            pq_pool_barrier(session->pool, thread);
             if (has_failed_before(step)) return;
         }
         if (!small) share_units(session, step, thread);

@@ -1,7 +1,11 @@
 /* The thread pool: workers wait at a barrier for work, spinning a little before they sleep. */
+#if defined(__linux__)
+#define _GNU_SOURCE /* sched_getcpu */
+#endif
 #include "pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -19,11 +23,12 @@ struct pq_pool {
     pid_t process;
     pthread_mutex_t mutex;
     pthread_cond_t phase_changed;
-    struct pq_worker {
+    struct pq_member { /* the first is the caller */
         pq_pool *pool;
         int32_t thread;
+        atomic_int cpu; /* where it came to the last barrier, -1 where that is not known */
         pthread_t handle;
-    } workers[];
+    } members[];
 };
 
 static void relax(void) {
@@ -34,8 +39,25 @@ static void relax(void) {
 #endif
 }
 
-static void await_phase_after(pq_pool *pool, unsigned phase) {
-    for (int spin = 0; spin < SPINS; spin++) {
+static int current_cpu(void) {
+#if defined(__linux__)
+    return sched_getcpu();
+#else
+    return -1;
+#endif
+}
+
+/* Whether spinning would keep another thread of the pool from running, as happens where the system has more to do. */
+static bool shares_cpu(pq_pool *pool, int32_t thread) {
+    const int own = atomic_load_explicit(&pool->members[thread].cpu, memory_order_relaxed);
+    for (int32_t i = 0; i < pq_pool_threads(pool) && own >= 0; i++)
+        if (i != thread && atomic_load_explicit(&pool->members[i].cpu, memory_order_relaxed) == own) return true;
+    return false;
+}
+
+static void await_phase_after(pq_pool *pool, unsigned phase, int32_t thread) {
+    const int spins = shares_cpu(pool, thread) ? 0 : SPINS;
+    for (int spin = 0; spin < spins; spin++) {
         if (atomic_load(&pool->phase) != phase) return;
         relax();
     }
@@ -46,10 +68,11 @@ static void await_phase_after(pq_pool *pool, unsigned phase) {
     pthread_mutex_unlock(&pool->mutex);
 }
 
-void pq_pool_barrier(pq_pool *pool) {
+void pq_pool_barrier(pq_pool *pool, int32_t thread) {
     unsigned phase = atomic_load(&pool->phase);
+    atomic_store_explicit(&pool->members[thread].cpu, current_cpu(), memory_order_relaxed);
     if (atomic_fetch_add(&pool->arrived, 1) + 1 < atomic_load(&pool->threads)) {
-        await_phase_after(pool, phase);
+        await_phase_after(pool, phase, thread);
         return;
     }
     atomic_store(&pool->arrived, 0);
@@ -61,26 +84,27 @@ void pq_pool_barrier(pq_pool *pool) {
 }
 
 static void *worker(void *argument) {
-    const struct pq_worker *own = argument;
+    const struct pq_member *own = argument;
     pq_pool *pool = own->pool;
     for (;;) {
-        pq_pool_barrier(pool);
+        pq_pool_barrier(pool, own->thread);
         if (pool->quit) return NULL;
         pool->work(pool->argument, own->thread);
-        pq_pool_barrier(pool);
+        pq_pool_barrier(pool, own->thread);
     }
 }
 
 pq_pool *pq_pool_new(int32_t threads) {
-    pq_pool *pool = calloc(1, sizeof *pool + sizeof(struct pq_worker) * (size_t)threads);
+    pq_pool *pool = calloc(1, sizeof *pool + sizeof(struct pq_member) * (size_t)threads);
     if (pool == NULL) return NULL;
     pool->process = getpid();
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->phase_changed, NULL);
     atomic_store(&pool->threads, threads);
+    for (int32_t i = 0; i < threads; i++) atomic_store(&pool->members[i].cpu, -1);
     int32_t started = 0;
     for (; started < threads - 1; started++) {
-        struct pq_worker *own = &pool->workers[started];
+        struct pq_member *own = &pool->members[started + 1];
         own->pool = pool;
         own->thread = started + 1;
         if (pthread_create(&own->handle, NULL, worker, own) != 0) break;
@@ -93,8 +117,8 @@ void pq_pool_free(pq_pool *pool) {
     if (pool == NULL) return;
     if (pq_pool_alive(pool)) {
         pool->quit = true;
-        pq_pool_barrier(pool);
-        for (int32_t i = 0; i < pq_pool_threads(pool) - 1; i++) pthread_join(pool->workers[i].handle, NULL);
+        pq_pool_barrier(pool, 0);
+        for (int32_t i = 1; i < pq_pool_threads(pool); i++) pthread_join(pool->members[i].handle, NULL);
         pthread_cond_destroy(&pool->phase_changed);
         pthread_mutex_destroy(&pool->mutex);
     }
@@ -104,9 +128,9 @@ void pq_pool_free(pq_pool *pool) {
 void pq_pool_run(pq_pool *pool, void (*work)(void *argument, int32_t thread), void *argument) {
     pool->work = work;
     pool->argument = argument;
-    pq_pool_barrier(pool);
+    pq_pool_barrier(pool, 0);
     work(argument, 0);
-    pq_pool_barrier(pool);
+    pq_pool_barrier(pool, 0);
 }
 
 bool pq_pool_alive(const pq_pool *pool) { return pool->process == getpid(); }

@@ -14,7 +14,7 @@ void pq_pool_free(pq_pool *pool);
 void pq_pool_run(pq_pool *pool, void (*work)(void *argument, int32_t thread), void *argument);
 
 /* Wait, inside work, until every thread of the pool has come here. */
-void pq_pool_barrier(pq_pool *pool);
+void pq_pool_barrier(pq_pool *pool, int32_t thread);
 
 /* False in a process forked from the one that made the pool, where its threads do not exist. */
 bool pq_pool_alive(const pq_pool *pool);

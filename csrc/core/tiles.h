@@ -1,6 +1,6 @@
 /* Tiles of products of matrices by the vectors of AVX-512: sums[r][b] = start[b] + Σ_k x[r][k] · w[b][k] for 16 columns a
- * block. x has rows of x_stride bytes, w blocks of w_stride bytes, and starts are start_stride bytes apart; sums are 64 bytes a
- * block. 4-byte lanes of x meet 64 bytes of w: [16][4] of int8 where x is uint8, [16][2] of int16, or [16] of float. */
+ * block, 64 bytes each. w has blocks of w_stride bytes, 64 for each lane of x, and starts are start_stride bytes apart. A lane of
+ * x, 4 bytes, meets [16][4] of int8 where x is uint8, [16][2] of int16, or [16] of float. */
 #ifndef PQ_TILES_H
 #define PQ_TILES_H
 #include <stddef.h>
@@ -8,8 +8,16 @@
 
 enum { PQ_TILE_ROWS = 12, PQ_WIDE_BLOCKS = 8 };
 
-typedef void pq_tile(const char *x, size_t x_stride, const char *w, size_t w_stride, int32_t lanes, const char *start,
-                     size_t start_stride, void *sums);
+/* What a tile multiplies: of each row of x `segments` pieces of `lanes` lanes, `pitch` bytes apart. */
+typedef struct {
+    const char *x;
+    size_t stride; /* from row to row */
+    int32_t segments;
+    size_t pitch;
+    int32_t lanes;
+} pq_pieces;
+
+typedef void pq_tile(const pq_pieces *x, const char *w, size_t w_stride, const char *start, size_t start_stride, void *sums);
 
 /* of[b - 1][r - 1]: of r rows and b blocks. wide: of one row and PQ_WIDE_BLOCKS blocks. */
 typedef struct {

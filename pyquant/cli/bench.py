@@ -1,69 +1,111 @@
-"""`pyquant bench`: how long a run takes, beside another runtime in the same rounds, and where the time goes."""
+"""`pyquant bench`: how long a run takes, beside other runtimes in turns, and where the time goes."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
 import pyquant as pq
-from pyquant.cli.console import isa_option, json_option, print_json, print_table, progress, threads_option
-from pyquant.table import short
+from pyquant.calibrate.data import random_samples
+from pyquant.cli.console import (
+    force_option,
+    isa_option,
+    json_option,
+    print_json,
+    print_table,
+    progress,
+    refuse_existing,
+    terminal_width,
+    threads_option,
+)
+from pyquant.errors import FileError
+from pyquant.run import Profile
 from pyquant.validate import RUNTIMES
-from pyquant.validate.latency import Latency, latency
+from pyquant.validate.latency import Latency, Timed, latency
+
+TIMES = ("first", "avg", "min", "max", "median", "std", "p5", "p95")  # columns, of Statistics
+HEADER = ["model", "runtime", "init ms", *TIMES, "ratio", "arena bytes", "peak MB"]
+output_option = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command("bench")
 @click.argument("models", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--against", type=click.Choice(list(RUNTIMES)), help="Time this runtime too, with its default kernels.")
+@click.option("--num-runs", type=click.IntRange(1), default=50, show_default=True, help="Runs that count.")
+@click.option("--warmup-runs", type=click.IntRange(0), default=5, show_default=True, help="Runs before, uncounted.")
 @threads_option
 @isa_option
-@click.option("--rounds", type=click.IntRange(1), default=7, show_default=True, help="Each times ours, then theirs.")
-@click.option("--profile", is_flag=True, help="Show the time of each step.")
+@click.option(
+    "--against",
+    type=click.Choice(list(RUNTIMES)),
+    multiple=True,
+    help="Time this runtime too, its runs in turns with ours, with its default kernels. May be given twice.",
+)
+@click.option("--profile", is_flag=True, help="Show the time and the costs of each step, the slowest first.")
+@click.option("--csv", "csv_path", type=output_option, help="Write the profile as CSV.")
+@click.option("--trace", "trace_path", type=output_option, help="Write it for chrome://tracing or Perfetto.")
+@force_option
 @json_option
 def command(
     models: tuple[Path, ...],
-    against: str | None,
+    num_runs: int,
+    warmup_runs: int,
     threads: int,
     isa: str | None,
-    rounds: int,
+    against: tuple[str, ...],
     profile: bool,
+    csv_path: Path | None,
+    trace_path: Path | None,
+    force: bool,
     as_json: bool,
 ) -> None:
-    """Time models on random inputs."""
-    found = [(path, latency(pq.open(path), against, threads, isa, rounds)) for path in progress(iter(models), "timing")]
-    steps = {str(path): profiled(path, threads, isa) for path in models} if profile else {}
+    """Time models on random inputs. Times are in milliseconds; a ratio above 1: pyquant is faster."""
+    files = [path for path in (csv_path, trace_path) if path is not None]
+    if files and len(models) > 1:
+        raise click.UsageError("--csv and --trace hold the profile of one model")
+    for path in files:
+        refuse_existing(path, force)
+
+    def timed() -> Iterator[tuple[Path, Latency]]:
+        for path in models:
+            yield path, latency(path, against, threads, isa, num_runs, warmup_runs)
+
+    found = list(progress(timed(), "timing"))
+    profiles = {path: profiled(path, threads, isa, num_runs) for path in models} if profile or files else {}
+    for made in profiles.values():
+        if csv_path is not None:
+            write(csv_path, made.csv())
+        if trace_path is not None:
+            write(trace_path, json.dumps(made.trace()))
     if as_json:
-        print_json([{"file": str(path), **row.to_dict(), "steps": steps.get(str(path))} for path, row in found])
+        steps = {path: [timing.to_dict() for timing in made] for path, made in profiles.items()}
+        print_json([{"file": str(path), **row.to_dict(), "steps": steps.get(path)} for path, row in found])
         return
-    theirs = [f"{against} ms", "ratio"] if against else []
-    print_table(["model", "pyquant ms", "arena bytes", *theirs], [cells(path, row) for path, row in found])
-    for note in dict.fromkeys(row.note for _, row in found if row.note):
-        click.echo(note)
-    for name, rows in steps.items():
-        click.echo(f"\n{name}")
-        total = sum(row["seconds"] for row in rows) or 1.0
-        shown = [
-            (short(r["tensor"]), r["op"], r["kernel"], milliseconds(r["seconds"]), f"{100 * r['seconds'] / total:.1f}")
-            for r in rows
-        ]
-        print_table(["tensor", "op", "kernel", "ms", "%"], shown, words=3)
+    print_table(HEADER, [cells for path, row in found for cells in rows(path, row)], words=2)
+    for path, made in profiles.items() if profile else ():
+        click.echo(f"\n{path}\n{made.text(terminal_width())}")
 
 
-def cells(path: Path, row: Latency) -> list[str]:
-    own = [path.name, milliseconds(row.ours), str(row.arena_bytes)]
-    return own if row.theirs is None else [*own, milliseconds(row.theirs), f"{row.theirs / row.ours:.2f}"]
+def rows(path: Path, found: Latency) -> Iterator[list[str]]:
+    yield [*cells(path, found.ours), "", str(found.arena_bytes), f"{found.peak_bytes / 1e6:.1f}"]
+    for peer in found.peers:
+        yield [*cells(path, peer), f"{found.ratio(peer):.2f}", "", ""]
 
 
-def milliseconds(seconds: float) -> str:
-    return f"{seconds * 1e3:.3f}"
+def cells(path: Path, timed: Timed) -> list[str]:
+    times = [timed.init, *(getattr(timed.runs, name) for name in TIMES)]
+    return [path.name, timed.runtime, *(f"{seconds * 1e3:.3f}" for seconds in times)]
 
 
-def profiled(path: Path, threads: int, isa: str | None) -> list[dict[str, Any]]:
-    """The median seconds of each step."""
-    plan = pq.compile(pq.open(path), threads=threads, isa=isa)
-    return [
-        {"tensor": step.outputs[0].name if step.outputs else "", "op": step.op, "kernel": step.kernel, "seconds": s}
-        for step, s in plan.profile()
-    ]
+def profiled(path: Path, threads: int, isa: str | None, runs: int) -> Profile:
+    model = pq.open(path)
+    return pq.compile(model, threads=threads, isa=isa).profile(*next(random_samples(model, 1)), runs=runs)
+
+
+def write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror}") from None

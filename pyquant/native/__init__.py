@@ -3,6 +3,6 @@
 from pyquant.native.libm import libm
 from pyquant.native.params import Params
 from pyquant.native.plan import Piece, Plan, PlannedStep, Session
-from pyquant.native.table import Row, isas, rows
+from pyquant.native.table import Row, isas, rows, rows_of
 
-__all__ = ["Params", "Piece", "Plan", "PlannedStep", "Row", "Session", "isas", "libm", "rows"]
+__all__ = ["Params", "Piece", "Plan", "PlannedStep", "Row", "Session", "isas", "libm", "rows", "rows_of"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,14 +30,16 @@ class Params:
     """
 
     def __init__(self, struct: str, values: Mapping[str, Any]) -> None:
-        self.memory = ffi.new(f"{struct} *")
         self._owned: list[Any] = []
-        fields = dict(ffi.typeof(struct).fields)
-        if set(values) - {"packed"} != set(fields) - {"packed"}:
-            raise TypeError(f"{struct} has the fields {sorted(fields)}, got {sorted(values)}")
+        types = _types(struct)
+        if values.keys() - {"packed"} != types.keys() - {"packed"}:
+            raise TypeError(f"{struct} has the fields {sorted(types)}, got {sorted(values)}")
         try:
-            for name, value in values.items():
-                setattr(self.memory, name, self._converted(f"{struct}.{name}", fields[name].type, value))
+            plain = {
+                name: value if type(value) is int else self._converted(struct, name, types[name], value)
+                for name, value in values.items()
+            }
+            self.memory = ffi.new(f"{struct} *", plain)
         except OverflowError as error:
             raise RangeError(f"{struct}: {error}") from None
 
@@ -61,22 +64,42 @@ class Params:
         self.memory.packed = pointer
         self._owned.append(pointer)
 
-    def _converted(self, where: str, ctype: Any, value: Any) -> Any:
-        if ctype.kind == "array":
+    def _converted(self, struct: str, name: str, field: _Field, value: Any) -> Any:
+        if field.kind == "array":
             return [v.item() if isinstance(v, np.generic) else v for v in value]
-        if ctype.kind != "pointer":
+        if field.kind != "pointer":
             return value.item() if isinstance(value, np.generic) else value
         if value is None:
             return ffi.NULL
-        expected = _ELEMENTS.get(ctype.item.cname.removeprefix("const "))
         array = np.ascontiguousarray(value)
-        if expected is not None and array.dtype.name != expected:
-            raise TypeError(f"{where} takes {expected}, got {array.dtype.name}")
-        pointer = ffi.from_buffer(f"{ctype.item.cname} []" if expected else "char[]", array)
+        if field.element is not None and array.dtype != field.element:
+            raise TypeError(f"{struct}.{name} takes {field.element.name}, got {array.dtype.name}")
+        pointer = ffi.from_buffer(field.vector, array)
         self._owned.append(pointer)
         return pointer
 
 
+class _Field(NamedTuple):
+    """kind: pointer, array or primitive. element, vector: of a pointer to numbers their type, and a C array of it."""
+
+    kind: str
+    element: np.dtype[Any] | None
+    vector: str
+
+
+@cache
+def _types(struct: str) -> dict[str, _Field]:
+    found = {}
+    for name, field in ffi.typeof(struct).fields:
+        item = field.type.item.cname if field.type.kind == "pointer" else ""
+        element = _ELEMENTS.get(item.removeprefix("const "))
+        found[name] = _Field(
+            field.type.kind, np.dtype(element) if element else None, f"{item} []" if element else "char[]"
+        )
+    return found
+
+
+@cache
 def _pack_function(row: int) -> Any:
     return lib.pq_rows(ffi.new("int32_t *"))[row].pack
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import count, takewhile
 from typing import NamedTuple
 
@@ -31,6 +32,12 @@ def isas() -> tuple[str, ...]:
 def rows() -> tuple[Row, ...]:
     """The kernel table: for each operation the best instruction set first, scalar last."""
     return _ROWS
+
+
+@cache
+def rows_of(operation: str) -> tuple[Row, ...]:
+    """The kernels of one operation, in the table's order; none where there is no such operation."""
+    return tuple(row for row in _ROWS if row.operation == operation)
 
 
 def _read() -> tuple[Row, ...]:

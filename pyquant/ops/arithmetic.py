@@ -202,7 +202,7 @@ MAXIMUM, MINIMUM = (
     )
     for name, function in (("MAXIMUM", greater), ("MINIMUM", less))
 )
-POW = _pairwise("POW", {"float32": power, "int32": power_int}, "PowOptions", "power")
+POW = _pairwise("POW", {"float32": power, "int32": power_int}, "PowOptions")
 DIVISIBLE = ("float32", "int32", "int8", "int16")
 FLOOR_DIV = _pairwise("FLOOR_DIV", dict.fromkeys(DIVISIBLE, floor_divide), "FloorDivOptions", "floor_divide", DIVISIBLE)
 FLOOR_MOD = _pairwise(

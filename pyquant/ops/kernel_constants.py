@@ -63,7 +63,7 @@ def kernel_constants(
 
 
 def _rescaling(how: Requantization, channels: int) -> dict[str, Any]:
-    real = np.ascontiguousarray(np.broadcast_to(how.real, channels))
+    real = how.real if how.real.size == channels else np.full(channels, how.real)
     multiplier, exponent = fixed.quantize_multiplier(real)
     if how.bits == 64 and not how.exact:
         fixed.multiply64(0, multiplier, exponent)  # raises RangeError for what it does not take

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -105,11 +106,11 @@ class Call:
         return found
 
     def get(self, slot: str) -> Tensor | None:
-        for slots, tensors in ((self.operator.inputs, self.node.inputs), (self.operator.outputs, self.node.outputs)):
-            for i, s in enumerate(slots):
-                if s.name == slot:
-                    return tensors[i] if i < len(tensors) else None
-        raise KeyError(f"{self.operator.name} has no slot {slot!r}")
+        if slot not in self.operator.places:
+            raise KeyError(f"{self.operator.name} has no slot {slot!r}")
+        output, i = self.operator.places[slot]
+        tensors: Sequence[Tensor | None] = self.node.outputs if output else self.node.inputs
+        return tensors[i] if i < len(tensors) else None
 
     def constant(self, slot: str) -> np.ndarray | None:
         """The value of a tensor that the file or an earlier step of the compiler holds; None for one of a run."""
@@ -226,9 +227,17 @@ class Operator:
     by_shape: bool = False  # what it makes follows from the shapes of its inputs alone
     flow: str = ""  # what a compiler does with it instead of computing: handle, once, branch, loop or inline
 
-    def slots(self, tensors: Sequence[Any], outputs: bool = False) -> list[Slot]:
+    @cached_property
+    def places(self) -> dict[str, tuple[bool, int]]:
+        """Slot name -> whether it is of an output, and which; an input's where both have one of that name."""
+        places = {slot.name: (True, i) for i, slot in reversed(list(enumerate(self.outputs)))}
+        return places | {slot.name: (False, i) for i, slot in reversed(list(enumerate(self.inputs)))}
+
+    def slots(self, tensors: Sequence[Any], outputs: bool = False) -> Sequence[Slot]:
         """The slot of each input (or output) tensor, variadic ones repeated."""
         declared = self.outputs if outputs else self.inputs
+        if len(declared) == len(tensors):
+            return declared
         return [declared[min(i, len(declared) - 1)] if declared else UNKNOWN for i in range(len(tensors))]
 
     def kind(self, node: Node) -> str:
@@ -237,9 +246,9 @@ class Operator:
         Without activations the type of its first input; "" where it has none.
         """
         given = [(s.role, t.dtype) for s, t in zip(self.slots(node.inputs), node.inputs, strict=True) if t is not None]
-        of_role = dict(reversed(given))
-        first = of_role.get("activation", given[0][1] if given else None)
-        factors = [dtype for role, dtype in given if role != "data"]
-        if first is FLOAT32 and any(dtype.is_quantized_integer for dtype in factors):
+        if not given:
+            return ""
+        first = next((dtype for role, dtype in given if role == "activation"), given[0][1])
+        if first is FLOAT32 and any(dtype.is_quantized_integer for role, dtype in given if role != "data"):
             return "hybrid"
-        return "" if first is None else first.name
+        return first.name

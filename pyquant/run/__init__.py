@@ -6,6 +6,7 @@ from pyquant.run.interpreter import Interpreter
 from pyquant.run.limits import Limits
 from pyquant.run.memory import Lifetime, Timeline
 from pyquant.run.plan import Observation, Plan, Session, Step
+from pyquant.run.profile import Profile, Timing
 from pyquant.run.timeline import timeline
 
 __all__ = [
@@ -14,9 +15,11 @@ __all__ = [
     "Limits",
     "Observation",
     "Plan",
+    "Profile",
     "Session",
     "Step",
     "Timeline",
+    "Timing",
     "compile",
     "interpret",
     "timeline",

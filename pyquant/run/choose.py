@@ -26,6 +26,7 @@ from pyquant.run.limits import (
 from pyquant.run.plan import OBSERVATION, CWork, NumpyWork, Step
 from pyquant.run.resolve import (
     MOST_ELEMENTS,
+    Resolved,
     arithmetic,
     check_shape,
     checked,
@@ -76,10 +77,14 @@ class Chooser:
         """The same for another plan, which has the limits for itself."""
         return replace(self, meter=Meter(self.meter.limits))
 
+    def resolved(self, node: Node) -> Resolved:
+        """The node as a Call, with what its shape rule says of its outputs. Raises as `step` does."""
+        call = resolve(node, self.numerics)
+        return call, shapes_of(call)
+
     def shapes(self, node: Node) -> list[tuple[int, ...]] | None:
         """Of the outputs; None where they follow from values that are not constant. Raises as `step` does."""
-        shapes = shapes_of(resolve(node, self.numerics))
-        return None if min((n for shape in shapes for n in shape), default=0) < 0 else shapes
+        return settled(self.resolved(node)[1])
 
     def known(self, node: Node) -> None:
         """Raises UnsupportedOp where nothing runs the node in any shape; GraphError where it is not sound."""
@@ -104,12 +109,13 @@ class Chooser:
 
         return evaluate_
 
-    def step(self, node: Node) -> Step:
+    def step(self, node: Node, resolved: Resolved | None = None) -> Step:
         """What runs the node. Raises UnsupportedOp where nothing does, and what `checked` raises.
 
+        resolved: what the method of that name makes of the node, where that is known.
         Raises RangeError, before it allocates, where the step needs more than the limits allow.
         """
-        call = replace(checked(node, self.numerics), fused=self.fused)
+        call = replace(checked(node, self.numerics, resolved), fused=self.fused)
         self.meter.borrow(arena_share(node), node.label)
         if node.outputs and all(t.size == 0 for t in node.outputs):
             return Step(node.op, "nothing", (), tuple(node.outputs), node)
@@ -200,7 +206,7 @@ class Chooser:
         return CWork(row, params, launch.units, self._chunk(launch))
 
     def _row(self, operation: str) -> native.Row | None:
-        return next((row for row in native.rows() if row.operation == operation and row.isa in self.isas), None)
+        return next((row for row in native.rows_of(operation) if row.isa in self.isas), None)
 
     def _chunk(self, launch: Launch) -> int:
         """Units that a thread takes at a time; all of them where sharing does not pay."""
@@ -221,6 +227,11 @@ def _evaluation(call: Call) -> NumpyWork:
         return results
 
     return run
+
+
+def settled(shapes: list[tuple[int, ...]]) -> list[tuple[int, ...]] | None:
+    """The shapes, where none of them follows from values."""
+    return None if min((n for shape in shapes for n in shape), default=0) < 0 else shapes
 
 
 def valued(tensor: Tensor | None, value: np.ndarray | None) -> Tensor | None:

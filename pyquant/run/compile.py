@@ -38,7 +38,9 @@ def compile(
     GraphError or RangeError for a model that does not hold together; RangeError for one that goes past the limits.
     """
     graph = subgraph_of(model, subgraph)
-    chooser = replace(Chooser.of(isa, numerics, threads, limits or Limits.of(graph)), fused=may_fuse(model))
+    chooser = Chooser.of(isa, numerics, threads, limits or Limits.of(graph))
+    # what is observed becomes scales of a file, which is to be the same on every machine
+    chooser = replace(chooser, fused=not observers and may_fuse(model))
     return planned(model, graph, chooser, keep, observers, shapes or {})
 
 

@@ -18,6 +18,7 @@ from pyquant.graph import Node, Tensor
 from pyquant.run.feeds import Names, bind
 from pyquant.run.limits import Limits
 from pyquant.run.memory import Timeline
+from pyquant.run.profile import Profile
 
 OBSERVATION = np.dtype(
     [("low", "f4"), ("high", "f4"), ("count", "i8"), ("nan", "i8"), ("infinite", "i8")]
@@ -172,11 +173,12 @@ class Plan:
         """Memory of one's own, which keeps variables and observations from run to run."""
         return Session(self)
 
-    def profile(self, /, *inputs: Any, runs: int = 10, **inputs_by_name: Any) -> list[tuple[Step, float]]:
-        """The median seconds of each step over `runs` runs; inputs default to zeros."""
+    def profile(self, /, *inputs: Any, runs: int = 10, **inputs_by_name: Any) -> Profile:
+        """Where the time goes: for each step the median of `runs` runs, and its costs. Inputs default to zeros."""
         shown = [self._layout.shown.get(t, t) for t in self.inputs]
         zeros = [] if inputs or inputs_by_name else [np.full(t.shape, t.dtype.zero, t.dtype.numpy) for t in shown]
-        return self.session().profile(self._bind(inputs or zeros, inputs_by_name), runs)
+        timed = self.session().profile(self._bind(inputs or zeros, inputs_by_name), runs)
+        return Profile.of(timed, self.threads)
 
     def __str__(self) -> str:
         count = sum(step.kernel == "numpy" for step in self.steps)

@@ -15,7 +15,7 @@ from pyquant.graph import Model, Node, Subgraph, Tensor
 from pyquant.ops import find, get
 from pyquant.run.arena import Block, most_alive, place
 from pyquant.run.branches import FLOWS, Branch, Evaluate, Family, Loop, Rest, Settled
-from pyquant.run.choose import Chooser, valued
+from pyquant.run.choose import Chooser, settled, valued
 from pyquant.run.feeds import Names, input_names
 from pyquant.run.flatten import Flat, Handles, Variables, flatten
 from pyquant.run.limits import unpacked_bytes
@@ -42,7 +42,9 @@ def planned(
     flat = flatten(graph, context.variables)
     _check_ends(flat)
     names = input_names(model, graph)
-    given = {t: t for t in flat.inputs}
+    given = _of_shapes(
+        flat.inputs, [t.shape for t in flat.inputs]
+    )  # what the file holds of an input is not what is fed
     for key, shape in shapes.items():
         tensor = names.get(key) if isinstance(key, str) else key
         if tensor not in given:
@@ -160,27 +162,32 @@ class Planning:
         """
         for i, node in enumerate(self.nodes):
             self._check_order(node)
-            seen = replace(node, inputs=[None if t is None else self.stand_in(t) for t in node.inputs])
+            inputs = [None if t is None else self.stand_in(t) for t in node.inputs]
+            seen = node if inputs == node.inputs else replace(node, inputs=inputs)
+            resolved = None
             operator = find(node.op)
             known = [t is None or t in self.constants for t in node.inputs]
             if operator is not None and operator.flow in FLOWS:
                 flow, shapes = self._flow(seen, operator.flow)
             else:
-                flow, shapes = None, self.chooser.shapes(seen)
+                resolved = self.chooser.resolved(seen)
+                flow, shapes = None, settled(resolved[1])
             if shapes is None:
                 yield self._rest(i, seen, flow)
                 return
             self.written.update(node.outputs)
             made = stand_ins(node, seen, shapes)
             self.shown.update((t, own) for t, own in zip(node.outputs, made, strict=True) if t is not own)
-            seen = replace(seen, outputs=made)
+            if made != node.outputs:
+                seen, resolved = replace(seen, outputs=made), None
             if flow is not None:
                 yield Step(node.op, "subgraphs", self._values(seen), tuple(made), node, flow)
             elif operator is not None and (operator.by_shape or (node.inputs and all(known) and operator.pure)):
                 self._fold(node, seen)
                 yield Step(node.op, "constant", (), tuple(map(self.stand_in, node.outputs)), node)
             else:
-                yield replace(self.chooser.step(seen), node=node)
+                step = self.chooser.step(seen, resolved)
+                yield step if seen is node else replace(step, node=node)
 
     def _fold(self, node: Node, seen: Node) -> None:
         arrays = [None if t is None else self.constants.get(t) for t in node.inputs]

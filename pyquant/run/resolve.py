@@ -17,11 +17,15 @@ from pyquant.ops import Call, SameAs, Slot, find
 from pyquant.ops.operator import Reference
 
 MOST_ELEMENTS = 2**31 - 1  # kernels count elements in int32_t
+_LEAST_SCALE = float(np.finfo(np.float32).smallest_subnormal)
+
+Resolved = tuple[Call, "list[tuple[int, ...]]"]  # with the shapes of its outputs
 
 
-def checked(node: Node, numerics: str) -> Call:
+def checked(node: Node, numerics: str, resolved: Resolved | None = None) -> Call:
     """The node as a Call, once it fits its operator and its shapes follow from its inputs' by the shape rule.
 
+    resolved: what `resolve` and `shapes_of` have made of the same node already.
     Raises UnsupportedOp, ShapeError, GraphError or RangeError.
     """
     for tensor in (*node.inputs, *node.outputs):
@@ -29,10 +33,12 @@ def checked(node: Node, numerics: str) -> Call:
             raise unsupported(node, f"tensor {tensor.name!r} holds {tensor.dtype}")
         if tensor is not None:
             check_size(tensor)
-    call = resolve(node, numerics)
-    for tensor, shape in zip(node.outputs, shapes_of(call), strict=True):
+    if resolved is None:
+        call = resolve(node, numerics)
+        resolved = call, shapes_of(call)
+    for tensor, shape in zip(node.outputs, resolved[1], strict=True):
         check_shape(node, tensor, shape)
-    return call
+    return resolved[0]
 
 
 def shapes_of(call: Call) -> list[tuple[int, ...]]:
@@ -67,8 +73,11 @@ def stand_ins(node: Node, seen: Node, shapes: Sequence[tuple[int, ...]]) -> list
 
 def check_size(tensor: Tensor) -> None:
     """Raises RangeError for a shape that no array can have, or that kernels cannot count."""
-    sizes = [max(n, 1) for n in tensor.shape]  # NumPy counts so for empty arrays, too
-    if min(tensor.shape, default=0) < 0 or math.prod(sizes) > MOST_ELEMENTS:
+    shape = tensor.shape
+    if min(shape, default=1) > 0 and math.prod(shape) <= MOST_ELEMENTS:
+        return
+    sizes = [max(n, 1) for n in shape]  # NumPy counts so for empty arrays, too
+    if min(shape, default=0) < 0 or math.prod(sizes) > MOST_ELEMENTS:
         raise RangeError(f"tensor {tensor.name!r} has shape {tensor.shape}: below 0 or past {MOST_ELEMENTS} elements")
 
 
@@ -181,8 +190,9 @@ def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: S
         slot, tensor = slots[min(i, len(slots) - 1)], given[i] if i < len(given) else None
         if tensor is None and not slot.optional:
             raise GraphError(f"{node.label}: {what} {slot.name!r} is missing")
-        unfit = tensor is not None and (tensor.dtype.is_float or tensor.dtype.name.startswith(("complex", "string")))
-        if tensor is not None and slot.role == "data" and unfit:
+        if tensor is None or slot.role != "data":
+            continue
+        if tensor.dtype.is_float or tensor.dtype.name.startswith(("complex", "string")):
             raise GraphError(f"{node.label}: {what} {slot.name!r} is {tensor.dtype}, expected whole numbers")
 
 
@@ -210,13 +220,18 @@ def _check_quantization(node: Node, tensor: Tensor) -> None:
     if scale.size not in sizes or zero_point.size not in (1, scale.size):
         found = f"{scale.size} scales and {zero_point.size} zero points on axis {quantization.axis}"
         raise GraphError(f"{node.label}: {tensor.name!r} of shape {tensor.shape} has {found}")
-    least = (
-        0.0 if tensor.is_constant else np.finfo(np.float32).smallest_subnormal
-    )  # a channel of zeros may have scale 0
-    if not np.all((scale >= least) & np.isfinite(scale)):
+    least = 0.0 if tensor.is_constant else _LEAST_SCALE  # a channel of zeros may have scale 0
+    low, high = _ends(scale)
+    if not (low >= least and high < math.inf):  # not so for NaN, either
         raise GraphError(f"{node.label}: {tensor.name!r} has scale {scale.min()}, expected a positive number")
-    if np.any((zero_point < lo) | (zero_point > hi)):
+    low, high = _ends(zero_point)
+    if low < lo or high > hi:
         raise GraphError(f"{node.label}: {tensor.name!r} has a zero point outside {lo}..{hi}")
+
+
+def _ends(array: np.ndarray) -> tuple[float, float]:
+    """The least and the greatest element; NaN where there is one."""
+    return (array.item(), array.item()) if array.size == 1 else (array.min().item(), array.max().item())
 
 
 def _types(tensors: Sequence[Tensor | None]) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 from pyquant.errors import FormatError
 from pyquant.graph import Buffer, Model, Node, Subgraph, Tensor, associated_files
 from pyquant.graph.external import REFERENCE
+from pyquant.run.cost import Cost, cost
 from pyquant.run.listing import listing
-from pyquant.see.cost import Cost, Totals, cost, totals
+from pyquant.see.cost import Totals, totals
 from pyquant.see.metadata import Entry, entries
 from pyquant.see.record import plain
 

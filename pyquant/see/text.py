@@ -9,7 +9,7 @@ from itertools import islice
 from pyquant.graph import Buffer, Node, Subgraph, Tensor
 from pyquant.graph.external import REFERENCE
 from pyquant.graph.summary import quantization_text, signature_text, type_text
-from pyquant.see.cost import Cost, parameters, tensor_bytes
+from pyquant.run.cost import Cost, parameters, tensor_bytes
 from pyquant.see.describe import BufferFacts, Description, NodeFacts
 from pyquant.see.record import options_text
 from pyquant.table import GAP, Column, count, lines, printable, short, size

@@ -86,8 +86,8 @@ class Oracle:
             self.runtime = RUNTIMES["ai-edge-litert"]
             self.version = self._start()
 
-    def load(self, model: Model | str | os.PathLike[str], resolver: str = "reference", threads: int = 1) -> None:
-        """Load a model. resolver: reference, optimized (no delegate) or default (XNNPACK).
+    def load(self, model: Model | str | os.PathLike[str], resolver: str = "reference", threads: int = 1) -> float:
+        """Load a model. resolver: reference, optimized (no delegate) or default (XNNPACK). -> the seconds it took
 
         Raises OracleError where the runtime refuses the model.
         """
@@ -102,7 +102,8 @@ class Oracle:
             self._label, path = str(model), Path(model)
         if self._worker is None:
             self._start()
-        self._ask({"request": "load", "path": str(path), "resolver": resolver, "threads": threads})
+        answer, _ = self._ask({"request": "load", "path": str(path), "resolver": resolver, "threads": threads})
+        return float(answer["seconds"])
 
     def run(self, feeds: Sequence[np.ndarray], reset: bool = True) -> dict[int, np.ndarray]:
         """Run one sample: arrays in input order -> {index in the file: array} of the outputs.

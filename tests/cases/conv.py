@@ -127,6 +127,13 @@ EVERY_KIND: dict[str, dict[str, Any]] = {
     "one-pixel": {"filter": (5, 3, 3), "image": (1, 1, 1, 7)},
     "whole-image": {"filter": (9, 5, 7), "image": (2, 5, 7, 3), "padding": "VALID"},
     "column-filter": {"filter": (2, 5, 1), "image": (1, 13, 1, 4)},
+    # panels of pixels by blocks of channels
+    "many-pixels": {"filter": (35, 1, 1), "image": (1, 11, 23, 16)},
+    "many-pixels-few-channels": {"filter": (8, 1, 1), "image": (2, 11, 23, 8)},
+    "many-pixels-and-terms": {"filter": (20, 3, 3), "image": (1, 7, 19, 70)},
+    "first-layer": {"filter": (24, 3, 3), "stride": (2, 2), "image": (1, 17, 31, 3)},
+    "one-pixel-many-channels": {"filter": (141, 1, 1), "image": (1, 1, 1, 40)},
+    "terms-past-a-panel": {"filter": (2, 3, 3), "image": (1, 2, 2, 15001)},
 }
 QUANTIZED: dict[str, dict[str, Any]] = {
     "saturating": {"gain": 0.05},

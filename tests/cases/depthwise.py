@@ -69,6 +69,10 @@ EVERY_KIND: dict[str, dict[str, Any]] = {
     "whole-image": {"image": (2, 5, 7, 3), "filter": (5, 7), "padding": "VALID"},
     "row-filter": {"image": (1, 1, 13, 4), "filter": (1, 5)},
     "column-filter": {"image": (1, 13, 1, 9), "filter": (5, 1)},
+    # vectors hold pixels side by side, by the number of channels
+    **{f"row-of-{c}": {"image": (1, 4, 37, c)} for c in (2, 4, 8, 16, 24, 32, 40, 64, 96)},
+    **{f"row-of-{c}-stride": {"image": (1, 5, 41, c), "stride": 2, "filter": (5, 3)} for c in (3, 8, 16, 32, 72)},
+    "long-rows": {"image": (1, 3, 900, 80)},
 }
 QUANTIZED: dict[str, dict[str, Any]] = {
     "saturating": {"gain": 0.05},

@@ -157,7 +157,8 @@ PQ_INLINE __mmask16 first_columns(int32_t n) { return n < 16 ? (__mmask16)((1u <
 PQ_INLINE void tile_s8(const pq_batch_matmul *p, const char *cells, size_t stride, const char *factors, int32_t lanes, int32_t rows,
                        int32_t blocks, const int32_t *starts, const int32_t *lacking, int32_t n, int8_t *y) {
     __m512i sums[PQ_TILE_ROWS * 2], *from = sums;
-    pq_tiles_u8.of[blocks - 1][rows - 1](cells, stride, factors, (size_t)lanes * 64, lanes, (const char *)starts, 64, sums);
+    const pq_pieces x = {cells, stride, 1, 0, lanes};
+    pq_tiles_u8.of[blocks - 1][rows - 1](&x, factors, (size_t)lanes * 64, (const char *)starts, 64, sums);
     const pq_rescale_vectors scaling = pq_rescale_all(*p->multiplier, *p->exponent);
     for (int32_t i = 0; i < rows; i++, y += p->columns)
         for (int32_t b = 0; b < blocks; b++) {
@@ -182,8 +183,8 @@ PQ_INLINE void tile_s16(const pq_batch_matmul *p, const char *cells, size_t stri
     __m512i sums[PQ_TILE_ROWS * 2], total[PQ_TILE_ROWS][2];
     for (int32_t k = 0; k < lanes; k += SHALLOW / 2) {
         const int32_t some = lanes - k < SHALLOW / 2 ? lanes - k : SHALLOW / 2;
-        pq_tiles_s16.of[1][rows - 1](cells + (size_t)k * 4, stride, factors + (size_t)k * 64, (size_t)lanes * 64, some,
-                                     (const char *)NOTHING, 0, sums);
+        const pq_pieces x = {cells + (size_t)k * 4, stride, 1, 0, some};
+        pq_tiles_s16.of[1][rows - 1](&x, factors + (size_t)k * 64, (size_t)lanes * 64, (const char *)NOTHING, 0, sums);
         for (int32_t i = 0; i < rows; i++)
             for (int32_t half = 0; half < 2; half++) {
                 const __m256i high = ((const __m256i *)sums)[4 * i + half], low = ((const __m256i *)sums)[4 * i + 2 + half];
@@ -204,7 +205,8 @@ PQ_INLINE void tile_f32(const pq_batch_matmul *p, const char *cells, size_t stri
     (void)starts, (void)lacking;
     __m512 sums[PQ_TILE_ROWS * 2], *from = sums;
     const pq_tiles *tiles = p->fused ? &pq_tiles_fused_f32 : &pq_tiles_f32;
-    tiles->of[blocks - 1][rows - 1](cells, stride, factors, (size_t)lanes * 64, lanes, (const char *)NOTHING, 0, sums);
+    const pq_pieces x = {cells, stride, 1, 0, lanes};
+    tiles->of[blocks - 1][rows - 1](&x, factors, (size_t)lanes * 64, (const char *)NOTHING, 0, sums);
     for (int32_t i = 0; i < rows; i++, y += p->columns)
         for (int32_t b = 0; b < blocks; b++) _mm512_mask_storeu_ps(y + 16 * b, first_columns(n - 16 * b), *from++);
 }

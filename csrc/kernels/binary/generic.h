@@ -72,11 +72,6 @@ INLINE CODE NAME(angle)(const pq_binary *p, CODE a, CODE b) {
     return atan2f(a, b);
 }
 
-INLINE CODE NAME(power_of)(const pq_binary *p, CODE a, CODE b) {
-    (void)p;
-    return powf(a, b);
-}
-
 INLINE CODE NAME(sloped)(const pq_binary *p, CODE a, CODE b) {
     (void)p;
     return a >= 0 ? a : a * b;
@@ -172,7 +167,6 @@ ELEMENTWISE(prelu, sloped)
 #if !INTEGER
 ELEMENTWISE(divide, quotient)
 ELEMENTWISE(atan2, angle)
-ELEMENTWISE(power, power_of)
 #endif
 
 #define DIVISION(name, f)                                                    \

@@ -29,11 +29,19 @@ PQ_INLINE __m512i NAME(centered)(const CODE *x, int32_t step, __mmask16 mask, __
 #endif
 }
 
-PQ_INLINE __m512i NAME(added)(const NAME(scaling) *s, __m512i a, __m512i b) {
-    a = pq_rescaled(_mm512_sll_epi32(a, s->left), s->a, false, false);
-    b = pq_rescaled(_mm512_sll_epi32(b, s->left), s->b, false, false);
+/* a·2^left times a half, exactly, where that is its scaling: of the term with the larger scale. */
+PQ_INLINE __m512i NAME(term)(__m512i x, __m128i left, bool halved, pq_rescale_vectors v) {
+    return halved ? _mm512_sll_epi32(x, _mm_sub_epi32(left, _mm_cvtsi32_si128(1))) : pq_rescaled(_mm512_sll_epi32(x, left), v, false, false);
+}
+
+PQ_INLINE __m512i NAME(sum_of)(const NAME(scaling) *s, __m512i a, bool a_halved, __m512i b, bool b_halved) {
+    a = NAME(term)(a, s->left, a_halved, s->a), b = NAME(term)(b, s->left, b_halved, s->b);
     return pq_rescaled(s->negative ? _mm512_sub_epi32(a, b) : _mm512_add_epi32(a, b), s->y, false, false);
 }
+
+PQ_INLINE __m512i NAME(added)(const NAME(scaling) *s, __m512i a, __m512i b) { return NAME(sum_of)(s, a, false, b, false); }
+PQ_INLINE __m512i NAME(added_to_half)(const NAME(scaling) *s, __m512i a, __m512i b) { return NAME(sum_of)(s, a, true, b, false); }
+PQ_INLINE __m512i NAME(added_half)(const NAME(scaling) *s, __m512i a, __m512i b) { return NAME(sum_of)(s, a, false, b, true); }
 
 PQ_INLINE __m512i NAME(multiplied)(const NAME(scaling) *s, __m512i a, __m512i b) {
     return pq_rescaled(_mm512_mullo_epi32(a, b), s->y, false, true);
@@ -110,7 +118,11 @@ void FULL_NAME(add)(const pq_step *step, int32_t begin, int32_t end) {
     const bool holds = p->a_exponent <= 0 && pq_rescale_holds(term, p->a_multiplier, p->a_exponent, false) &&
                        p->b_exponent <= 0 && pq_rescale_holds(term, p->b_multiplier, p->b_exponent, false) &&
                        p->exponent <= 0 && pq_rescale_holds(sum, p->multiplier, p->exponent, false);
-    if (holds) NAME(vector_runs)(NAME(added), step, begin, end);
+    const bool a_halved = p->left > 0 && p->a_multiplier == 1 << 30 && p->a_exponent == 0;
+    const bool b_halved = p->left > 0 && p->b_multiplier == 1 << 30 && p->b_exponent == 0;
+    if (holds && a_halved) NAME(vector_runs)(NAME(added_to_half), step, begin, end);
+    else if (holds && b_halved) NAME(vector_runs)(NAME(added_half), step, begin, end);
+    else if (holds) NAME(vector_runs)(NAME(added), step, begin, end);
     else PQ_JOIN(NAME(add), x86_avx2)(step, begin, end);
 }
 

@@ -19,7 +19,7 @@ static int64_t NAME(magnitude)(const WEIGHT *restrict w, int32_t n, int32_t zero
 size_t NAME(conv2d_pack_panel)(const void *params, void *packed) {
     const pq_conv2d *p = params;
     if (!NAME(by_panels)(p)) return NAME(conv2d_pack)(params, packed);
-    const int32_t terms = term_count(p), padded = rounded_up(terms, LANE), channels = group_channels(p);
+    const int32_t terms = term_count(p), padded = p->filter_height * NAME(row_cells)(p), channels = group_channels(p);
     const size_t rescales = INTEGER ? (size_t)p->groups * (size_t)group_rescales(p) : 0;
     const size_t factors = (size_t)p->groups * (size_t)group_blocks(p) * BLOCK * (size_t)padded;
     const size_t size = sizeof(pq_panel_head) + rescales * sizeof(pq_rescale) + factors * sizeof(FACTOR);
@@ -34,15 +34,20 @@ size_t NAME(conv2d_pack_panel)(const void *params, void *packed) {
         FACTOR *block = factor + (size_t)(group * group_blocks(p) + channel / BLOCK) * BLOCK * (size_t)padded;
         const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;
         FACTOR *restrict to = block + channel % BLOCK * LANE;
-        int32_t k = 0;
-        for (; k + LANE <= terms; k += LANE, to += BLOCK * LANE)
-            for (int32_t i = 0; i < LANE; i++) to[i] = (FACTOR)(weights[k + i] - flip);
-        for (int32_t i = 0; k + i < terms; i++) to[i] = (FACTOR)(weights[k + i] - flip);
+        const int32_t row = NAME(row_terms)(p);
+        for (int32_t ky = 0; ky < p->filter_height; ky++, weights += row) {
+            int32_t k = 0;
+            for (; k + LANE <= row; k += LANE, to += BLOCK * LANE)
+                for (int32_t i = 0; i < LANE; i++) to[i] = (FACTOR)(weights[k + i] - flip);
+            if (k == row) continue;
+            for (int32_t i = 0; k + i < row; i++) to[i] = (FACTOR)(weights[k + i] - flip);
+            to += BLOCK * LANE;
+        }
     }
 #if INTEGER
     const int32_t offset = sizeof(CODE) == 1 && (CODE)-1 < 0 ? 128 + p->input_zero : p->input_zero;
     const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
-    head->exact = !HYBRID && (flip > 0 || p->weight_zero == 0) && p->device == NULL && p->real == NULL && !(p->once && !p->wide);
+    head->exact = !HYBRID && (flip > 0 || p->weight_zero == 0) && p->device == NULL && !(p->once && !p->wide && p->real == NULL);
     head->narrow = 1;
     for (int32_t o = 0; o < p->out_channels && !HYBRID; o++) {
         const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;
@@ -50,7 +55,7 @@ size_t NAME(conv2d_pack_panel)(const void *params, void *packed) {
         const int64_t most = largest * NAME(magnitude)(weights, terms, p->weight_zero);
         head->narrow = head->narrow && most < INT64_C(1) << 31;
         head->exact = head->exact && bias > INT32_MIN && bias <= INT32_MAX &&
-                      pq_rescale_holds(most + llabs(bias), p->multiplier[o], p->exponent[o], p->wide);
+                      pq_rescale_holds(most + llabs(bias), p->multiplier[o], p->exponent[o], p->wide || p->real != NULL);
         head->left = head->left || (p->exponent[o] > 0 && !p->wide);
     }
     for (int32_t o = 0; o < p->out_channels; o++) {

@@ -29,9 +29,9 @@
 #define PQ_FACTOR_f32s8 int8_t
 
 /* Packed: this head; for each group its blocks' pq_rescale, an even number of them (none for f32); then the weights,
- * [group][block][terms / LANE][16][LANE]. Weights of unsigned bytes have their top bit flipped.
- * exact: every sum fits what pq_rescale holds for, and starts hold the biases; else they hold only what offsets lead to,
- * and `finish` scales. narrow: 32 bits hold every sum. left: some channel is shifted to the left. f32s8: starts are the sums of weights. */
+ * [group][block][filter row][its terms / LANE][16][LANE]. Weights of unsigned bytes have their top bit flipped.
+ * exact: every sum fits what pq_rescale holds for, or where doubles scale, 32 bits, and starts hold the biases; else they hold
+ * only what offsets lead to, and `finish` scales. narrow: 32 bits hold every sum. left: some channel is shifted to the left. f32s8: starts are the sums of weights. */
 typedef struct {
     int32_t exact;
     int32_t narrow;
@@ -52,6 +52,10 @@ static inline bool pointwise(const pq_conv2d *p) {
 }
 #endif
 
+/* Terms of a filter row, and cells that it takes. */
+static inline int32_t NAME(row_terms)(const pq_conv2d *p) { return p->filter_width * (p->channels / p->groups); }
+static inline int32_t NAME(row_cells)(const pq_conv2d *p) { return rounded_up(NAME(row_terms)(p), LANE); }
+
 /* Whether the image itself is the panel. */
 static inline bool NAME(direct)(const pq_conv2d *p) {
     return pointwise(p) && sizeof(CODE) == sizeof(CELL) && ((CODE)-1 < 0) == ((CELL)-1 < 0) && term_count(p) % LANE == 0;
@@ -59,5 +63,5 @@ static inline bool NAME(direct)(const pq_conv2d *p) {
 
 /* Whether panels serve: else the weights are packed as for the plain loops, which then do the work. */
 static inline bool NAME(by_panels)(const pq_conv2d *p) {
-    return NAME(direct)(p) || row_bytes(rounded_up(term_count(p), LANE) * (int32_t)sizeof(CELL)) <= SCRATCH;
+    return NAME(direct)(p) || row_bytes(p->filter_height * NAME(row_cells)(p) * (int32_t)sizeof(CELL)) <= SCRATCH;
 }

@@ -33,7 +33,7 @@ PQ_INLINE void NAME(gather_row)(const pq_conv2d *p, const CODE *x, ORIGIN origin
 /* Make the cells of output pixels, all their terms, rows `stride` apart; a row may be written in whole vectors. */
 static void NAME(gather_panel)(const pq_conv2d *p, const CODE *x, const ORIGIN *origins, int32_t pixel, int32_t pixels, int32_t group,
                                CELL *cells, int32_t stride) {
-    const int32_t depth = p->channels / p->groups, row = depth * p->filter_width;
+    const int32_t depth = p->channels / p->groups, row = NAME(row_terms)(p);
     const ptrdiff_t row_size = (ptrdiff_t)p->width * p->channels, image_size = p->height * row_size;
     const ptrdiff_t step = (ptrdiff_t)p->stride_width * p->channels; /* from an output pixel to the next one */
     const int32_t last = p->width - p->filter_width; /* where a window inside the image starts at most */
@@ -53,7 +53,7 @@ static void NAME(gather_panel)(const pq_conv2d *p, const CODE *x, const ORIGIN *
         for (int32_t ky = 0; ky < p->filter_height; ky++) {
             const int32_t iy = top + ky * p->dilation_height;
             const bool inside = iy >= 0 && iy < p->height;
-            CELL *to = cells + ky * row;
+            CELL *to = cells + ky * NAME(row_cells)(p);
             if (run > 1 && inside) {
                 const CODE *pixel_row = from + iy * row_size + (ptrdiff_t)left * p->channels;
                 for (int32_t j = 0; j < run; j++, pixel_row += step) NAME(cells)(pixel_row, (size_t)row, origin, to + (ptrdiff_t)j * stride);
@@ -71,8 +71,7 @@ static void NAME(gather_panel)(const pq_conv2d *p, const CODE *x, const ORIGIN *
 /* Some pixels' cells with the piece of the output channels [channel, channel + channels) that they are to make. */
 typedef struct {
     const pq_conv2d *p;
-    const char *cells;
-    size_t stride; /* bytes of a row of cells */
+    pq_pieces cells;
     const FACTOR *factors;
     const pq_rescale *rescale;
     const ORIGIN *origins; /* of each row; where all have the same, of the first */
@@ -84,17 +83,16 @@ typedef struct {
     int32_t first, count;
 } NAME(rows);
 
-/* Sums over the lanes [from, to) of the blocks [first, first + blocks), 64 bytes each: [row][block]. started: from where each
- * channel's sums start, else from 0. */
-static void NAME(multiply)(const NAME(panel) *panel, NAME(rows) rows, int32_t from, int32_t to, int32_t first, int32_t blocks,
-                           bool started, void *sums) {
-    const size_t block = (size_t)rounded_up(term_count(panel->p), LANE) * BLOCK * sizeof(FACTOR);
-    const char *factors = (const char *)panel->factors + (size_t)first * block + (size_t)from * 64;
+/* Sums of pieces of cells by the blocks [first, first + blocks), 64 bytes each: [row][block]; factors: those of the pieces in
+ * the first block. started: from where each channel's sums start, else from 0. */
+static void NAME(multiply)(const NAME(panel) *panel, NAME(rows) rows, pq_pieces cells, const char *factors, int32_t first,
+                           int32_t blocks, bool started, void *sums) {
+    const size_t block = (size_t)(panel->p->filter_height * NAME(row_cells)(panel->p)) * BLOCK * sizeof(FACTOR);
     const pq_tiles *tiles = PQ_JOIN(TILES, TYPE);
     pq_tile *run = blocks == WIDE_BLOCKS ? tiles->wide : tiles->of[blocks - 1][rows.count - 1];
     const char *start = started ? (const char *)panel->rescale[first].start : NOTHING;
-    const char *cells = panel->cells + (size_t)rows.first * panel->stride + (size_t)from * 4;
-    run(cells, panel->stride, factors, block, to - from, start, started ? sizeof(pq_rescale) : 0, sums);
+    cells.x += (size_t)rows.first * cells.stride;
+    run(&cells, factors + (size_t)first * block, block, start, started ? sizeof(pq_rescale) : 0, sums);
 }
 
 static inline int32_t NAME(blocks_together)(const NAME(panel) *panel, int32_t first) {
@@ -105,11 +103,14 @@ static inline int32_t NAME(blocks_together)(const NAME(panel) *panel, int32_t fi
 #if INTEGER && !HYBRID
 /* What each row's sums lack, as unsigned bytes of weights had their top bit flipped. */
 static void NAME(sum_rows)(const NAME(panel) *panel, int32_t *lacking) {
-    const int32_t zero = panel->p->weight_zero - (sizeof(WEIGHT) == 1 && (WEIGHT)-1 > 0 ? 128 : 0);
-    for (int32_t i = 0; i < panel->rows; i++)
-        lacking[i] = zero == 0 ? 0 : zero * sum_of_bytes((const uint8_t *)panel->cells + (size_t)i * panel->stride, (size_t)term_count(panel->p));
+    const pq_conv2d *p = panel->p;
+    const int32_t zero = p->weight_zero - (sizeof(WEIGHT) == 1 && (WEIGHT)-1 > 0 ? 128 : 0);
+    const size_t pitch = panel->cells.segments > 1 ? panel->cells.pitch : (size_t)NAME(row_cells)(p);
+    for (int32_t i = 0; i < panel->rows; i++) {
+        const uint8_t *cells = (const uint8_t *)panel->cells.x + (size_t)i * panel->cells.stride;
+        lacking[i] = zero == 0 ? 0 : zero * sum_of_bytes(cells, (size_t)p->filter_height, pitch, (size_t)NAME(row_terms)(p));
+    }
 }
-
 #endif
 #if INTEGER && !HYBRID
 PQ_INLINE __m512i NAME(full)(__m512i sums, const int32_t *lacking, int32_t row) {
@@ -127,6 +128,24 @@ PQ_INLINE void NAME(store_pair)(const NAME(panel) *panel, int32_t rows, const pq
         const __m512i first = pq_rescaled(NAME(full)(sums[0], lacking, i), a, wide, left);
         const __m512i second = pq_rescaled(NAME(full)(sums[1], lacking, i), b, wide, left);
         store_codes(first, second, limits, n, sizeof(CODE) == 2, y);
+    }
+}
+
+/* The same by doubles. */
+PQ_INLINE void NAME(store_real)(const NAME(panel) *panel, int32_t rows, int32_t first, const __m512i *sums, int32_t stride,
+                                const int32_t *lacking, int32_t n, CODE *y) {
+    const pq_conv2d *p = panel->p;
+    const code_limits limits = limits_of(p->output_zero, p->lo, p->hi);
+    const __m512d lo = _mm512_set1_pd(p->lo - p->output_zero), hi = _mm512_set1_pd(p->hi - p->output_zero);
+    const double *real = p->real + panel->channel + first * BLOCK;
+    for (int32_t i = 0; i < rows; i++, sums += stride, y += p->out_channels) {
+        __m512i scaled[2];
+        for (int32_t b = 0; b < 2; b++) {
+            const int32_t left = n - b * BLOCK;
+            const __mmask16 mask = left >= BLOCK ? 0xFFFF : left > 0 ? (__mmask16)((1 << left) - 1) : 0;
+            scaled[b] = scaled_by_doubles(NAME(full)(sums[stride > 1 ? b : 0], lacking, i), real + b * BLOCK, mask, lo, hi);
+        }
+        store_codes(scaled[0], scaled[1], limits, n, sizeof(CODE) == 2, y);
     }
 }
 
@@ -154,7 +173,8 @@ static void NAME(store)(const NAME(panel) *panel, NAME(rows) rows, int32_t first
     const pq_rescale *r = panel->rescale + first;
     const int32_t n = panel->channels - first * BLOCK;
     const bool wide = sizeof(CODE) == 2, shifted = ((const pq_panel_head *)p->packed)->left;
-    if (stride == 1 && wide && p->wide) NAME(store_single)(panel, rows.count, r, sums, wide, false, lacking, n, y);
+    if (p->real != NULL) NAME(store_real)(panel, rows.count, first, sums, stride, lacking, n, y);
+    else if (stride == 1 && wide && p->wide) NAME(store_single)(panel, rows.count, r, sums, wide, false, lacking, n, y);
     else if (stride == 1 && shifted) NAME(store_single)(panel, rows.count, r, sums, false, true, lacking, n, y);
     else if (stride == 1) NAME(store_single)(panel, rows.count, r, sums, false, false, lacking, n, y);
     else if (wide && p->wide) NAME(store_pair)(panel, rows.count, r, sums, stride, wide, false, lacking, n, y);
@@ -202,7 +222,7 @@ static inline NAME(rows) NAME(some_rows)(const NAME(panel) *panel, int32_t first
 }
 
 /* All of a panel, where vectors can finish its sums. */
-static void NAME(vector_panel)(const NAME(panel) *panel, int32_t lanes, CODE *y) {
+static void NAME(vector_panel)(const NAME(panel) *panel, CODE *y) {
     __m512i sums[ROWS * 2];
     int32_t lacking[MOST_ROWS];
 #if INTEGER && !HYBRID
@@ -212,7 +232,7 @@ static void NAME(vector_panel)(const NAME(panel) *panel, int32_t lanes, CODE *y)
         together = NAME(blocks_together)(panel, b);
         for (NAME(rows) rows = {0, 0}; rows.first < panel->rows; rows.first += rows.count) {
             rows = NAME(some_rows)(panel, rows.first);
-            NAME(multiply)(panel, rows, 0, lanes, b, together, INTEGER && !HYBRID, sums);
+            NAME(multiply)(panel, rows, panel->cells, (const char *)panel->factors, b, together, INTEGER && !HYBRID, sums);
             for (int32_t pair = b; pair < b + together; pair += 2)
                 NAME(store)(panel, rows, pair, sums + (pair - b), together, lacking, y + pair * BLOCK);
         }
@@ -220,31 +240,43 @@ static void NAME(vector_panel)(const NAME(panel) *panel, int32_t lanes, CODE *y)
 }
 
 #if INTEGER && !HYBRID
+/* total[row][channel of the piece] += the sums of pieces of cells by factors. */
+static void NAME(add_to)(const NAME(panel) *panel, pq_pieces cells, const char *factors, SUM *total) {
+    __m512i sums[ROWS * 2];
+    for (int32_t b = 0, together; b * BLOCK < panel->channels; b += together) {
+        together = NAME(blocks_together)(panel, b);
+        const int32_t left = panel->channels - b * BLOCK, n = together * BLOCK < left ? together * BLOCK : left;
+        for (NAME(rows) rows = {0, 0}; rows.first < panel->rows; rows.first += rows.count) {
+            rows = NAME(some_rows)(panel, rows.first);
+            NAME(multiply)(panel, rows, cells, factors, b, together, false, sums);
+            for (int32_t i = 0; i < rows.count; i++) {
+                SUM *restrict to = total + (rows.first + i) * PIECE + b * BLOCK;
+                const int32_t *restrict from = (const int32_t *)sums + i * together * BLOCK;
+                for (int32_t c = 0; c < n; c++) to[c] += (SUM)from[c];
+            }
+        }
+    }
+}
+
 /* All of a panel, its sums put together first; of int16 by pieces that 32 bits hold. */
-static void NAME(plain_panel)(const NAME(panel) *panel, int32_t lanes, CODE *y) {
+static void NAME(plain_panel)(const NAME(panel) *panel, CODE *y) {
     const pq_conv2d *p = panel->p;
     const pq_panel_head *head = p->packed;
-    const int32_t most = sizeof(CODE) == 2 && !head->narrow ? 504 / LANE : lanes; /* 504 · 2^22 < 2^31 */
-    __m512i sums[ROWS * 2];
+    const int32_t most = sizeof(CODE) == 2 && !head->narrow ? 504 / LANE : INT32_MAX; /* 504 · 2^22 < 2^31 */
+    pq_pieces cells = panel->cells;
+    const char *factors = (const char *)panel->factors;
     SUM total[MOST_ROWS * PIECE];
     int32_t lacking[MOST_ROWS];
     NAME(sum_rows)(panel, lacking);
     for (int32_t i = 0; i < panel->rows; i++)
         for (int32_t c = 0; c < panel->channels; c++)
             total[i * PIECE + c] = (SUM)(panel->rescale[c / BLOCK].start[c % BLOCK] - lacking[i]);
-    for (int32_t k = 0; k < lanes; k += most) {
-        for (int32_t b = 0, together; b * BLOCK < panel->channels; b += together) {
-            together = NAME(blocks_together)(panel, b);
-            const int32_t left = panel->channels - b * BLOCK, n = together * BLOCK < left ? together * BLOCK : left;
-            for (NAME(rows) rows = {0, 0}; rows.first < panel->rows; rows.first += rows.count) {
-                rows = NAME(some_rows)(panel, rows.first);
-                NAME(multiply)(panel, rows, k, lanes - k < most ? lanes : k + most, b, together, false, sums);
-                for (int32_t i = 0; i < rows.count; i++) {
-                    SUM *restrict to = total + (rows.first + i) * PIECE + b * BLOCK;
-                    const int32_t *restrict from = (const int32_t *)sums + i * together * BLOCK;
-                    for (int32_t c = 0; c < n; c++) to[c] += (SUM)from[c];
-                }
-            }
+    cells.segments = 1;
+    for (int32_t segment = 0; segment < panel->cells.segments; segment++) {
+        for (int32_t k = 0; k < panel->cells.lanes; k += cells.lanes, factors += (size_t)cells.lanes * 64) {
+            cells.x = panel->cells.x + (size_t)segment * cells.pitch + (size_t)k * 4;
+            cells.lanes = panel->cells.lanes - k < most ? panel->cells.lanes - k : most;
+            NAME(add_to)(panel, cells, factors, total);
         }
     }
     for (int32_t i = 0; i < panel->rows; i++, y += p->out_channels)
@@ -252,41 +284,75 @@ static void NAME(plain_panel)(const NAME(panel) *panel, int32_t lanes, CODE *y) 
 }
 #endif
 
+/* Whether a panel is made of the pixels of one row of the output: then its rows of the image, which overlap, are its cells. */
+static inline bool NAME(by_rows)(const pq_conv2d *p) {
+    const int32_t most = p->out_width < MOST_ROWS ? p->out_width : MOST_ROWS;
+    const int64_t columns = (int64_t)(most - 1) * p->stride_width + p->filter_width;
+    return !pointwise(p) && p->groups == 1 && p->dilation_width == 1 && p->out_width >= ROWS &&
+           p->filter_height * (columns * p->channels * (int32_t)sizeof(CELL) + 64) <= SCRATCH;
+}
+
+/* Make the cells of `rows` pixels of one row of the output, its first one `pixel`, for all rows of the filter. */
+static pq_pieces NAME(gather_rows)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32_t pixel, int32_t rows, CELL *cells) {
+    const int32_t left = pixel % p->out_width * p->stride_width - p->pad_left, columns = (rows - 1) * p->stride_width + p->filter_width;
+    const int32_t top = pixel / p->out_width % p->out_height * p->stride_height - p->pad_top;
+    const ptrdiff_t row_size = (ptrdiff_t)p->width * p->channels;
+    const size_t pitch = row_bytes(columns * p->channels * (int32_t)sizeof(CELL)) / sizeof(CELL);
+    const CELL zero = (CELL)NAME(offset)(p, origin);
+    x += pixel / (p->out_height * p->out_width) * (p->height * row_size);
+    pq_conv2d window = *p;
+    window.filter_width = columns; /* a row as of a filter that is as wide as all of them */
+    for (int32_t ky = 0; ky < p->filter_height; ky++) {
+        const int32_t iy = top + ky * p->dilation_height;
+        NAME(gather_row)(&window, x + iy * row_size, origin, left, iy >= 0 && iy < p->height, zero, cells + (size_t)ky * pitch);
+    }
+    const size_t stride = (size_t)(p->stride_width * p->channels) * sizeof(CELL);
+    return (pq_pieces){(const char *)cells, stride, p->filter_height, pitch * sizeof(CELL), NAME(row_cells)(p) / LANE};
+}
+
+/* The cells of `rows` pixels from `pixel` on; made in `cells`, where the image does not have them. */
+static pq_pieces NAME(cells_of)(const pq_conv2d *p, const CODE *x, const ORIGIN *origins, int32_t group, int32_t pixel, int32_t rows, CELL *cells) {
+    const int32_t padded = p->filter_height * NAME(row_cells)(p);
+    const CODE *from = x + (size_t)pixel * (size_t)p->channels;
+    pq_pieces all = {(const char *)cells, (size_t)padded * sizeof(CELL), 1, 0, padded / LANE};
+    if (NAME(direct)(p)) {
+        all.x = (const char *)from;
+    } else if (pointwise(p) && padded == p->channels && (!HYBRID || p->batch == 1)) {
+        NAME(cells)(from, (size_t)(rows * padded), origins[0], cells);
+    } else if (NAME(by_rows)(p)) {
+        return NAME(gather_rows)(p, x, origins[0], pixel, rows, cells);
+    } else {
+        all.stride = row_bytes(padded * (int32_t)sizeof(CELL));
+        NAME(gather_panel)(p, x, origins, pixel, rows, group, cells, (int32_t)(all.stride / sizeof(CELL)));
+    }
+    return all;
+}
+
 /* One piece of the output channels for `rows` pixels from `pixel` on. */
 static void NAME(make_panel)(const pq_conv2d *p, const CODE *x, CODE *y, const ORIGIN *origins, int32_t piece, int32_t pixel, int32_t rows) {
     const int32_t in_group = group_channels(p), group = piece / pieces_of_group(p), first = piece % pieces_of_group(p) * PIECE;
-    const int32_t terms = term_count(p), padded = rounded_up(terms, LANE);
     const pq_rescale *rescale = (const pq_rescale *)((const pq_panel_head *)p->packed + 1);
     const FACTOR *factors = (const FACTOR *)(rescale + (INTEGER ? p->groups * group_rescales(p) : 0));
+    const size_t block = (size_t)(p->filter_height * NAME(row_cells)(p)) * BLOCK;
     CELL cells[SCRATCH / sizeof(CELL) + 64];
     NAME(panel) panel = {
         .p = p,
-        .cells = (const char *)cells,
-        .stride = (size_t)padded * sizeof(CELL),
-        .factors = factors + (size_t)(group * group_blocks(p) + first / BLOCK) * BLOCK * (size_t)padded,
+        .cells = NAME(cells_of)(p, x, origins, group, pixel, rows, cells),
+        .factors = factors + (size_t)(group * group_blocks(p) + first / BLOCK) * block,
         .rescale = rescale + group * group_rescales(p) + first / BLOCK,
         .origins = origins,
         .rows = rows,
         .channel = group * in_group + first,
         .channels = in_group - first < PIECE ? in_group - first : PIECE,
     };
-    const CODE *from = x + (size_t)pixel * (size_t)p->channels;
-    if (NAME(direct)(p)) {
-        panel.cells = (const char *)from;
-    } else if (pointwise(p) && padded == terms && (!HYBRID || p->batch == 1)) {
-        NAME(cells)(from, (size_t)(rows * terms), origins[0], cells);
-    } else {
-        panel.stride = row_bytes(padded * (int32_t)sizeof(CELL));
-        NAME(gather_panel)(p, x, origins, pixel, rows, group, cells, (int32_t)(panel.stride / sizeof(CELL)));
-    }
     y += (size_t)pixel * (size_t)p->out_channels + (size_t)panel.channel;
 #if INTEGER && !HYBRID
     if (!((const pq_panel_head *)p->packed)->exact) {
-        NAME(plain_panel)(&panel, padded / LANE, y);
+        NAME(plain_panel)(&panel, y);
         return;
     }
 #endif
-    NAME(vector_panel)(&panel, padded / LANE, y);
+    NAME(vector_panel)(&panel, y);
 }
 
 void FULL_NAME(conv2d)(const pq_step *step, int32_t begin, int32_t end) {
@@ -296,14 +362,16 @@ void FULL_NAME(conv2d)(const pq_step *step, int32_t begin, int32_t end) {
         return;
     }
     const int32_t in_image = p->out_height * p->out_width, pixels = p->batch * in_image;
-    const int32_t most = SCRATCH / (int32_t)row_bytes(rounded_up(term_count(p), LANE) * (int32_t)sizeof(CELL));
+    const int32_t most = SCRATCH / (int32_t)row_bytes(p->filter_height * NAME(row_cells)(p) * (int32_t)sizeof(CELL));
     const int32_t near = L1_SHARE / (int32_t)row_bytes(term_count(p) * (int32_t)sizeof(CELL)) / ROWS * ROWS;
     const int32_t wanted = near < ROWS ? ROWS : near < MOST_ROWS ? near : MOST_ROWS;
-    const int32_t most_rows = NAME(direct)(p) || most > wanted ? wanted : most;
+    const bool by_rows = NAME(by_rows)(p);
+    const int32_t most_rows = by_rows ? MOST_ROWS : NAME(direct)(p) || most > wanted ? wanted : most;
     int32_t known = begin % pixels / in_image;
     ORIGIN origin = NAME(origin)(p, step->in[0], known), origins[MOST_ROWS];
     for (int32_t unit = begin, n; unit < end; unit += n) {
-        const int32_t pixel = unit % pixels, left = end - unit < pixels - pixel ? end - unit : pixels - pixel;
+        const int32_t pixel = unit % pixels, there = by_rows ? p->out_width - pixel % p->out_width : pixels - pixel;
+        const int32_t left = end - unit < there ? end - unit : there;
         const int32_t panels = rounded_up(left, most_rows) / most_rows;
         n = rounded_up(left, panels) / panels; /* panels of about as many rows each */
         origins[0] = origin;

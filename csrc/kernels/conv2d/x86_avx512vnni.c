@@ -65,12 +65,14 @@ static int32_t offset_s16(const pq_conv2d *p, int16_t origin) { return (void)p, 
 static int32_t offset_f32(const pq_conv2d *p, float origin) { return (void)p, (void)origin, 0; }
 static int32_t offset_f32s8(const pq_conv2d *p, pq_dynamic origin) { return (void)p, pq_dynamic_offset(origin); }
 
-/* Σ of n bytes */
-static int32_t sum_of_bytes(const uint8_t *x, size_t n) {
+/* Σ of `count` times n bytes, each `pitch` after the other */
+static int32_t sum_of_bytes(const uint8_t *x, size_t count, size_t pitch, size_t n) {
     __m512i sum = _mm512_setzero_si512();
-    for (size_t i = 0; i < n; i += 64) {
-        const __mmask64 mask = n - i < 64 ? (UINT64_C(1) << (n - i)) - 1 : ~UINT64_C(0);
-        sum = _mm512_dpbusd_epi32(sum, _mm512_maskz_loadu_epi8(mask, x + i), _mm512_set1_epi8(1));
+    for (size_t row = 0; row < count; row++, x += pitch) {
+        for (size_t i = 0; i < n; i += 64) {
+            const __mmask64 mask = n - i < 64 ? (UINT64_C(1) << (n - i)) - 1 : ~UINT64_C(0);
+            sum = _mm512_dpbusd_epi32(sum, _mm512_maskz_loadu_epi8(mask, x + i), _mm512_set1_epi8(1));
+        }
     }
     return _mm512_reduce_add_epi32(sum);
 }
@@ -82,6 +84,20 @@ typedef struct {
 
 PQ_INLINE code_limits limits_of(int32_t zero, int32_t lo, int32_t hi) {
     return (code_limits){_mm512_set1_epi16((int16_t)zero), _mm512_set1_epi16((int16_t)lo), _mm512_set1_epi16((int16_t)hi)};
+}
+
+/* Sums times doubles, of the lanes in the mask, rounded half away from zero and clamped to whole numbers. */
+PQ_INLINE __m512i scaled_by_doubles(__m512i sums, const double *real, __mmask16 mask, __m512d lo, __m512d hi) {
+    const __m512d below_half = _mm512_set1_pd(0x1.fffffffffffffp-2), sign = _mm512_set1_pd(-0.0);
+    __m256i whole[2];
+    for (int i = 0; i < 2; i++) {
+        const __m256i half = i ? _mm512_extracti64x4_epi64(sums, 1) : _mm512_castsi512_si256(sums);
+        const __m512d factors = _mm512_maskz_loadu_pd((__mmask8)(mask >> 8 * i), real + 8 * i);
+        const __m512d scaled = _mm512_mul_pd(_mm512_cvtepi32_pd(half), factors);
+        const __m512d away = _mm512_add_pd(scaled, _mm512_or_pd(_mm512_and_pd(scaled, sign), below_half));
+        whole[i] = _mm512_cvttpd_epi32(_mm512_min_pd(_mm512_max_pd(away, lo), hi));
+    }
+    return _mm512_inserti64x4(_mm512_castsi256_si512(whole[0]), whole[1], 1);
 }
 
 /* 32 scaled sums of two blocks -> codes of n channels at y, all 32 of them where n is more */

@@ -45,9 +45,7 @@ size_t NAME(depthwise_conv2d_pack_taps)(const void *params, void *packed) {
             int32_t sum = 0;
             for (int32_t t = 0; t < taps; t++) sum += weights[t * p->channels + c] - p->weight_zero;
             const int64_t bias = head->exact && p->bias != NULL ? NAME(bias_at)(p, c) : 0;
-            /* the zero point of weights also meets the zeros that fill up the last taps */
-            const int32_t filled = (groups * LANE - taps) * (p->weight_zero - flip) * offset;
-            r->start[lane] = (int32_t)((uint32_t)bias - (uint32_t)(offset * sum) + (uint32_t)filled);
+            r->start[lane] = (int32_t)((uint32_t)bias - (uint32_t)(offset * sum));
             pq_rescale_set(r, lane, p->multiplier[c], p->exponent[c], p->wide);
 #else
             ((float *)block)[lane] = p->bias == NULL ? 0 : ((const float *)p->bias)[c];

@@ -17,6 +17,8 @@ typedef struct {
     ORIGIN origin;
     const char *zero; /* a vector of zero terms */
     const CELL *rows[MOST_TAPS]; /* of the image, for each row of the filter; NULL for those outside */
+    bool every_row;              /* none is outside */
+    ptrdiff_t step[MOST_TAPS + 4]; /* from a pixel's taps inside the image to those of the next: 0 for rows outside */
 } NAME(block);
 
 #if PQ_JOIN(PQ_BYTES, TYPE)
@@ -30,12 +32,13 @@ PQ_INLINE void NAME(interleave)(__m512i x[4], __m512i lanes[4]) {
     lanes[2] = _mm512_unpacklo_epi16(c, d), lanes[3] = _mm512_unpackhi_epi16(c, d);
 }
 
-/* zero: what weights with their top bit flipped lack */
-PQ_INLINE __m512i NAME(add_products)(__m512i sums, __m512i lanes, __m512i factors, int32_t zero) {
+/* zero: what weights with their top bit flipped lack; taps: how many of the four there are */
+PQ_INLINE __m512i NAME(add_products)(__m512i sums, __m512i lanes, __m512i factors, int32_t zero, int32_t taps) {
     sums = _mm512_dpbusd_epi32(sums, lanes, factors);
     if (SIGNED_CODES || zero == 0) return sums;
-    sums = _mm512_dpbusd_epi32(sums, lanes, _mm512_set1_epi8((char)(zero > 127 ? 127 : zero)));
-    return zero > 127 ? _mm512_dpbusd_epi32(sums, lanes, _mm512_set1_epi8(1)) : sums;
+    const __m512i there = _mm512_set1_epi32(taps >= 4 ? -1 : (1 << 8 * taps) - 1);
+    sums = _mm512_dpbusd_epi32(sums, lanes, _mm512_and_si512(there, _mm512_set1_epi8((char)(zero > 127 ? 127 : zero))));
+    return zero > 127 ? _mm512_dpbusd_epi32(sums, lanes, _mm512_and_si512(there, _mm512_set1_epi8(1))) : sums;
 }
 #elif INTEGER
 /* Two taps of 32 channels -> two vectors of 16 channels */
@@ -43,8 +46,8 @@ PQ_INLINE void NAME(interleave)(__m512i x[4], __m512i lanes[4]) {
     lanes[0] = _mm512_unpacklo_epi16(x[0], x[1]), lanes[1] = _mm512_unpackhi_epi16(x[0], x[1]);
 }
 
-PQ_INLINE __m512i NAME(add_products)(__m512i sums, __m512i lanes, __m512i factors, int32_t zero) {
-    return (void)zero, _mm512_dpwssd_epi32(sums, lanes, factors);
+PQ_INLINE __m512i NAME(add_products)(__m512i sums, __m512i lanes, __m512i factors, int32_t zero, int32_t taps) {
+    return (void)zero, (void)taps, _mm512_dpwssd_epi32(sums, lanes, factors);
 }
 #endif
 
@@ -52,7 +55,8 @@ PQ_INLINE __m512i NAME(add_products)(__m512i sums, __m512i lanes, __m512i factor
 PQ_INLINE void NAME(accumulate)(const NAME(block) *block, tap_places taps, int pixels, lie lie,
                                 SUMS sums[VECTORS][4]) {
     const char *factors = block->packed + NAME(start_size);
-    const int32_t n = block->channels * (int32_t)sizeof(CELL);
+    const int32_t n = block->channels * (int32_t)sizeof(CELL), count = block->p->filter_height * block->p->filter_width;
+    (void)count;
 #if !INTEGER
     _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) sums[v][0] = _mm512_setzero_ps();
     for (int32_t t = 0; t < block->groups; t++, factors += 64) {
@@ -82,11 +86,33 @@ PQ_INLINE void NAME(accumulate)(const NAME(block) *block, tap_places taps, int p
         _Pragma("GCC unroll 4") for (int a = 0; a < LANE; a++) {
             const __m512i factor = _mm512_loadu_si512(factors + 64 * a);
             _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++)
-                sums[v][a] = NAME(add_products)(sums[v][a], lanes[v][a], factor, HYBRID ? 0 : 128 - block->p->weight_zero);
+                sums[v][a] = NAME(add_products)(sums[v][a], lanes[v][a], factor, HYBRID ? 0 : 128 - block->p->weight_zero, count - g * LANE);
         }
     }
 #endif
 }
+
+#if !INTEGER
+/* The sums of VECTORS pixels side by side, inside the image, for filter rows of `width` taps: a column that several pixels meet
+ * is loaded once. */
+PQ_INLINE void NAME(slide)(const NAME(block) *block, const char *const *taps, ptrdiff_t step, int width, lie lie, SUMS sums[VECTORS][4]) {
+    const char *factors = block->packed + NAME(start_size);
+    const int32_t n = block->channels * (int32_t)sizeof(CELL);
+    const __mmask16 mask = lie == PARTIAL ? (__mmask16)((1u << n / 4) - 1) : 0xFFFF;
+    _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) sums[v][0] = _mm512_setzero_ps();
+    for (int32_t ky = 0; ky < block->p->filter_height; ky++, factors += 64 * width) {
+        if (block->rows[ky] == NULL) continue;
+        const char *x = taps[ky * width];
+        __m512 columns[VECTORS + 4];
+        _Pragma("GCC unroll 8") for (int i = 0; i < VECTORS + width - 1; i++) columns[i] = _mm512_maskz_loadu_ps(mask, x + i * step);
+        _Pragma("GCC unroll 5") for (int kx = 0; kx < width; kx++) {
+            const __m512 factor = _mm512_loadu_ps(factors + 64 * kx);
+            _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++)
+                sums[v][0] = _mm512_add_ps(sums[v][0], _mm512_mul_ps(columns[v + kx], factor));
+        }
+    }
+}
+#endif
 
 #if !HYBRID
 /* The codes of VECTORS vectors of sums. */
@@ -164,7 +190,13 @@ static void NAME(store_plainly)(const NAME(block) *block, const SUMS *vectors, i
 /* The first `count` of VECTORS · pixels output pixels. */
 PQ_INLINE void NAME(vectors)(const NAME(block) *block, tap_places taps, int pixels, lie lie, int32_t count, CODE *y) {
     SUMS sums[VECTORS][4];
-    NAME(accumulate)(block, taps, pixels, lie, sums);
+#if !INTEGER
+    const bool slides = pixels == 1 && taps.stride == 0 && block->p->stride_width == 1 && block->p->dilation_width == 1;
+    if (slides && block->p->filter_width == 3) NAME(slide)(block, taps.first, taps.step, 3, lie, sums);
+    else if (slides && block->p->filter_width == 5) NAME(slide)(block, taps.first, taps.step, 5, lie, sums);
+    else
+#endif
+        NAME(accumulate)(block, taps, pixels, lie, sums);
 #if HYBRID
     _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++, y += pixels * block->p->out_channels)
         NAME(store_reals)(block, sums[v], pixels, count - v * pixels, y);
@@ -203,24 +235,20 @@ static void NAME(find_taps)(const NAME(block) *block, int32_t left, const char *
             *taps++ = inside ? (const char *)(row + (size_t)ix * (size_t)p->channels + block->channel) : block->zero;
         }
     }
+    /* those that fill up the last lane are never summed */
+    for (int32_t t = p->filter_height * p->filter_width; t < block->groups * LANE; t++, taps++) taps[0] = taps[-1];
 }
 
 /* The output pixels [from, to) of one row of an image, for one block. */
 PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int pixels, lie lie, CODE *y) {
     const pq_depthwise_conv2d *p = block->p;
     const int together = VECTORS * pixels;
-    const int32_t stride = block->groups * LANE, count = p->filter_height * p->filter_width;
+    const int32_t stride = block->groups * LANE;
     const ptrdiff_t step = (ptrdiff_t)p->stride_width * p->channels * (ptrdiff_t)sizeof(CELL);
     const char *taps[VECTORS * 8 * (MOST_TAPS + 4)];
-    ptrdiff_t advance[MOST_TAPS];
-    bool every_row = true;
     for (int32_t i = 0; i < together * stride; i++) taps[i] = block->zero;
-    for (int32_t t = 0; t < count; t++) {
-        advance[t] = block->rows[t / p->filter_width] != NULL ? together * step : 0;
-        every_row = every_row && advance[t] != 0;
-    }
     /* pixels inside the image are as far apart as their taps are; those outside find zeros that far */
-    const bool regular = every_row || (together - 1) * step + 64 <= ZEROS_SIZE;
+    const bool regular = block->every_row || (together - 1) * step + 64 <= ZEROS_SIZE;
     const int32_t last = p->width - 1 - (p->filter_width - 1) * p->dilation_width; /* where a window inside starts at most */
     const int32_t first_inside = (p->pad_left + p->stride_width - 1) / p->stride_width;
     const int32_t end_inside = last + p->pad_left >= 0 ? (last + p->pad_left) / p->stride_width + 1 : 0;
@@ -232,7 +260,7 @@ PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int
         there = to - ox < together ? to - ox : together;
         if (regular && ox >= first_inside && ox + together <= end) {
             if (known >= 0 && ox == known + together)
-                for (int32_t t = 0; t < count; t++) taps[t] += advance[t];
+                for (int32_t t = 0; t < stride; t++) taps[t] += together * block->step[t];
             else NAME(find_taps)(block, left, taps);
             known = ox;
             if (joined) NAME(vectors)(block, (tap_places){taps, 0, step}, pixels, JOINED, together, to_y);
@@ -245,7 +273,12 @@ PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int
             NAME(vectors)(block, (tap_places){taps, 0, 0}, pixels, SINGLE, there = 1, to_y);
             known = -1;
         } else {
-            for (int32_t i = 0; i < there; i++) NAME(find_taps)(block, left + i * p->stride_width, taps + i * stride);
+            for (int32_t i = 0; i < there; i++) {
+                const char **own = taps + i * stride;
+                if (i > 0 && ox + i > first_inside && ox + i < end_inside)
+                    for (int32_t t = 0; t < stride; t++) own[t] = own[t - stride] + block->step[t];
+                else NAME(find_taps)(block, left + i * p->stride_width, own);
+            }
             NAME(vectors)(block, (tap_places){taps, (size_t)stride, 0}, pixels, lie, there, to_y);
             known = -1;
         }
@@ -304,10 +337,16 @@ void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end
             for (int32_t i = 0; i < spanned; i++) rows_known[i] = -1;
         }
 #endif
-        for (int32_t ky = 0; ky < p->filter_height; ky++) {
+        const ptrdiff_t step_inside = (ptrdiff_t)p->stride_width * p->channels * (ptrdiff_t)sizeof(CELL);
+        block.every_row = true;
+        for (int32_t ky = 0, t = 0; ky < p->filter_height; ky++) {
             const int32_t iy = top + ky * p->dilation_height;
+            const bool inside = iy >= 0 && iy < p->height;
+            block.every_row = block.every_row && inside;
+            for (int32_t kx = 0; kx < p->filter_width; kx++) block.step[t++] = inside ? step_inside : 0;
+            for (int32_t i = t; i < block.groups * LANE; i++) block.step[i] = block.step[t - 1];
             block.rows[ky] = NULL;
-            if (iy < 0 || iy >= p->height) continue;
+            if (!inside) continue;
 #if HYBRID
             CELL *row = cells + iy % spanned * bytes_of_row(p);
             if (rows_known[iy % spanned] != iy) {

@@ -9,7 +9,13 @@
 #include "rescale_avx512.h"
 #include "taps.h"
 
-enum { VECTORS = 2 };
+/* Vectors that are made together, so that what they share is loaded once. */
+#define PQ_VECTORS_s8 2
+#define PQ_VECTORS_u8 2
+#define PQ_VECTORS_s16 4
+#define PQ_VECTORS_f32 4
+#define PQ_VECTORS_f32s8 2
+#define VECTORS PQ_JOIN(PQ_VECTORS, TYPE)
 
 #define PQ_BYTES_s8 1
 #define PQ_BYTES_u8 1

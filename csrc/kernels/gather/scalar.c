@@ -20,32 +20,34 @@ static inline int64_t place_of(
     return place;
 }
 
-/* With a size that is a constant where it is known to be small. */
-static inline void gather(const pq_step *step, int32_t begin, int32_t end, size_t bytes) {
-    const pq_gather *p = step->params;
-    const char *x = step->in[0];
+/* With sizes that are constants where they are known to be small. */
+static inline void gather(const pq_step *step, int32_t begin, int32_t end, size_t bytes, int32_t depth) {
+    const pq_gather p = *(const pq_gather *)step->params; /* which no write to y can change */
     char *y = (char *)step->out[0] + (size_t)begin * bytes;
-    int32_t g = begin / p->count, i = begin % p->count;
-    for (int32_t unit = begin; unit < end; unit++, y += bytes) {
-        const int64_t index = (int64_t)(g / p->outer) * p->count + i;
-        const int64_t place = place_of(step->in[1], index, p->wide, p->depth, p->size, p->stride);
-        if (place < 0) {
-            pq_report(step);
-            return;
+    for (int32_t unit = begin; unit < end;) {
+        const int32_t g = unit / p.count;
+        const int64_t first = (int64_t)(g / p.outer) * p.count - (int64_t)g * p.count; /* index of unit 0, were it in g */
+        const char *x = (const char *)step->in[0] + g * p.group;
+        const int32_t last = end - g * p.count < p.count ? end : (g + 1) * p.count;
+        for (; unit < last; unit++, y += bytes) {
+            const int64_t place = place_of(step->in[1], first + unit, p.wide, depth, p.size, p.stride);
+            if (place < 0) {
+                pq_report(step);
+                return;
+            }
+            memcpy(y, x + place, bytes);
         }
-        memcpy(y, x + g * p->group + place, bytes);
-        if (++i == p->count) g++, i = 0;
     }
 }
 
 void gather_x8_scalar(const pq_step *step, int32_t begin, int32_t end) {
     const pq_gather *p = step->params;
-    if (p->bytes == 1)
-        gather(step, begin, end, 1);
-    else if (p->bytes == 4)
-        gather(step, begin, end, 4);
+    if (p->bytes == 1 && p->depth == 1)
+        gather(step, begin, end, 1, 1);
+    else if (p->bytes == 4 && p->depth == 1)
+        gather(step, begin, end, 4, 1);
     else
-        gather(step, begin, end, (size_t)p->bytes);
+        gather(step, begin, end, (size_t)p->bytes, p->depth);
 }
 
 #define SCATTER(type, CODE, SUM)                                                                                   \
