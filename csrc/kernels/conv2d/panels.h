@@ -5,9 +5,6 @@
 #include "convert.h"
 #undef PARAMS
 
-#define TILES_OF PQ_JOIN(PQ_JOIN(TILES, TYPE), tiles)
-#define WIDE_TILE PQ_JOIN(PQ_JOIN(TILES, TYPE), 1x8)
-
 /* Zero terms. */
 PQ_INLINE void NAME(fill)(int32_t n, CELL zero, CELL *cells) {
     for (int32_t i = 0; i < n; i++) cells[i] = zero;
@@ -74,7 +71,7 @@ static void NAME(gather_panel)(const pq_conv2d *p, const CODE *x, const ORIGIN *
 /* Some pixels' cells with the piece of the output channels [channel, channel + channels) that they are to make. */
 typedef struct {
     const pq_conv2d *p;
-    pieces cells;
+    pq_pieces cells;
     const FACTOR *factors;
     const pq_rescale *rescale;
     const ORIGIN *origins; /* of each row; where all have the same, of the first */
@@ -88,15 +85,11 @@ typedef struct {
 
 /* Sums of pieces of cells by the blocks [first, first + blocks), 64 bytes each: [row][block]; factors: those of the pieces in
  * the first block. started: from where each channel's sums start, else from 0. */
-static void NAME(multiply)(const NAME(panel) *panel, NAME(rows) rows, pieces cells, const char *factors, int32_t first,
+static void NAME(multiply)(const NAME(panel) *panel, NAME(rows) rows, pq_pieces cells, const char *factors, int32_t first,
                            int32_t blocks, bool started, void *sums) {
     const size_t block = (size_t)(panel->p->filter_height * NAME(row_cells)(panel->p)) * BLOCK * sizeof(FACTOR);
-#if INTEGER
-    const tile run = blocks == WIDE_BLOCKS ? WIDE_TILE : TILES_OF[blocks - 1][rows.count - 1];
-#else
-    const tile wide = panel->p->fused ? fused_f32_1x8 : f32_1x8;
-    const tile run = blocks == WIDE_BLOCKS ? wide : (panel->p->fused ? fused_f32_tiles : f32_tiles)[blocks - 1][rows.count - 1];
-#endif
+    const pq_tiles *tiles = PQ_JOIN(TILES, TYPE);
+    pq_tile *run = blocks == WIDE_BLOCKS ? tiles->wide : tiles->of[blocks - 1][rows.count - 1];
     const char *start = started ? (const char *)panel->rescale[first].start : NOTHING;
     cells.x += (size_t)rows.first * cells.stride;
     run(&cells, factors + (size_t)first * block, block, start, started ? sizeof(pq_rescale) : 0, sums);
@@ -253,7 +246,7 @@ static void NAME(vector_panel)(const NAME(panel) *panel, CODE *y) {
 
 #if INTEGER && !HYBRID
 /* total[row][channel of the piece] += the sums of pieces of cells by factors. */
-static void NAME(add_to)(const NAME(panel) *panel, pieces cells, const char *factors, SUM *total) {
+static void NAME(add_to)(const NAME(panel) *panel, pq_pieces cells, const char *factors, SUM *total) {
     __m512i sums[ROWS * 2];
     for (int32_t b = 0, together; b * BLOCK < panel->channels; b += together) {
         together = NAME(blocks_together)(panel, b);
@@ -275,7 +268,7 @@ static void NAME(plain_panel)(const NAME(panel) *panel, CODE *y) {
     const pq_conv2d *p = panel->p;
     const pq_panel_head *head = p->packed;
     const int32_t most = sizeof(CODE) == 2 && !head->narrow ? 504 / LANE : INT32_MAX; /* 504 · 2^22 < 2^31 */
-    pieces cells = panel->cells;
+    pq_pieces cells = panel->cells;
     const char *factors = (const char *)panel->factors;
     SUM total[MOST_ROWS * PIECE];
     int32_t lacking[MOST_ROWS];
@@ -311,7 +304,7 @@ typedef struct {
 } NAME(scratch);
 
 /* Make the cells of `rows` pixels of one row of the output, its first one `pixel`, for all rows of the filter. */
-static pieces NAME(gather_rows)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32_t pixel, int32_t rows, NAME(scratch) *scratch) {
+static pq_pieces NAME(gather_rows)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32_t pixel, int32_t rows, NAME(scratch) *scratch) {
     const int32_t left = pixel % p->out_width * p->stride_width - p->pad_left, columns = (rows - 1) * p->stride_width + p->filter_width;
     const int32_t top = pixel / p->out_width % p->out_height * p->stride_height - p->pad_top;
     const ptrdiff_t row_size = (ptrdiff_t)p->width * p->channels;
@@ -337,16 +330,16 @@ static pieces NAME(gather_rows)(const pq_conv2d *p, const CODE *x, ORIGIN origin
         NAME(gather_row)(&window, x + iy * row_size, origin, left, iy >= 0 && iy < p->height, zero, cells + (size_t)ky * pitch);
     }
     const size_t stride = (size_t)(p->stride_width * p->channels) * sizeof(CELL);
-    return (pieces){(const char *)cells, stride, p->filter_height, pitch * sizeof(CELL), NAME(row_cells)(p) / LANE};
+    return (pq_pieces){(const char *)cells, stride, p->filter_height, pitch * sizeof(CELL), NAME(row_cells)(p) / LANE};
 }
 
 /* The cells of `rows` pixels from `pixel` on; made in the scratch, where the image does not have them. */
-static pieces NAME(cells_of)(const pq_conv2d *p, const CODE *x, const ORIGIN *origins, int32_t group, int32_t pixel, int32_t rows,
+static pq_pieces NAME(cells_of)(const pq_conv2d *p, const CODE *x, const ORIGIN *origins, int32_t group, int32_t pixel, int32_t rows,
                              NAME(scratch) *scratch) {
     CELL *cells = scratch->cells;
     const int32_t padded = p->filter_height * NAME(row_cells)(p);
     const CODE *from = x + (size_t)pixel * (size_t)p->channels;
-    pieces all = {(const char *)cells, (size_t)padded * sizeof(CELL), 1, 0, padded / LANE};
+    pq_pieces all = {(const char *)cells, (size_t)padded * sizeof(CELL), 1, 0, padded / LANE};
     if (NAME(direct)(p)) {
         all.x = (const char *)from;
     } else if (pointwise(p) && padded == p->channels && (!HYBRID || p->batch == 1)) {
@@ -416,6 +409,4 @@ void FULL_NAME(conv2d)(const pq_step *step, int32_t begin, int32_t end) {
         NAME(make_panel)(p, step->in[0], step->out[0], origins, unit / pixels, pixel, n, &scratch);
     }
 }
-#undef TILES_OF
-#undef WIDE_TILE
 #undef TYPE
