@@ -354,15 +354,14 @@ static pq_pieces NAME(cells_of)(const pq_conv2d *p, const CODE *x, const ORIGIN 
 }
 
 /* One piece of the output channels for `rows` pixels from `pixel` on. */
-static void NAME(make_panel)(const pq_conv2d *p, const CODE *x, CODE *y, const ORIGIN *origins, int32_t piece, int32_t pixel, int32_t rows,
-                             NAME(scratch) *scratch) {
+static void NAME(make_panel)(const pq_conv2d *p, pq_pieces cells, CODE *y, const ORIGIN *origins, int32_t piece, int32_t pixel, int32_t rows) {
     const int32_t in_group = group_channels(p), group = piece / pieces_of_group(p), first = piece % pieces_of_group(p) * PIECE;
     const pq_rescale *rescale = (const pq_rescale *)((const pq_panel_head *)p->packed + 1);
     const FACTOR *factors = (const FACTOR *)(rescale + (INTEGER ? p->groups * group_rescales(p) : 0));
     const size_t block = (size_t)(p->filter_height * NAME(row_cells)(p)) * BLOCK;
     NAME(panel) panel = {
         .p = p,
-        .cells = NAME(cells_of)(p, x, origins, group, pixel, rows, scratch),
+        .cells = cells,
         .factors = factors + (size_t)(group * group_blocks(p) + first / BLOCK) * block,
         .rescale = rescale + group * group_rescales(p) + first / BLOCK,
         .origins = origins,
@@ -396,9 +395,12 @@ void FULL_NAME(conv2d)(const pq_step *step, int32_t begin, int32_t end) {
     ORIGIN origin = NAME(origin)(p, step->in[0], known), origins[MOST_ROWS];
     NAME(scratch) scratch;
     scratch.held.image = -1;
-    for (int32_t unit = begin, n; unit < end; unit += n) {
+    /* cells that are quantized at run time serve all pieces, where none is cut */
+    const bool whole = HYBRID && p->groups == 1 && begin % pixels == 0 && end % pixels == 0;
+    const int32_t pieces = whole ? (end - begin) / pixels : 1, last = whole ? begin + pixels : end;
+    for (int32_t unit = begin, n; unit < last; unit += n) {
         const int32_t pixel = unit % pixels, there = by_rows ? p->out_width - pixel % p->out_width : pixels - pixel;
-        const int32_t left = end - unit < there ? end - unit : there;
+        const int32_t left = last - unit < there ? last - unit : there;
         const int32_t panels = rounded_up(left, most_rows) / most_rows;
         n = rounded_up(left, panels) / panels; /* panels of about as many rows each */
         origins[0] = origin;
@@ -406,7 +408,9 @@ void FULL_NAME(conv2d)(const pq_step *step, int32_t begin, int32_t end) {
             if ((pixel + i) / in_image != known) origin = NAME(origin)(p, step->in[0], known = (pixel + i) / in_image);
             origins[i] = origin;
         }
-        NAME(make_panel)(p, step->in[0], step->out[0], origins, unit / pixels, pixel, n, &scratch);
+        const int32_t piece = unit / pixels;
+        const pq_pieces cells = NAME(cells_of)(p, step->in[0], origins, piece / pieces_of_group(p), pixel, n, &scratch);
+        for (int32_t i = 0; i < pieces; i++) NAME(make_panel)(p, cells, step->out[0], origins, piece + i, pixel, n);
     }
 }
 #undef TYPE
