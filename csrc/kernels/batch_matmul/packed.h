@@ -37,7 +37,7 @@ static void NAME(pack)(const pq_batch_matmul *p, const char *b, int32_t first, i
                 const char *column = b + ((size_t)(first + i) * (size_t)p->depth + (size_t)(k * LANE)) * size;
                 runs[i] = i < n ? NAME(run)(p, column, left < 16 * LANE ? left : 16 * LANE) : _mm512_setzero_si512();
             }
-            transpose(runs);
+            pq_transpose(runs);
             for (int32_t i = 0; i < 16 && k + i < lanes; i++) NAME(put)(runs[i], part, to + (size_t)(k + i) * 64);
         }
     }

@@ -11,6 +11,7 @@
 #include "pq.h"
 #include "rescale_avx512.h"
 #include "tiles.h"
+#include "transpose_avx512.h"
 
 pq_kernel_function batch_matmul_s8_x86_avx2, batch_matmul_s16_x86_avx2, batch_matmul_f32_x86_avx2;
 
@@ -23,23 +24,6 @@ enum { FACTORS = 128 << 10, CELLS = 32 << 10, DEEPEST = 4 << 10, SHALLOW = 504, 
 #define PARTS_s8 1
 #define PARTS_s16 2
 #define PARTS_f32 1
-
-/* 16 x 16 dwords */
-PQ_INLINE void transpose(__m512i r[16]) {
-    __m512i t[16];
-    for (int i = 0; i < 16; i += 4) {
-        const __m512i a = _mm512_unpacklo_epi32(r[i], r[i + 1]), b = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-        const __m512i c = _mm512_unpacklo_epi32(r[i + 2], r[i + 3]), d = _mm512_unpackhi_epi32(r[i + 2], r[i + 3]);
-        t[i] = _mm512_unpacklo_epi64(a, c), t[i + 1] = _mm512_unpackhi_epi64(a, c);
-        t[i + 2] = _mm512_unpacklo_epi64(b, d), t[i + 3] = _mm512_unpackhi_epi64(b, d);
-    }
-    for (int i = 0; i < 4; i++) {
-        const __m512i a = _mm512_shuffle_i32x4(t[i], t[i + 4], 0x88), b = _mm512_shuffle_i32x4(t[i], t[i + 4], 0xDD);
-        const __m512i c = _mm512_shuffle_i32x4(t[i + 8], t[i + 12], 0x88), d = _mm512_shuffle_i32x4(t[i + 8], t[i + 12], 0xDD);
-        r[i] = _mm512_shuffle_i32x4(a, c, 0x88), r[i + 8] = _mm512_shuffle_i32x4(a, c, 0xDD);
-        r[i + 4] = _mm512_shuffle_i32x4(b, d, 0x88), r[i + 12] = _mm512_shuffle_i32x4(b, d, 0xDD);
-    }
-}
 
 PQ_INLINE __mmask64 first_bytes(int32_t n) { return n < 64 ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0); }
 
