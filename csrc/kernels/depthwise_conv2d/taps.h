@@ -53,22 +53,22 @@ static inline bool by_vectors(const pq_depthwise_conv2d *p, bool signed_weights,
            !(quantized_at_run_time && (spanned_rows(p) > MOST_TAPS || spanned_rows(p) * bytes_of_row(p) + zeros_size(p, 1) > ROWS_SIZE));
 }
 
-/* Packed: this head; then for each block of channels what its LANE sums start from and are scaled by (a pq_rescale each,
- * for f32 a vector of biases, for f32s8 the sums of weights by cell), and its factors, [taps / LANE][sum][16][LANE], weights of unsigned bytes with their top bit
- * flipped. A block is a vector of channels, or a half, a quarter or an eighth of one, so that it holds as many
- * pixels.
- * exact, left: as in conv2d/panel.h. */
+/* Packed: this head; then for each block of channels what its LANE sums start from and are scaled by (a pq_rescale each, for
+ * f32 a vector of biases, for f32s8 the sums of weights by cell), and its factors, [taps / LANE][sum][16][LANE], weights of
+ * unsigned bytes with their top bit flipped. A block is a vector of channels, or a half, a quarter or an eighth of one, so
+ * that it holds as many pixels.
+ * exact: as in conv2d/panel.h; no channel is shifted to the left, and int16 has wide sums. */
 typedef struct {
     int32_t exact;
-    int32_t left;
+    int32_t unused_too;
     uint64_t zeros; /* where what stands for zero is, from here: zeros_size bytes */
     int32_t unused[12];
 } pq_taps_head;
 
 static inline int32_t block_width(int32_t channels_left, int32_t cells, bool quantized_at_run_time) {
-    return channels_left > cells / 2 ? cells : channels_left > cells / 4 ? cells / 2 : channels_left > cells / 8 || quantized_at_run_time
-                                                                                                     ? cells / 4
-                                                                                                     : cells / 8;
+    if (channels_left > cells / 2) return cells;
+    if (channels_left > cells / 4) return cells / 2;
+    return channels_left > cells / 8 || quantized_at_run_time ? cells / 4 : cells / 8;
 }
 
 /* Interleaving taps within each 16 bytes brings a cell into one of LANE sums, and there into a lane. */

@@ -111,18 +111,17 @@ PQ_INLINE void NAME(slide)(const NAME(block) *block, const char *const *taps, pt
 
 #if !HYBRID
 /* The codes of VECTORS vectors of sums. */
-PQ_INLINE void NAME(codes)(const NAME(block) *block, bool wide, bool left, SUMS sums[VECTORS][4], __m512i codes[VECTORS]) {
+PQ_INLINE void NAME(codes)(const NAME(block) *block, SUMS sums[VECTORS][4], __m512i codes[VECTORS]) {
     const pq_depthwise_conv2d *p = block->p;
 #if !INTEGER
-    (void)left, (void)wide;
     const __m512 bias = _mm512_loadu_ps(block->packed), lo = _mm512_set1_ps(p->float_lo), hi = _mm512_set1_ps(p->float_hi);
     _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++)
         codes[v] = _mm512_castps_si512(_mm512_min_ps(hi, _mm512_max_ps(lo, _mm512_add_ps(sums[v][0], bias))));
 #else
     const pq_rescale *r = (const pq_rescale *)block->packed;
     _Pragma("GCC unroll 4") for (int a = 0; a < LANE; a++) {
-        const pq_rescale_vectors rescale = pq_rescale_load(&r[a], wide, left);
-        _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) sums[v][a] = pq_rescaled(sums[v][a], rescale, wide, left);
+        const pq_rescale_vectors rescale = pq_rescale_load(&r[a], sizeof(CODE) == 2, false);
+        _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) sums[v][a] = pq_rescaled(sums[v][a], rescale, sizeof(CODE) == 2, false);
     }
     const __m512i zero = _mm512_set1_epi16((int16_t)p->output_zero);
 #if PQ_JOIN(PQ_BYTES, TYPE)
@@ -197,9 +196,8 @@ PQ_INLINE void NAME(vectors)(const NAME(block) *block, tap_places taps, int pixe
         NAME(store_reals)(block, sums[v], pixels, count - v * pixels, y);
 #else
     __m512i codes[VECTORS];
-    const pq_taps_head *head = block->p->packed;
 #if INTEGER
-    if (!head->exact) {
+    if (!((const pq_taps_head *)block->p->packed)->exact) {
         for (int32_t v = 0; v < VECTORS && v * pixels < count; v++, y += pixels * block->p->out_channels) {
             const int32_t left = count - v * pixels;
             NAME(store_plainly)(block, sums[v], CELLS / pixels, left < pixels ? left : pixels, y);
@@ -207,9 +205,7 @@ PQ_INLINE void NAME(vectors)(const NAME(block) *block, tap_places taps, int pixe
         return;
     }
 #endif
-    if (sizeof(CODE) == 2 && block->p->wide) NAME(codes)(block, sizeof(CODE) == 2, false, sums, codes);
-    else if (head->left) NAME(codes)(block, false, true, sums, codes);
-    else NAME(codes)(block, false, false, sums, codes);
+    NAME(codes)(block, sums, codes);
     const int32_t n = block->channels * (int32_t)sizeof(CODE);
     const size_t pixel = (size_t)block->p->out_channels * sizeof(CODE);
     _Pragma("GCC unroll 4") for (int32_t v = 0; v < VECTORS; v++) {
@@ -218,3 +214,26 @@ PQ_INLINE void NAME(vectors)(const NAME(block) *block, tap_places taps, int pixe
     }
 #endif
 }
+
+/* The same, once for each way that pixels lie; pixels may be known where it is compiled. */
+typedef void NAME(run)(const NAME(block) *block, const tap_places *taps, int32_t pixels, int32_t count, CODE *y);
+
+#define RUN(name, pixels, lie)                                                                                                  \
+    static __attribute__((noinline)) void NAME(name)(const NAME(block) *block, const tap_places *taps, int32_t any, int32_t count, \
+                                                     CODE *y) {                                                                 \
+        (void)any;                                                                                                              \
+        NAME(vectors)(block, *taps, pixels, lie, count, y);                                                                     \
+    }
+RUN(one_entire, 1, ENTIRE)
+RUN(one_partial, 1, PARTIAL)
+RUN(two_entire, 2, ENTIRE)
+RUN(two_partial, 2, PARTIAL)
+RUN(four_entire, 4, ENTIRE)
+RUN(four_partial, 4, PARTIAL)
+RUN(single, any, SINGLE)
+#if !HYBRID
+RUN(joined, any, JOINED)
+RUN(eight_entire, 8, ENTIRE)
+RUN(eight_partial, 8, PARTIAL)
+#endif
+#undef RUN

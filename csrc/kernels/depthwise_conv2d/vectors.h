@@ -60,7 +60,7 @@ PQ_INLINE void NAME(taps_of)(const NAME(block) *block, int32_t ox, const char **
 }
 
 /* The output pixels [from, to) of one row of an image, for one block. */
-PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int pixels, lie lie, CODE *y) {
+static void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int32_t pixels, NAME(run) *run, bool entire, CODE *y) {
     const pq_depthwise_conv2d *p = block->p;
     const int together = VECTORS * pixels;
     const int32_t stride = block->groups * LANE;
@@ -69,7 +69,13 @@ PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int
     for (int32_t i = 0; i < together * stride; i++) taps[i] = block->zero;
     /* pixels inside the image are as far apart as their taps are; those outside find zeros that far */
     const bool regular = block->every_row || (together - 1) * step + 64 <= ZEROS_AHEAD;
-    const bool joined = pixels > 1 && lie == ENTIRE && sizeof(CODE) == sizeof(CELL) && step * pixels == 64;
+#if HYBRID
+    NAME(run) *const inside_run = run;
+    (void)entire;
+#else
+    NAME(run) *const inside_run = pixels > 1 && entire && step * pixels == 64 ? NAME(joined) : run; /* side by side */
+#endif
+    tap_places places = {taps, 0, step};
     int32_t known = -1; /* the pixel whose taps are known, inside the image */
     for (int32_t ox = from, there; ox < to; ox += there) {
         const int32_t end = block->end_inside < to ? block->end_inside : to;
@@ -80,18 +86,17 @@ PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int
                 for (int32_t t = 0; t < stride; t++) taps[t] += together * block->step[t];
             else NAME(taps_of)(block, ox, taps);
             known = ox;
-            if (joined) NAME(vectors)(block, (tap_places){taps, 0, step}, pixels, JOINED, together, to_y);
-            else NAME(vectors)(block, (tap_places){taps, 0, step}, pixels, lie, together, to_y);
+            inside_run(block, &places, pixels, together, to_y);
             /* the last ones inside are made with some that are there already, rather than with those outside */
             const int32_t inside = end - ox - together;
             if (pixels > 1 && inside > 0 && inside < together) there = inside;
         } else if (pixels > 1 && (ox < block->first_inside || ox >= end)) {
             NAME(taps_of)(block, ox, taps);
-            NAME(vectors)(block, (tap_places){taps, 0, 0}, pixels, SINGLE, there = 1, to_y);
+            NAME(single)(block, &places, pixels, there = 1, to_y);
             known = -1;
         } else {
             for (int32_t i = 0; i < there; i++) NAME(taps_of)(block, ox + i, taps + i * stride);
-            NAME(vectors)(block, (tap_places){taps, (size_t)stride, 0}, pixels, lie, there, to_y);
+            run(block, &(tap_places){taps, (size_t)stride, 0}, pixels, there, to_y);
             known = -1;
         }
     }
@@ -100,23 +105,21 @@ PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int
 /* The output pixels [from, to) of one row of an image, all channels. */
 static void NAME(channels)(NAME(block) *block, int32_t from, int32_t to, CODE *y) {
     const pq_depthwise_conv2d *p = block->p;
+#if HYBRID
+    NAME(run) *const runs[3][2] = {{NAME(one_partial), NAME(one_entire)}, {NAME(two_partial), NAME(two_entire)},
+                                   {NAME(four_partial), NAME(four_entire)}};
+#else
+    NAME(run) *const runs[4][2] = {{NAME(one_partial), NAME(one_entire)}, {NAME(two_partial), NAME(two_entire)},
+                                   {NAME(four_partial), NAME(four_entire)}, {NAME(eight_partial), NAME(eight_entire)}};
+#endif
     block->packed = (const char *)p->packed + sizeof(pq_taps_head);
     for (int32_t width, channel = 0; channel < p->channels; channel += width) {
         const int32_t left = p->channels - channel;
         width = block_width(left, CELLS, HYBRID);
         block->channel = channel;
         block->channels = left < width ? left : width;
-        const bool whole = left >= width;
-        if (width == CELLS && whole) NAME(row)(block, from, to, 1, ENTIRE, y + channel);
-        else if (width == CELLS) NAME(row)(block, from, to, 1, PARTIAL, y + channel);
-        else if (width == CELLS / 2 && whole) NAME(row)(block, from, to, 2, ENTIRE, y + channel);
-        else if (width == CELLS / 2) NAME(row)(block, from, to, 2, PARTIAL, y + channel);
-        else if (width == CELLS / 4 && whole) NAME(row)(block, from, to, 4, ENTIRE, y + channel);
-        else if (width == CELLS / 4) NAME(row)(block, from, to, 4, PARTIAL, y + channel);
-#if !HYBRID
-        else if (whole) NAME(row)(block, from, to, 8, ENTIRE, y + channel);
-        else NAME(row)(block, from, to, 8, PARTIAL, y + channel);
-#endif
+        const int32_t pixels = CELLS / width;
+        NAME(row)(block, from, to, pixels, runs[__builtin_ctz((unsigned)pixels)][left >= width], left >= width, y + channel);
         block->packed += NAME(start_size) + (size_t)block->groups * (size_t)LANE * 64;
     }
 }
