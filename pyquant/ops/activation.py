@@ -25,7 +25,8 @@ def same_shape(call: Call, x: Shape) -> list[Shape]:
 
 def elements(call: Call, lo: float = -INFINITY, hi: float = INFINITY) -> Launch | None:
     """One unit is one element."""
-    return Launch(call["x"].size, {"lo": lo, "hi": hi}) if call["x"].dtype == call["y"].dtype else None
+    params = {"lo": lo, "hi": hi, "fused": int(call.fused)}
+    return Launch(call["x"].size, params) if call["x"].dtype == call["y"].dtype else None
 
 
 def relu(lo: float, hi: float, call: Call, x: np.ndarray) -> np.ndarray:

@@ -16,6 +16,8 @@ from pyquant.ops.kinds import typed_kernels
 from pyquant.ops.operator import Call, Floor, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
 
+TOGETHER = 96  # rows of a that should meet a matrix of b as it is packed once
+
 
 def shape(call: Call, a: Shape, b: Shape) -> list[Shape]:
     if min(len(a), len(b)) < 2:
@@ -129,10 +131,11 @@ def launch(call: Call) -> Launch | None:
         **dict(zip(("a_zero", "b_zero", "zero_point"), zeros, strict=True)),
         "narrow": int(narrow),
         "by_column": int(by_column),
+        "fused": int(call.fused),
         "multiplier": factors.astype(np.int32),
         "exponent": exponents.astype(np.int32),
     }
-    return Launch(batches.size * m, params, cost=k * n)
+    return Launch(batches.size * m, params, cost=k * n, grain=min(m, TOGETHER))
 
 
 def macs(call: Call) -> int:

@@ -89,7 +89,8 @@ NUMERICS = ("tflite", "litert", "single-rounding", "edgetpu")
 class Call:
     """A node as its operator sees it: slots by name, options with defaults.
 
-    numerics: one of NUMERICS. fused: C kernels may sum products of floats with one rounding for a product and its sum.
+    numerics: one of NUMERICS. fused: C kernels of floats may round a product and its sum at once, sum in
+    another order, and be some units in the last place off.
     """
 
     operator: Operator

@@ -108,6 +108,7 @@ def row_launch(call: Call, **fields: Any) -> Launch | None:
         return None
     params: dict[str, Any] = {
         "depth": x.shape[-1],
+        "fused": int(call.fused),
         **dict.fromkeys(("beta", "lo", "wide", "multiplier", "exponent"), 0),
     }
     params |= {**dict.fromkeys(("powers", "exp", "reciprocal")), **fields}

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from pyquant.graph import Model, Subgraph, Tensor
-from pyquant.ops import find
 from pyquant.run.choose import Chooser
 from pyquant.run.feeds import subgraph_of
 from pyquant.run.limits import Limits
@@ -34,8 +33,9 @@ def compile(
     observers: float32 tensors whose ranges `session.observations()` tells; those that never have a value are left out.
     limits: the most memory and work that the model may ask for; None for what a sound model of its size never needs.
     shapes: of inputs, by name or tensor, where they are not as the file declares them.
-    exact_floats: float sums of products are rounded as in the reference kernels, to the last bit. Else a product and its
-    sum may be rounded at once, which is faster, in models of floats alone; not where something is observed.
+    exact_floats: float sums of products and elementary functions are those of the reference kernels, to the last bit.
+    Else they may be rounded otherwise, which is faster, in models of floats and of dynamic range; not where something
+    is observed.
     Where shapes follow from values that only a run knows, the plan ends there, and the rest is planned in the run.
     Raises UnsupportedOp, naming node and types, where neither kernel nor reference runs a node; ShapeError,
     GraphError or RangeError for a model that does not hold together; RangeError for one that goes past the limits.
@@ -50,9 +50,6 @@ def compile(
 def may_fuse(model: Model) -> bool:
     """Whether float sums may be rounded otherwise than in the reference kernels.
 
-    Not where a node makes codes of real numbers, for its output or for itself: the least change may alter one.
+    Not where a node makes codes of real numbers for its output: the least change may alter one.
     """
-    nodes = [node for graph in model.subgraphs for node in graph.nodes]
-    operators = [(find(node.op), node) for node in nodes]
-    hybrid = any(operator is not None and operator.kind(node) == "hybrid" for operator, node in operators)
-    return not hybrid and not any(t.is_quantized for node in nodes for t in node.outputs)
+    return not any(t.is_quantized for graph in model.subgraphs for node in graph.nodes for t in node.outputs)

@@ -78,10 +78,18 @@ SHAPES = [
 ]  # fmt: skip
 
 
+# more rows than a tile has, more columns than are packed at once, more terms than 32 bits hold of int16
+LARGE = [
+    ((2, 13, 6), (2, 6, 47)), ((25, 64), (64, 40)), ((2, 5, 1100), (2, 1100, 19)),
+    ((30, 70), (70, 3001)), ((4, 4200), (4200, 5)),
+]  # fmt: skip
+
+
 def products() -> Iterator[Case]:
     for dtype in ("float32", "int8", "int16", "int16x8", "hybrid"):
-        for i in range(40 if dtype == "hybrid" else 20):
-            (a, b), x, y = SHAPES[i % len(SHAPES)], bool(i & 1), bool(i & 2)
+        shapes = [SHAPES[i % len(SHAPES)] for i in range(40 if dtype == "hybrid" else 20)]
+        for i, (a, b) in enumerate(shapes + [(a, b) for (a, b) in LARGE for _ in range(4 if dtype != "hybrid" else 0)]):
+            x, y = bool(i & 1), bool(i & 2)
             a, b = ((*a[:-2], a[-1], a[-2]) if x else a), ((*b[:-2], b[-1], b[-2]) if y else b)
             options = {"adj_x": x, "adj_y": y}
             if dtype == "float32":
@@ -99,7 +107,8 @@ def products() -> Iterator[Case]:
             sa, sb = scales(2)
             sy = float(np.float32(sa * sb * (50 if dtype == "int8" else 3000)))
             first, second = ("int16", "int8") if dtype == "int16x8" else (dtype, dtype)
-            values = (Value(a, first, sa, zeros[0]), Value(b, second, sb, zeros[1]))
+            most = {"low": -32768, "high": -32700} if dtype == "int16" and a[-1] > 1000 else {}
+            values = (Value(a, first, sa, zeros[0], **most), Value(b, second, sb, zeros[1], **most))
             oracles = NEWER if dtype == "int16x8" else BOTH
             y = Value((), first, sy, zeros[2])
             yield Case(f"batch_matmul-{dtype}-{i}", "BATCH_MATMUL", values, y, options, oracles=oracles)

@@ -25,6 +25,9 @@ REDUCTIONS = {
     "middle": ((2, 3, 4, 5), (1, -2), True),
     "repeated": ((2, 3, 4), (1, -2, 1), False),
     "one_element": ((2, 1, 3), (1,), False),
+    "short_rows": ((37, 16), (1,), False),
+    "long_rows": ((5, 3, 213), (2,), True),
+    "first_and_last": ((3, 4, 40), (0, 2), False),
 }
 
 

@@ -7,94 +7,19 @@
 #include "pq.h"
 #include "dynamic_avx512.h"
 #include "rescale_avx512.h"
+#include "tiles.h"
 
 /* What filters are left to whose terms are too many for a panel. */
 pq_kernel_function conv2d_s8_x86_avx2, conv2d_u8_x86_avx2, conv2d_s16_x86_avx2, conv2d_f32_x86_avx2, conv2d_f32s8_x86_avx2;
 
-/* ROWS: of a tile. MOST_ROWS: of a panel, which takes L1_SHARE bytes of the nearest cache, or ROWS rows. */
-enum { ROWS = 12, MOST_ROWS = 8 * ROWS, L1_SHARE = 16 << 10, WIDE_BLOCKS = 8 };
+/* MOST_ROWS: of a panel, which takes L1_SHARE bytes of the nearest cache, or ROWS rows. */
+enum { ROWS = PQ_TILE_ROWS, MOST_ROWS = 8 * ROWS, L1_SHARE = 16 << 10, WIDE_BLOCKS = PQ_WIDE_BLOCKS };
 
-/* What a tile multiplies: of each row of x `segments` pieces of `lanes` lanes of 4 bytes, `pitch` bytes apart. */
-typedef struct {
-    const char *x;
-    size_t stride; /* from row to row */
-    int32_t segments;
-    size_t pitch;
-    int32_t lanes;
-} pieces;
-
-/* sums[r][b] = start[b] + Σ_k x[r][k] · w[b][k] for 16 channels a block: w has blocks of w_stride bytes, 64 for each lane of x,
- * and starts are start_stride bytes apart. */
-#define TILE(name, VECTOR, BROADCAST, LOAD, DOT)                                                                    \
-    PQ_INLINE void name##_tile(pieces p, const char *w, size_t w_stride, const char *start, size_t start_stride,    \
-                               const int rows, const int blocks, void *sums) {                                     \
-        VECTOR acc[ROWS][WIDE_BLOCKS];                                                                              \
-        _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++)                                                     \
-            _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) acc[r][b] = LOAD(start + (size_t)b * start_stride); \
-        for (int32_t s = 0; s < p.segments; s++, p.x += p.pitch) {                                                  \
-            const char *x = p.x;                                                                                    \
-            for (int32_t k = 0; k < p.lanes; k++, x += 4, w += 64) {                                                \
-                VECTOR factors[WIDE_BLOCKS];                                                                        \
-                _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) factors[b] = LOAD(w + (size_t)b * w_stride); \
-                _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++) {                                           \
-                    const VECTOR terms = BROADCAST(x + (size_t)r * p.stride);                                       \
-                    _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) acc[r][b] = DOT(acc[r][b], terms, factors[b]); \
-                }                                                                                                   \
-            }                                                                                                       \
-        }                                                                                                           \
-        _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++)                                                     \
-            _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++)                                                \
-                memcpy((char *)sums + (r * blocks + b) * 64, &acc[r][b], 64);                                       \
-    }                                                                                                               \
-    TILES(name)
-
-#define TILE_OF(name, rows, blocks)                                                                                 \
-    static void name##_##rows##x##blocks(const pieces *p, const char *w, size_t w_stride, const char *start,        \
-                                         size_t start_stride, void *sums) {                                         \
-        name##_tile(*p, w, w_stride, start, start_stride, rows, blocks, sums);                                      \
-    }
-#define TILES(name)                                                                                      \
-    TILE_OF(name, 1, 8)                                                                                  \
-    TILE_OF(name, 1, 1) TILE_OF(name, 2, 1) TILE_OF(name, 3, 1) TILE_OF(name, 4, 1) TILE_OF(name, 5, 1)   \
-    TILE_OF(name, 6, 1) TILE_OF(name, 7, 1) TILE_OF(name, 8, 1) TILE_OF(name, 9, 1) TILE_OF(name, 10, 1)  \
-    TILE_OF(name, 11, 1) TILE_OF(name, 12, 1)                                                            \
-    TILE_OF(name, 1, 2) TILE_OF(name, 2, 2) TILE_OF(name, 3, 2) TILE_OF(name, 4, 2) TILE_OF(name, 5, 2)   \
-    TILE_OF(name, 6, 2) TILE_OF(name, 7, 2) TILE_OF(name, 8, 2) TILE_OF(name, 9, 2) TILE_OF(name, 10, 2)  \
-    TILE_OF(name, 11, 2) TILE_OF(name, 12, 2)                                                            \
-    static const tile name##_tiles[2][ROWS] = {                                                          \
-        {name##_1x1, name##_2x1, name##_3x1, name##_4x1, name##_5x1, name##_6x1, name##_7x1, name##_8x1, \
-         name##_9x1, name##_10x1, name##_11x1, name##_12x1},                                             \
-        {name##_1x2, name##_2x2, name##_3x2, name##_4x2, name##_5x2, name##_6x2, name##_7x2, name##_8x2, \
-         name##_9x2, name##_10x2, name##_11x2, name##_12x2}};
-
-typedef void (*tile)(const pieces *p, const char *w, size_t w_stride, const char *start, size_t start_stride, void *sums);
-
-PQ_INLINE __m512i four_bytes(const char *x) {
-    int32_t lane;
-    memcpy(&lane, x, sizeof lane);
-    return _mm512_set1_epi32(lane);
-}
-
-PQ_INLINE __m512 one_float(const char *x) {
-    float lane;
-    memcpy(&lane, x, sizeof lane);
-    return _mm512_set1_ps(lane);
-}
-
-PQ_INLINE __m512 ordered(__m512 sum, __m512 x, __m512 w) { return _mm512_add_ps(sum, _mm512_mul_ps(x, w)); }
-
-PQ_INLINE __m512 fused(__m512 sum, __m512 x, __m512 w) { return _mm512_fmadd_ps(x, w, sum); }
-
-TILE(u8, __m512i, four_bytes, _mm512_loadu_si512, _mm512_dpbusd_epi32)
-TILE(s16, __m512i, four_bytes, _mm512_loadu_si512, _mm512_dpwssd_epi32)
-TILE(f32, __m512, one_float, _mm512_loadu_ps, ordered)
-TILE(fused_f32, __m512, one_float, _mm512_loadu_ps, fused)
-
-#define TILES_s8 u8
-#define TILES_u8 u8
-#define TILES_s16 s16
-#define TILES_f32 f32
-#define TILES_f32s8 u8
+#define TILES_s8 (&pq_tiles_u8)
+#define TILES_u8 (&pq_tiles_u8)
+#define TILES_s16 (&pq_tiles_s16)
+#define TILES_f32 (panel->p->fused ? &pq_tiles_fused_f32 : &pq_tiles_f32)
+#define TILES_f32s8 (&pq_tiles_u8)
 #define cells_f32s8 pq_dynamic_cells
 
 /* The cells of n activations; they may be written in whole vectors, past n. */
@@ -207,6 +132,11 @@ PQ_INLINE void store_two_rows(__m512i first, __m512i second, code_limits limits,
     else if (n == 8) _mm_storel_epi64(next, _mm256_extracti128_si256(bytes, 1));
     else _mm_mask_storeu_epi8(next, mask, _mm256_extracti128_si256(bytes, 1));
 }
+
+/* Rows of an image, those of the filter from `top` on, `columns` columns from `left` on. */
+typedef struct {
+    int32_t image, left, columns, top;
+} held_rows;
 
 static const char NOTHING[64]; /* what sums start from where nothing is known of them */
 
