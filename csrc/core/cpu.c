@@ -28,6 +28,10 @@ PQ_FOR_x86_avx2(
     }
 )
 
+PQ_FOR_x86_avxvnni(
+    static int32_t has_x86_avxvnni(void) { return PQ_AVXVNNI_BY_AVX512 ? has_x86_avx512vnni() : __builtin_cpu_supports("avxvnni"); }
+)
+
 static int32_t always(void) { return 1; }
 
 static const struct {
@@ -35,6 +39,7 @@ static const struct {
     int32_t (*available)(void);
 } isas[] = {
     PQ_FOR_x86_avx512vnni({"x86_avx512vnni", has_x86_avx512vnni},)
+    PQ_FOR_x86_avxvnni({"x86_avxvnni", has_x86_avxvnni},)
     PQ_FOR_x86_avx2({"x86_avx2", has_x86_avx2},)
     PQ_FOR_arm_neon_dot({"arm_neon_dot", has_arm_neon_dot},)
     PQ_FOR_arm_neon({"arm_neon", always},)

@@ -10,6 +10,8 @@
 
 enum { ROWS = 4, PIXELS = 16, TERMS = 512 };
 
+typedef int8_t byte;
+
 /* acc[r][...] += lane `lane` of each row's cells, a constant, times its 64 bytes of weights */
 #define ADD_LANE(lane)                                                                                                     \
     for (int b = 0; b < 4; b++) {                                                                                          \
@@ -17,8 +19,8 @@ enum { ROWS = 4, PIXELS = 16, TERMS = 512 };
         for (int r = 0; r < rows; r++) acc[r][b] = vdotq_laneq_s32(acc[r][b], factors, cells[r], lane);                    \
     }
 
-static inline __attribute__((always_inline)) void accumulate_s8(
-    const int8_t *x, int rows, const int8_t *w, int32_t terms, int32_t *sums) {
+static inline __attribute__((always_inline)) void accumulate_bytes(
+    const byte *x, int rows, const int8_t *w, int32_t terms, int32_t *sums) {
     int32x4_t acc[ROWS][4];
     int8x16_t cells[ROWS];
     memcpy(acc, sums, sizeof(int32_t) * BLOCK * (size_t)rows);

@@ -1,5 +1,5 @@
 /* The loops of conv2d for one TYPE. They stand around an inner product that the including file defines for each CELL:
- *   accumulate_s8(const int8_t *x, int rows, const int8_t *w, int32_t terms, int32_t *sums), where BYTES, else
+ *   accumulate_bytes(const byte *x, int rows, const int8_t *w, int32_t terms, int32_t *sums), where BYTES, else
  *   accumulate_s16(const int16_t *x, int rows, const int16_t *w, int32_t terms, int32_t *sums)
  *   accumulate_f32(const float *x, int rows, const float *w, int32_t terms, float *sums)
  * sums[r][c] += Σ_k x[r][k] · w[k][c] over a packed block of 16 channels; x has rows of TERMS, sums has rows of BLOCK.
@@ -14,9 +14,9 @@
 /* The cell of a zero term. */
 static inline int32_t NAME(x_zero)(ORIGIN origin) {
 #if HYBRID
-    return -128 - (int32_t)(origin.lo - origin.after);
+    return LOWEST - (int32_t)(origin.lo - origin.after);
 #else
-    return origin - FLIPPED;
+    return origin - MOVED;
 #endif
 }
 
@@ -24,7 +24,7 @@ static inline CELL NAME(cell)(CODE x, ORIGIN origin) {
 #if HYBRID
     return (CELL)(NAME(term)(x, origin) + NAME(x_zero)(origin));
 #else
-    return (void)origin, (CELL)(x - FLIPPED);
+    return (void)origin, (CELL)(x - MOVED);
 #endif
 }
 
@@ -67,11 +67,11 @@ static void NAME(gather)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32
 
 /* sums[r][c] += the product of gathered rows with the block of packed weights at w; sums has rows of PIECE. */
 static inline __attribute__((always_inline)) void NAME(add_block)(
-    const CELL *x, int rows, const CELL *w, int32_t terms, SUM *sums) {
+    const CELL *x, int rows, const FACTOR *w, int32_t terms, SUM *sums) {
 #if INTEGER
     int32_t block[ROWS * BLOCK] = {0}; /* holds TERMS products of int16 with int8 */
 #if BYTES
-    accumulate_s8(x, rows, w, terms, block);
+    accumulate_bytes(x, rows, w, terms, block);
 #else
     accumulate_s16(x, rows, w, terms, block);
 #endif
@@ -93,7 +93,7 @@ static void NAME(piece)(const pq_conv2d *p, const CODE *x, CODE *y, const ORIGIN
     const int32_t channels = in_group - first < PIECE ? in_group - first : PIECE;
     const int32_t terms = term_count(p), padded = rounded_up(terms, GATHERED);
     const size_t packed_channel = (size_t)group * (size_t)rounded_up(in_group, BLOCK) + (size_t)first;
-    const CELL *weights = (const CELL *)((const int32_t *)p->packed + (BYTES ? packed_channels(p) : 0)) + packed_channel * (size_t)padded;
+    const FACTOR *weights = (const FACTOR *)((const int32_t *)p->packed + (BYTES ? packed_channels(p) : 0)) + packed_channel * (size_t)padded;
     _Alignas(16) CELL cells[PIXELS * TERMS];
     SUM sums[PIXELS * PIECE] = {0};
 #if BYTES
@@ -110,7 +110,7 @@ static void NAME(piece)(const pq_conv2d *p, const CODE *x, CODE *y, const ORIGIN
 #endif
         }
         for (int32_t c = 0; c < channels; c += BLOCK) {
-            const CELL *w = weights + (size_t)c * (size_t)padded + (size_t)k * BLOCK;
+            const FACTOR *w = weights + (size_t)c * (size_t)padded + (size_t)k * BLOCK;
             int32_t i = 0;
             for (; i + ROWS <= count; i += ROWS) NAME(add_block)(cells + i * TERMS, ROWS, w, even, sums + i * PIECE + c);
             for (; i < count; i++) NAME(add_block)(cells + i * TERMS, 1, w, even, sums + i * PIECE + c);
