@@ -26,7 +26,8 @@ INLINE int16x8_t NAME(codes)(const CODE *x, int32_t step) {
 }
 
 /* 8 elements of a run. */
-INLINE void NAME(eight)(NAME(vector_function) *f, const pq_binary *p, const CODE *a, int32_t a_step, const CODE *b, int32_t b_step, CODE *y) {
+INLINE void NAME(eight)(NAME(vector_function) *f, const pq_binary *p, const CODE *a, int32_t a_step, const CODE *b, int32_t b_step,
+                        CODE *y) {
     const int16x8_t a_codes = NAME(codes)(a, a_step), b_codes = NAME(codes)(b, b_step);
     const int32x4_t a_zero = vdupq_n_s32(p->a_zero), b_zero = vdupq_n_s32(p->b_zero), zero_point = vdupq_n_s32(p->zero_point);
     const int32x4_t lo = vdupq_n_s32((int32_t)p->lo - p->zero_point), hi = vdupq_n_s32((int32_t)p->hi - p->zero_point);

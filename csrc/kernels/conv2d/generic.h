@@ -93,7 +93,8 @@ static void NAME(piece)(const pq_conv2d *p, const CODE *x, CODE *y, const ORIGIN
     const int32_t channels = in_group - first < PIECE ? in_group - first : PIECE;
     const int32_t terms = term_count(p), padded = rounded_up(terms, GATHERED);
     const size_t packed_channel = (size_t)group * (size_t)rounded_up(in_group, BLOCK) + (size_t)first;
-    const FACTOR *weights = (const FACTOR *)((const int32_t *)p->packed + (BYTES ? packed_channels(p) : 0)) + packed_channel * (size_t)padded;
+    const int32_t *packed_sums = p->packed;
+    const FACTOR *weights = (const FACTOR *)(packed_sums + (BYTES ? packed_channels(p) : 0)) + packed_channel * (size_t)padded;
     _Alignas(16) CELL cells[PIXELS * TERMS];
     SUM sums[PIXELS * PIECE] = {0};
 #if BYTES
