@@ -37,10 +37,9 @@ static inline void pq_range(const float *x, size_t n, float *lo, float *hi) {
     }
 }
 
-/* litert: the range is taken in single precision, and terms are rounded before the zero point is added. */
-static inline pq_dynamic pq_dynamic_of(const float *x, size_t n, int32_t asymmetric, int32_t litert) {
-    float lo, hi;
-    pq_range(x, n, &lo, &hi);
+/* For activations from lo to hi, 0 among them. litert: the range is taken in single precision, and terms are rounded before the
+ * zero point is added. */
+static inline pq_dynamic pq_dynamic_between(float lo, float hi, int32_t asymmetric, int32_t litert) {
     if (lo == hi) return (pq_dynamic){.scale = 1, .inverse = 1};
     if (!asymmetric) {
         const float peak = hi > -lo ? hi : -lo;
@@ -52,5 +51,11 @@ static inline pq_dynamic pq_dynamic_of(const float *x, size_t n, int32_t asymmet
     const float scale = (float)step;
     if (litert) return (pq_dynamic){.scale = scale, .inverse = 1 / scale, .lo = -128 - zero, .hi = 127 - zero};
     return (pq_dynamic){.scale = scale, .inverse = 1 / scale, .before = zero, .lo = -128, .hi = 127, .after = zero};
+}
+
+static inline pq_dynamic pq_dynamic_of(const float *x, size_t n, int32_t asymmetric, int32_t litert) {
+    float lo, hi;
+    pq_range(x, n, &lo, &hi);
+    return pq_dynamic_between(lo, hi, asymmetric, litert);
 }
 #endif

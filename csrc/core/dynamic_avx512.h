@@ -24,4 +24,22 @@ static inline void pq_dynamic_cells(const float *x, size_t n, pq_dynamic origin,
         _mm_storeu_si128((void *)(cells + i), _mm512_cvtepi32_epi8(cell));
     }
 }
+
+/* As pq_dynamic_of, whose loop gcc does not make vectors of. */
+static inline pq_dynamic pq_dynamic_of_vectors(const float *x, size_t n, int32_t asymmetric, int32_t litert) {
+    __m512 low[4], high[4];
+    for (int v = 0; v < 4; v++) low[v] = high[v] = _mm512_setzero_ps();
+    for (size_t i = 0; i < n; i += 64) {
+        for (size_t v = 0; v < 4 && i + 16 * v < n; v++) {
+            const size_t left = n - i - 16 * v;
+            const __m512 part = _mm512_maskz_loadu_ps(left < 16 ? (__mmask16)((1u << left) - 1) : 0xFFFF, x + i + 16 * v);
+            low[v] = _mm512_min_ps(part, low[v]); /* which leaves out a NaN */
+            high[v] = _mm512_max_ps(part, high[v]);
+        }
+    }
+    const __m512 lowest = _mm512_min_ps(_mm512_min_ps(low[0], low[1]), _mm512_min_ps(low[2], low[3]));
+    const __m512 highest = _mm512_max_ps(_mm512_max_ps(high[0], high[1]), _mm512_max_ps(high[2], high[3]));
+    return pq_dynamic_between(_mm512_reduce_min_ps(lowest), _mm512_reduce_max_ps(highest), asymmetric, litert);
+}
+#define pq_dynamic_of pq_dynamic_of_vectors
 #endif

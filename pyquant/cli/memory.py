@@ -18,7 +18,7 @@ from pyquant.run.timeline import PLANNERS
 def command(model: Path, planner: str, as_json: bool) -> None:
     """Show the arena over the steps of a run: each tensor's bytes, offset, first and last step.
 
-    The planner tflm is tflite-micro's: its arena but for persistent memory and the scratch buffers of its kernels.
+    The planner tflm is tflite-micro's: the head of its arena, with the scratch buffers of its reference kernels.
     """
     timeline = pq.timeline(pq.open(model), planner)
     if as_json:

@@ -16,7 +16,7 @@ from pyquant.dtypes import STRING
 from pyquant.errors import OptionError
 from pyquant.export.resolver import additions
 from pyquant.graph import Model, Tensor, dump
-from pyquant.run import Plan, compile
+from pyquant.run import Plan, compile, timeline
 from pyquant.wire import file
 
 _COLUMNS = 12  # bytes a line
@@ -160,14 +160,15 @@ def _c_type(tensor: Tensor) -> str:
 
 
 def _golden_header(name: str, model: Model, count: int, plan: Plan) -> bytes:
-    guard = f"{name.upper()}_GOLDEN_H_"
+    guard, tflm = f"{name.upper()}_GOLDEN_H_", timeline(model, "tflm").arena_bytes
     arrays = "\n".join(
         f"extern const {_c_type(t)} g_{name}_golden_{end}[{count}][{_elements(t)}]; /* {t.dtype} {t.shape} */"
         for end, t in _ends(model)
     )
     return f"""\
 /* Inputs, and the outputs that the model gives for them. Written by pyquant, whose own arena for this model has
-   {plan.arena_bytes} bytes; what TFLM needs is more, by its own bookkeeping: ask arena_used_bytes(). */
+   {plan.arena_bytes} bytes. That of TFLM with its reference kernels takes {tflm} bytes and its own
+   bookkeeping: ask arena_used_bytes(). */
 #ifndef {guard}
 #define {guard}
 

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from pyquant.graph import Model, Subgraph, Tensor
-from pyquant.ops import find
 from pyquant.run.choose import Chooser
 from pyquant.run.feeds import subgraph_of
 from pyquant.run.limits import Limits
@@ -24,6 +23,7 @@ def compile(
     subgraph: Subgraph | None = None,
     limits: Limits | None = None,
     shapes: Shapes | None = None,
+    exact_floats: bool = False,
 ) -> Plan:
     """Make a model ready to run.
 
@@ -33,6 +33,9 @@ def compile(
     observers: float32 tensors whose ranges `session.observations()` tells; those that never have a value are left out.
     limits: the most memory and work that the model may ask for; None for what a sound model of its size never needs.
     shapes: of inputs, by name or tensor, where they are not as the file declares them.
+    exact_floats: float sums of products and elementary functions are those of the reference kernels, to the last bit.
+    Else they may be rounded otherwise, which is faster, in models of floats and of dynamic range; not where something
+    is observed.
     Where shapes follow from values that only a run knows, the plan ends there, and the rest is planned in the run.
     Raises UnsupportedOp, naming node and types, where neither kernel nor reference runs a node; ShapeError,
     GraphError or RangeError for a model that does not hold together; RangeError for one that goes past the limits.
@@ -40,16 +43,13 @@ def compile(
     graph = subgraph_of(model, subgraph)
     chooser = Chooser.of(isa, numerics, threads, limits or Limits.of(graph))
     # what is observed becomes scales of a file, which is to be the same on every machine
-    chooser = replace(chooser, fused=not observers and may_fuse(model))
+    chooser = replace(chooser, fused=not (observers or exact_floats) and may_fuse(model))
     return planned(model, graph, chooser, keep, observers, shapes or {})
 
 
 def may_fuse(model: Model) -> bool:
     """Whether float sums may be rounded otherwise than in the reference kernels.
 
-    Not where a node makes codes of real numbers, for its output or for itself: the least change may alter one.
+    Not where a node makes codes of real numbers for its output: the least change may alter one.
     """
-    nodes = [node for graph in model.subgraphs for node in graph.nodes]
-    operators = [(find(node.op), node) for node in nodes]
-    hybrid = any(operator is not None and operator.kind(node) == "hybrid" for operator, node in operators)
-    return not hybrid and not any(t.is_quantized for node in nodes for t in node.outputs)
+    return not any(t.is_quantized for graph in model.subgraphs for node in graph.nodes for t in node.outputs)

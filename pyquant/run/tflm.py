@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pyquant.dtypes import UINT8
 from pyquant.errors import GraphError
 from pyquant.graph import Model, Subgraph, Tensor
 from pyquant.graph.edit import MEMORY_PLAN
@@ -14,13 +15,14 @@ from pyquant.run.arena import Block, most_alive, place_in_order
 from pyquant.run.limits import unpacked_bytes
 from pyquant.run.memory import Lifetime, Timeline
 from pyquant.run.resolve import check_size
+from pyquant.run.tflm_scratch import scratch_bytes
 
 ALIGNMENT = 16
 ANYWHERE = -1  # as offset of a tensor in the plan that a file may hold
 
 
 def tflm_timeline(model: Model) -> Timeline:
-    """The head of tflite-micro's arena, but for the scratch buffers that its kernels ask for.
+    """The head of tflite-micro's arena, with the scratch buffers of its reference kernels.
 
     The steps are nodes; those of a subgraph that a node runs come after the node. Subgraphs share one plan; what is
     never used lives before the first step. Variables are not in it, and views have memory of their own.
@@ -29,10 +31,11 @@ def tflm_timeline(model: Model) -> Timeline:
     lives = _Lives()
     lives.mark(model.main)
     planned = [(t, offset) for t, offset in _offsets_of_file(model) if _has_memory(t)]
+    planned += [(t, ANYWHERE) for t in lives.scratch]
     blocks = [Block(unpacked_bytes(t), *lives.of.get(t, (-1, -1))) for t, _ in planned]
     fixed = {i: offset for i, (_, offset) in enumerate(planned) if offset != ANYWHERE}
     # the largest first, and of equal ones the last of the file
-    free = sorted((i for i in range(len(blocks)) if i not in fixed), key=lambda i: (-blocks[i].size, -i))
+    free = sorted((i for i in range(len(blocks)) if i not in fixed), key=lambda i: (-_aligned(blocks[i].size), -i))
     offsets, arena_bytes = place_in_order(blocks, [*fixed, *free], ALIGNMENT, fixed)
     lifetimes = [
         Lifetime(tensor, block.size, offset, block.first, block.last)
@@ -47,6 +50,7 @@ class _Lives:
 
     def __init__(self) -> None:
         self.of: dict[Tensor, tuple[int, int]] = {}
+        self.scratch: list[Tensor] = []
         self.step = 0
 
     def mark(self, subgraph: Subgraph) -> None:
@@ -54,6 +58,7 @@ class _Lives:
             self._begin(tensor)
         for node in subgraph.nodes:
             self.step += 1
+            start = self.step
             for tensor in node.outputs:
                 self._begin(tensor)
             for inner in node.subgraphs.values():
@@ -61,6 +66,9 @@ class _Lives:
                 self.mark(inner)
             for used in (*node.inputs, *node.outputs):
                 self._use(used)
+            for size in scratch_bytes(node):
+                self.scratch.append(Tensor(f"scratch of {node.outputs[0].name}", (size,), UINT8))
+                self.of[self.scratch[-1]] = (start, self.step)
         for tensor in subgraph.outputs:
             self._use(tensor)
 
@@ -70,6 +78,10 @@ class _Lives:
     def _use(self, tensor: Tensor | None) -> None:
         if tensor is not None:
             self.of[tensor] = (self.of.get(tensor, (-1, -1))[0], self.step)
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
 
 
 def _has_memory(tensor: Tensor) -> bool:

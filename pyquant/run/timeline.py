@@ -20,7 +20,7 @@ def timeline(model: Model, planner: str = "pyquant") -> Timeline:
     """Which tensor has which bytes of the arena from when to when.
 
     planner: "pyquant" for `compile(model).timeline()`; "tflm" for what tflite-micro's greedy planner would do: the head
-    of its arena without the scratch buffers that its kernels ask for, also of a model that pyquant cannot run.
+    of its arena, with the scratch buffers of its reference kernels, also of a model that pyquant cannot run.
 
     >>> import pyquant as pq
     >>> from pyquant.ops.build import add

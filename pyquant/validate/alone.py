@@ -32,7 +32,7 @@ class Alone:
         for node in model.main.nodes:
             try:
                 single = extract(model, given(node), node.outputs)
-                self._plans[node] = single, compile(single, numerics=numerics, isa=isa)
+                self._plans[node] = single, compile(single, numerics=numerics, isa=isa, exact_floats=True)
             except PyQuantError:  # it shares a state with others
                 failed.append(node.label)
         self.notes = (f"These do not run alone: {', '.join(failed)}.",) if failed else ()

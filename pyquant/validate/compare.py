@@ -73,7 +73,7 @@ def validate(
         arithmetic = numerics or peer.numerics
         tallies = {t: tally for t, tally in _tallies(model, tolerance).items() if t in peer.tensors}
         alone = Alone(model, peer, tolerance, arithmetic, isa) if own else None
-        plan = compile(model, keep=list(tallies), numerics=arithmetic, threads=threads, isa=isa)
+        plan = compile(model, keep=list(tallies), numerics=arithmetic, threads=threads, isa=isa, exact_floats=True)
         write = stack.enter_context(recording(model, peer, Path(golden))) if golden and not recorded else None
         count = 0
         for count, arrays in enumerate(peer.feeds or _feeds(model, data), 1):

@@ -68,7 +68,7 @@ def of_model(model: Model, against: str | os.PathLike[str] | Model, threads: int
     if len(model.main.inputs) != len(other.main.inputs) or len(model.main.outputs) != len(other.main.outputs):
         raise DataError("the models have different numbers of inputs or outputs")
     partners = _partners(model, other)
-    plan = compile(other, keep=list(partners.values()), threads=threads, isa=isa)
+    plan = compile(other, keep=list(partners.values()), threads=threads, isa=isa, exact_floats=True)
 
     def values(arrays: Sequence[np.ndarray]) -> dict[Tensor, np.ndarray]:
         pairs = zip(arrays, model.main.inputs, other.main.inputs, strict=True)
@@ -90,7 +90,7 @@ def _partners(model: Model, other: Model) -> dict[Tensor, Tensor]:
 def of_numerics(model: Model, numerics: str, threads: int, isa: str | None) -> Iterator[Peer]:
     """The same model by our own kernels in another arithmetic."""
     tensors = computed(model)
-    plan = compile(model, keep=tensors, numerics=numerics, threads=threads, isa=isa)
+    plan = compile(model, keep=tensors, numerics=numerics, threads=threads, isa=isa, exact_floats=True)
 
     def values(arrays: Sequence[np.ndarray]) -> dict[Tensor, np.ndarray]:
         found = plan.run(*arrays)

@@ -133,6 +133,11 @@ PQ_INLINE void store_two_rows(__m512i first, __m512i second, code_limits limits,
     else _mm_mask_storeu_epi8(next, mask, _mm256_extracti128_si256(bytes, 1));
 }
 
+/* Rows of an image, those of the filter from `top` on, `columns` columns from `left` on. */
+typedef struct {
+    int32_t image, left, columns, top;
+} held_rows;
+
 static const char NOTHING[64]; /* what sums start from where nothing is known of them */
 
 #define ISA x86_avx512vnni

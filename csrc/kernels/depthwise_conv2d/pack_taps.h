@@ -9,12 +9,15 @@ size_t NAME(depthwise_conv2d_pack_taps)(const void *params, void *packed) {
     const size_t block_size = NAME(start_size) + (size_t)groups * (size_t)LANE * 64;
     size_t size = sizeof(pq_taps_head);
     for (int32_t c = 0; c < p->channels; c += block_width(p->channels - c, CELLS, HYBRID)) size += block_size;
+    const size_t zeros = size, zero_count = HYBRID ? 0 : (size_t)zeros_size(p, sizeof(CODE)) / sizeof(CODE);
+    size += zero_count * sizeof(CODE);
     if (packed == NULL) return size;
     memset(packed, 0, size);
     pq_taps_head *head = packed;
     const WEIGHT *weights = p->weights;
     const int32_t flip = sizeof(WEIGHT) == 1 && (WEIGHT)-1 > 0 ? 128 : 0;
-    for (int32_t i = 0; i < ZEROS_SIZE / (int32_t)sizeof(CODE); i++) ((CODE *)head->zero)[i] = (CODE)p->input_zero;
+    head->zeros = zeros;
+    for (size_t i = 0; i < zero_count; i++) ((CODE *)((char *)packed + zeros))[i] = (CODE)p->input_zero;
 #if INTEGER && !HYBRID
     const int32_t offset = sizeof(CODE) == 1 && (CODE)-1 < 0 ? 128 + p->input_zero : p->input_zero;
     const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
@@ -25,7 +28,7 @@ size_t NAME(depthwise_conv2d_pack_taps)(const void *params, void *packed) {
         for (int32_t t = 0; t < taps; t++) most += largest * abs(weights[t * p->channels + c] - p->weight_zero);
         head->exact = head->exact && bias > INT32_MIN && bias <= INT32_MAX &&
                       pq_rescale_holds(most + llabs(bias), p->multiplier[c], p->exponent[c], p->wide);
-        head->left = head->left || (p->exponent[c] > 0 && !p->wide);
+        head->exact = head->exact && (sizeof(CODE) == 2 ? p->wide : p->exponent[c] <= 0);
     }
 #endif
     char *block = (char *)(head + 1);

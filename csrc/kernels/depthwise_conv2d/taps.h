@@ -35,7 +35,7 @@
 
 enum { MOST_TAPS = 256 };
 
-enum { ZEROS_SIZE = 512 }; /* bytes: of pixels side by side, outside the image */
+enum { ZEROS_AHEAD = 512 }; /* bytes: of pixels side by side, outside the image */
 enum { ROWS_SIZE = 192 << 10 }; /* bytes of the rows that are quantized at run time */
 
 /* Input rows that the taps of an output pixel span. */
@@ -44,28 +44,31 @@ static inline int32_t spanned_rows(const pq_depthwise_conv2d *p) { return (p->fi
 /* Of a row that is quantized at run time, which is done by 16 at a time. */
 static inline int64_t bytes_of_row(const pq_depthwise_conv2d *p) { return ((int64_t)p->width * p->channels + 15) / 16 * 16; }
 
+/* What stands for zero: a pixel, and some beside it. */
+static inline int64_t zeros_size(const pq_depthwise_conv2d *p, size_t cell) { return (int64_t)p->channels * (int64_t)cell + ZEROS_AHEAD; }
+
 /* Whether vectors of channels serve: else the weights are packed as for the plain loops, which then do the work. */
 static inline bool by_vectors(const pq_depthwise_conv2d *p, bool signed_weights, bool quantized_at_run_time) {
     return p->channels == p->out_channels && !(signed_weights && p->weight_zero != 0) && p->filter_height * p->filter_width <= MOST_TAPS &&
-           !(quantized_at_run_time && (spanned_rows(p) > MOST_TAPS || spanned_rows(p) * bytes_of_row(p) > ROWS_SIZE));
+           !(quantized_at_run_time && (spanned_rows(p) > MOST_TAPS || spanned_rows(p) * bytes_of_row(p) + zeros_size(p, 1) > ROWS_SIZE));
 }
 
-/* Packed: this head; then for each block of channels what its LANE sums start from and are scaled by (a pq_rescale each,
- * for f32 a vector of biases, for f32s8 the sums of weights by cell), and its factors, [taps / LANE][sum][16][LANE], weights of unsigned bytes with their top bit
- * flipped. A block is a vector of channels, or a half, a quarter or an eighth of one, so that it holds as many
- * pixels.
- * exact, left: as in conv2d/panel.h. */
+/* Packed: this head; then for each block of channels what its LANE sums start from and are scaled by (a pq_rescale each, for
+ * f32 a vector of biases, for f32s8 the sums of weights by cell), and its factors, [taps / LANE][sum][16][LANE], weights of
+ * unsigned bytes with their top bit flipped. A block is a vector of channels, or a half, a quarter or an eighth of one, so
+ * that it holds as many pixels.
+ * exact: as in conv2d/panel.h; no channel is shifted to the left, and int16 has wide sums. */
 typedef struct {
     int32_t exact;
-    int32_t left;
-    int32_t unused[14];
-    unsigned char zero[ZEROS_SIZE]; /* what stands for zero */
+    int32_t unused_too;
+    uint64_t zeros; /* where what stands for zero is, from here: zeros_size bytes */
+    int32_t unused[12];
 } pq_taps_head;
 
 static inline int32_t block_width(int32_t channels_left, int32_t cells, bool quantized_at_run_time) {
-    return channels_left > cells / 2 ? cells : channels_left > cells / 4 ? cells / 2 : channels_left > cells / 8 || quantized_at_run_time
-                                                                                                     ? cells / 4
-                                                                                                     : cells / 8;
+    if (channels_left > cells / 2) return cells;
+    if (channels_left > cells / 4) return cells / 2;
+    return channels_left > cells / 8 || quantized_at_run_time ? cells / 4 : cells / 8;
 }
 
 /* Interleaving taps within each 16 bytes brings a cell into one of LANE sums, and there into a lane. */

@@ -8,223 +8,9 @@
 #define SIGNED_CODES ((CODE)-1 < 0)
 #define SUMS PQ_JOIN(PQ_SUMS, TYPE)
 
-/* A block of channels [channel, channel + channels) for some output pixels. */
-typedef struct {
-    const pq_depthwise_conv2d *p;
-    const char *packed;
-    int32_t groups; /* of LANE taps */
-    int32_t channel, channels;
-    ORIGIN origin;
-    const char *zero; /* a vector of zero terms */
-    const CELL *rows[MOST_TAPS]; /* of the image, for each row of the filter; NULL for those outside */
-    bool every_row;              /* none is outside */
-    ptrdiff_t step[MOST_TAPS + 4]; /* from a pixel's taps inside the image to those of the next: 0 for rows outside */
-} NAME(block);
+#include "vector_sums.h"
 
-#if PQ_JOIN(PQ_BYTES, TYPE)
-/* Four taps of 64 channels -> four vectors of 16 channels, the taps of each side by side */
-PQ_INLINE void NAME(interleave)(__m512i x[4], __m512i lanes[4]) {
-    const __m512i flip = _mm512_set1_epi8((char)0x80);
-    _Pragma("GCC unroll 4") for (int i = 0; i < 4 && SIGNED_CODES && !HYBRID; i++) x[i] = _mm512_xor_si512(x[i], flip);
-    const __m512i a = _mm512_unpacklo_epi8(x[0], x[1]), b = _mm512_unpacklo_epi8(x[2], x[3]);
-    const __m512i c = _mm512_unpackhi_epi8(x[0], x[1]), d = _mm512_unpackhi_epi8(x[2], x[3]);
-    lanes[0] = _mm512_unpacklo_epi16(a, b), lanes[1] = _mm512_unpackhi_epi16(a, b);
-    lanes[2] = _mm512_unpacklo_epi16(c, d), lanes[3] = _mm512_unpackhi_epi16(c, d);
-}
-
-/* zero: what weights with their top bit flipped lack; taps: how many of the four there are */
-PQ_INLINE __m512i NAME(add_products)(__m512i sums, __m512i lanes, __m512i factors, int32_t zero, int32_t taps) {
-    sums = _mm512_dpbusd_epi32(sums, lanes, factors);
-    if (SIGNED_CODES || zero == 0) return sums;
-    const __m512i there = _mm512_set1_epi32(taps >= 4 ? -1 : (1 << 8 * taps) - 1);
-    sums = _mm512_dpbusd_epi32(sums, lanes, _mm512_and_si512(there, _mm512_set1_epi8((char)(zero > 127 ? 127 : zero))));
-    return zero > 127 ? _mm512_dpbusd_epi32(sums, lanes, _mm512_and_si512(there, _mm512_set1_epi8(1))) : sums;
-}
-#elif INTEGER
-/* Two taps of 32 channels -> two vectors of 16 channels */
-PQ_INLINE void NAME(interleave)(__m512i x[4], __m512i lanes[4]) {
-    lanes[0] = _mm512_unpacklo_epi16(x[0], x[1]), lanes[1] = _mm512_unpackhi_epi16(x[0], x[1]);
-}
-
-PQ_INLINE __m512i NAME(add_products)(__m512i sums, __m512i lanes, __m512i factors, int32_t zero, int32_t taps) {
-    return (void)zero, (void)taps, _mm512_dpwssd_epi32(sums, lanes, factors);
-}
-#endif
-
-/* The sums of VECTORS vectors of `pixels` pixels. */
-PQ_INLINE void NAME(accumulate)(const NAME(block) *block, tap_places taps, int pixels, lie lie,
-                                SUMS sums[VECTORS][4]) {
-    const char *factors = block->packed + NAME(start_size);
-    const int32_t n = block->channels * (int32_t)sizeof(CELL), count = block->p->filter_height * block->p->filter_width;
-    (void)count;
-#if !INTEGER
-    _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) sums[v][0] = _mm512_setzero_ps();
-    for (int32_t t = 0; t < block->groups; t++, factors += 64) {
-        const __m512 factor = _mm512_loadu_ps(factors);
-        _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) {
-            const __m512i x = load_tap(taps, (size_t)(v * pixels), t, pixels, lie, n);
-            sums[v][0] = _mm512_add_ps(sums[v][0], _mm512_mul_ps(_mm512_castsi512_ps(x), factor)); /* as the reference */
-        }
-    }
-#else
-    _Pragma("GCC unroll 4") for (int a = 0; a < LANE; a++) {
-#if HYBRID
-        const __m512i start = _mm512_setzero_si512();
-#else
-        const __m512i start = _mm512_loadu_si512(((const pq_rescale *)block->packed)[a].start);
-#endif
-        _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) sums[v][a] = start;
-    }
-    for (int32_t g = 0; g < block->groups; g++, factors += 64 * LANE) {
-        __m512i lanes[VECTORS][4];
-        _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) {
-            __m512i x[4];
-            _Pragma("GCC unroll 4") for (int i = 0; i < LANE; i++)
-                x[i] = load_tap(taps, (size_t)(v * pixels), g * LANE + i, pixels, lie, n);
-            NAME(interleave)(x, lanes[v]);
-        }
-        _Pragma("GCC unroll 4") for (int a = 0; a < LANE; a++) {
-            const __m512i factor = _mm512_loadu_si512(factors + 64 * a);
-            _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++)
-                sums[v][a] = NAME(add_products)(sums[v][a], lanes[v][a], factor, HYBRID ? 0 : 128 - block->p->weight_zero, count - g * LANE);
-        }
-    }
-#endif
-}
-
-#if !INTEGER
-/* The sums of VECTORS pixels side by side, inside the image, for filter rows of `width` taps: a column that several pixels meet
- * is loaded once. */
-PQ_INLINE void NAME(slide)(const NAME(block) *block, const char *const *taps, ptrdiff_t step, int width, lie lie, SUMS sums[VECTORS][4]) {
-    const char *factors = block->packed + NAME(start_size);
-    const int32_t n = block->channels * (int32_t)sizeof(CELL);
-    const __mmask16 mask = lie == PARTIAL ? (__mmask16)((1u << n / 4) - 1) : 0xFFFF;
-    _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) sums[v][0] = _mm512_setzero_ps();
-    for (int32_t ky = 0; ky < block->p->filter_height; ky++, factors += 64 * width) {
-        if (block->rows[ky] == NULL) continue;
-        const char *x = taps[ky * width];
-        __m512 columns[VECTORS + 4];
-        _Pragma("GCC unroll 8") for (int i = 0; i < VECTORS + width - 1; i++) columns[i] = _mm512_maskz_loadu_ps(mask, x + i * step);
-        _Pragma("GCC unroll 5") for (int kx = 0; kx < width; kx++) {
-            const __m512 factor = _mm512_loadu_ps(factors + 64 * kx);
-            _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++)
-                sums[v][0] = _mm512_add_ps(sums[v][0], _mm512_mul_ps(columns[v + kx], factor));
-        }
-    }
-}
-#endif
-
-#if !HYBRID
-/* The codes of VECTORS vectors of sums. */
-PQ_INLINE void NAME(codes)(const NAME(block) *block, bool wide, bool left, SUMS sums[VECTORS][4], __m512i codes[VECTORS]) {
-    const pq_depthwise_conv2d *p = block->p;
-#if !INTEGER
-    (void)left, (void)wide;
-    const __m512 bias = _mm512_loadu_ps(block->packed), lo = _mm512_set1_ps(p->float_lo), hi = _mm512_set1_ps(p->float_hi);
-    _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++)
-        codes[v] = _mm512_castps_si512(_mm512_min_ps(hi, _mm512_max_ps(lo, _mm512_add_ps(sums[v][0], bias))));
-#else
-    const pq_rescale *r = (const pq_rescale *)block->packed;
-    _Pragma("GCC unroll 4") for (int a = 0; a < LANE; a++) {
-        const pq_rescale_vectors rescale = pq_rescale_load(&r[a], wide, left);
-        _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) sums[v][a] = pq_rescaled(sums[v][a], rescale, wide, left);
-    }
-    const __m512i zero = _mm512_set1_epi16((int16_t)p->output_zero);
-#if PQ_JOIN(PQ_BYTES, TYPE)
-    const __m512i lo = _mm512_set1_epi8((char)p->lo), hi = _mm512_set1_epi8((char)p->hi);
-    _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) {
-        const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(sums[v][0], sums[v][1]), zero);
-        const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(sums[v][2], sums[v][3]), zero);
-        codes[v] = SIGNED_CODES ? _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(low, high), lo), hi)
-                                : _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(low, high), lo), hi);
-    }
-#else
-    const __m512i lo = _mm512_set1_epi16((int16_t)p->lo), hi = _mm512_set1_epi16((int16_t)p->hi);
-    _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++)
-        codes[v] = _mm512_min_epi16(_mm512_max_epi16(_mm512_adds_epi16(_mm512_packs_epi32(sums[v][0], sums[v][1]), zero), lo), hi);
-#endif
-#endif
-}
-
-#endif
-
-#if HYBRID
-/* Real numbers of a vector of sums, in the order of cells: `count` pixels of width cells each. */
-PQ_INLINE void NAME(store_reals)(const NAME(block) *block, const SUMS sums[4], int pixels, int32_t count, CODE *y) {
-    const pq_depthwise_conv2d *p = block->p;
-    const __m512i ab = _mm512_shuffle_i32x4(sums[0], sums[1], 0x44), AB = _mm512_shuffle_i32x4(sums[0], sums[1], 0xEE);
-    const __m512i cd = _mm512_shuffle_i32x4(sums[2], sums[3], 0x44), CD = _mm512_shuffle_i32x4(sums[2], sums[3], 0xEE);
-    const __m512i cells[4] = {_mm512_shuffle_i32x4(ab, cd, 0x88), _mm512_shuffle_i32x4(ab, cd, 0xDD),
-                              _mm512_shuffle_i32x4(AB, CD, 0x88), _mm512_shuffle_i32x4(AB, CD, 0xDD)};
-    const __m512i offset = _mm512_set1_epi32(pq_dynamic_offset(block->origin));
-    const __m512 scale = _mm512_set1_ps(block->origin.scale);
-    _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++) {
-        const int32_t in_pixel = 4 / pixels, c = i % in_pixel * 16, left = block->channels - c, channel = block->channel + c;
-        if (i / in_pixel >= count || left <= 0) continue;
-        const __mmask16 mask = left >= 16 ? 0xFFFF : (__mmask16)((1 << left) - 1);
-        const __m512i weights = _mm512_loadu_si512(block->packed + 64 * i);
-        const __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(cells[i], _mm512_mullo_epi32(offset, weights)));
-        const __m512 scales = _mm512_maskz_loadu_ps(mask, p->weight_scales + channel);
-        __m512 real = p->stepwise ? _mm512_mul_ps(_mm512_mul_ps(sum, scales), scale) : _mm512_mul_ps(sum, _mm512_mul_ps(scales, scale));
-        if (p->bias != NULL) real = _mm512_add_ps(real, _mm512_maskz_loadu_ps(mask, (const float *)p->bias + channel));
-        real = _mm512_min_ps(_mm512_set1_ps(p->float_hi), _mm512_max_ps(_mm512_set1_ps(p->float_lo), real));
-        _mm512_mask_storeu_ps(y + (size_t)(i / in_pixel) * (size_t)p->out_channels + c, mask, real);
-    }
-}
-#elif INTEGER
-/* Where a scaling is none that vectors do: channel by channel. */
-static void NAME(store_plainly)(const NAME(block) *block, const SUMS *vectors, int32_t width, int32_t count, CODE *y) {
-    int32_t sums[4 * RESCALED];
-    SUM row[CELLS];
-    memcpy(sums, vectors, sizeof(SUMS) * (size_t)LANE);
-    for (int32_t i = 0; i < count; i++, y += block->p->out_channels) {
-        for (int32_t c = 0; c < block->channels; c++) {
-            const int32_t cell = i * width + c;
-            row[c] = (SUM)sums[tap_acc(cell, LANE) * RESCALED + tap_lane(cell, LANE)];
-        }
-        NAME(finish)(block->p, (ORIGIN)0, block->channel, block->channels, row, y);
-    }
-}
-#endif
-
-/* The first `count` of VECTORS · pixels output pixels. */
-PQ_INLINE void NAME(vectors)(const NAME(block) *block, tap_places taps, int pixels, lie lie, int32_t count, CODE *y) {
-    SUMS sums[VECTORS][4];
-#if !INTEGER
-    const bool slides = pixels == 1 && taps.stride == 0 && block->p->stride_width == 1 && block->p->dilation_width == 1;
-    if (slides && block->p->filter_width == 3) NAME(slide)(block, taps.first, taps.step, 3, lie, sums);
-    else if (slides && block->p->filter_width == 5) NAME(slide)(block, taps.first, taps.step, 5, lie, sums);
-    else
-#endif
-        NAME(accumulate)(block, taps, pixels, lie, sums);
-#if HYBRID
-    _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++, y += pixels * block->p->out_channels)
-        NAME(store_reals)(block, sums[v], pixels, count - v * pixels, y);
-#else
-    __m512i codes[VECTORS];
-    const pq_taps_head *head = block->p->packed;
-#if INTEGER
-    if (!head->exact) {
-        for (int32_t v = 0; v < VECTORS && v * pixels < count; v++, y += pixels * block->p->out_channels) {
-            const int32_t left = count - v * pixels;
-            NAME(store_plainly)(block, sums[v], CELLS / pixels, left < pixels ? left : pixels, y);
-        }
-        return;
-    }
-#endif
-    if (sizeof(CODE) == 2 && block->p->wide) NAME(codes)(block, sizeof(CODE) == 2, false, sums, codes);
-    else if (head->left) NAME(codes)(block, false, true, sums, codes);
-    else NAME(codes)(block, false, false, sums, codes);
-    const int32_t n = block->channels * (int32_t)sizeof(CODE);
-    const size_t pixel = (size_t)block->p->out_channels * sizeof(CODE);
-    _Pragma("GCC unroll 4") for (int32_t v = 0; v < VECTORS; v++) {
-        const int32_t left = count - v * pixels;
-        if (left > 0) store_pixels((char *)y + (size_t)(v * pixels) * pixel, pixel, codes[v], pixels, lie, n, left < pixels ? left : pixels);
-    }
-#endif
-}
-
-/* Where an output pixel whose first column is `left` finds its taps in a block. */
+/* Where an output pixel whose first column is `left` finds its taps in the first channel. */
 static void NAME(find_taps)(const NAME(block) *block, int32_t left, const char **taps) {
     const pq_depthwise_conv2d *p = block->p;
     for (int32_t ky = 0; ky < p->filter_height; ky++) {
@@ -232,15 +18,49 @@ static void NAME(find_taps)(const NAME(block) *block, int32_t left, const char *
         for (int32_t kx = 0; kx < p->filter_width; kx++) {
             const int32_t ix = left + kx * p->dilation_width;
             const bool inside = row != NULL && ix >= 0 && ix < p->width;
-            *taps++ = inside ? (const char *)(row + (size_t)ix * (size_t)p->channels + block->channel) : block->zero;
+            *taps++ = inside ? (const char *)(row + (size_t)ix * (size_t)p->channels) : block->zero;
         }
     }
     /* those that fill up the last lane are never summed */
     for (int32_t t = p->filter_height * p->filter_width; t < block->groups * LANE; t++, taps++) taps[0] = taps[-1];
 }
 
+/* The place of an output pixel among those that are not inside. */
+static inline int32_t NAME(place_outside)(const NAME(block) *block, int32_t ox) {
+    return ox < block->first_inside ? ox : ox - (block->end_inside - block->first_inside);
+}
+
+/* Find the taps of a row of output pixels, as far as there is room for them. */
+static void NAME(find_row)(NAME(block) *block) {
+    const pq_depthwise_conv2d *p = block->p;
+    const int32_t stride = block->groups * LANE;
+    if (block->first_inside < block->end_inside)
+        NAME(find_taps)(block, block->first_inside * p->stride_width - p->pad_left, block->inside);
+    for (int32_t ox = 0; ox < p->out_width; ox++) {
+        if (ox == block->first_inside && block->end_inside > ox) ox = block->end_inside;
+        if (ox == p->out_width || (NAME(place_outside)(block, ox) + 1) * stride > MOST_OUTSIDE) return;
+        NAME(find_taps)(block, ox * p->stride_width - p->pad_left, block->outside + NAME(place_outside)(block, ox) * stride);
+    }
+}
+
+/* The taps of an output pixel in a block. */
+PQ_INLINE void NAME(taps_of)(const NAME(block) *block, int32_t ox, const char **taps) {
+    const int32_t stride = block->groups * LANE, place = NAME(place_outside)(block, ox);
+    const ptrdiff_t channel = block->channel * (ptrdiff_t)sizeof(CELL);
+    if (ox >= block->first_inside && ox < block->end_inside) {
+        for (int32_t t = 0; t < stride; t++) taps[t] = block->inside[t] + (ox - block->first_inside) * block->step[t] + channel;
+        return;
+    }
+    const char *const *from = block->outside + place * stride;
+    if ((place + 1) * stride > MOST_OUTSIDE) {
+        NAME(find_taps)(block, ox * block->p->stride_width - block->p->pad_left, taps);
+        from = taps;
+    }
+    for (int32_t t = 0; t < stride; t++) taps[t] = from[t] + channel;
+}
+
 /* The output pixels [from, to) of one row of an image, for one block. */
-PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int pixels, lie lie, CODE *y) {
+static void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int32_t pixels, NAME(run) *run, bool entire, CODE *y) {
     const pq_depthwise_conv2d *p = block->p;
     const int together = VECTORS * pixels;
     const int32_t stride = block->groups * LANE;
@@ -248,38 +68,35 @@ PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int
     const char *taps[VECTORS * 8 * (MOST_TAPS + 4)];
     for (int32_t i = 0; i < together * stride; i++) taps[i] = block->zero;
     /* pixels inside the image are as far apart as their taps are; those outside find zeros that far */
-    const bool regular = block->every_row || (together - 1) * step + 64 <= ZEROS_SIZE;
-    const int32_t last = p->width - 1 - (p->filter_width - 1) * p->dilation_width; /* where a window inside starts at most */
-    const int32_t first_inside = (p->pad_left + p->stride_width - 1) / p->stride_width;
-    const int32_t end_inside = last + p->pad_left >= 0 ? (last + p->pad_left) / p->stride_width + 1 : 0;
-    const bool joined = pixels > 1 && lie == ENTIRE && sizeof(CODE) == sizeof(CELL) && step * pixels == 64;
+    const bool regular = block->every_row || (together - 1) * step + 64 <= ZEROS_AHEAD;
+#if HYBRID
+    NAME(run) *const inside_run = run;
+    (void)entire;
+#else
+    NAME(run) *const inside_run = pixels > 1 && entire && step * pixels == 64 ? NAME(joined) : run; /* side by side */
+#endif
+    tap_places places = {taps, 0, step};
     int32_t known = -1; /* the pixel whose taps are known, inside the image */
     for (int32_t ox = from, there; ox < to; ox += there) {
-        const int32_t left = ox * p->stride_width - p->pad_left, end = end_inside < to ? end_inside : to;
+        const int32_t end = block->end_inside < to ? block->end_inside : to;
         CODE *to_y = y + (ptrdiff_t)(ox - from) * p->channels;
         there = to - ox < together ? to - ox : together;
-        if (regular && ox >= first_inside && ox + together <= end) {
+        if (regular && ox >= block->first_inside && ox + together <= end) {
             if (known >= 0 && ox == known + together)
                 for (int32_t t = 0; t < stride; t++) taps[t] += together * block->step[t];
-            else NAME(find_taps)(block, left, taps);
+            else NAME(taps_of)(block, ox, taps);
             known = ox;
-            if (joined) NAME(vectors)(block, (tap_places){taps, 0, step}, pixels, JOINED, together, to_y);
-            else NAME(vectors)(block, (tap_places){taps, 0, step}, pixels, lie, together, to_y);
+            inside_run(block, &places, pixels, together, to_y);
             /* the last ones inside are made with some that are there already, rather than with those outside */
             const int32_t inside = end - ox - together;
             if (pixels > 1 && inside > 0 && inside < together) there = inside;
-        } else if (pixels > 1 && (ox < first_inside || ox >= end)) {
-            NAME(find_taps)(block, left, taps);
-            NAME(vectors)(block, (tap_places){taps, 0, 0}, pixels, SINGLE, there = 1, to_y);
+        } else if (pixels > 1 && (ox < block->first_inside || ox >= end)) {
+            NAME(taps_of)(block, ox, taps);
+            NAME(single)(block, &places, pixels, there = 1, to_y);
             known = -1;
         } else {
-            for (int32_t i = 0; i < there; i++) {
-                const char **own = taps + i * stride;
-                if (i > 0 && ox + i > first_inside && ox + i < end_inside)
-                    for (int32_t t = 0; t < stride; t++) own[t] = own[t - stride] + block->step[t];
-                else NAME(find_taps)(block, left + i * p->stride_width, own);
-            }
-            NAME(vectors)(block, (tap_places){taps, (size_t)stride, 0}, pixels, lie, there, to_y);
+            for (int32_t i = 0; i < there; i++) NAME(taps_of)(block, ox + i, taps + i * stride);
+            run(block, &(tap_places){taps, (size_t)stride, 0}, pixels, there, to_y);
             known = -1;
         }
     }
@@ -288,23 +105,21 @@ PQ_INLINE void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int
 /* The output pixels [from, to) of one row of an image, all channels. */
 static void NAME(channels)(NAME(block) *block, int32_t from, int32_t to, CODE *y) {
     const pq_depthwise_conv2d *p = block->p;
+#if HYBRID
+    NAME(run) *const runs[3][2] = {{NAME(one_partial), NAME(one_entire)}, {NAME(two_partial), NAME(two_entire)},
+                                   {NAME(four_partial), NAME(four_entire)}};
+#else
+    NAME(run) *const runs[4][2] = {{NAME(one_partial), NAME(one_entire)}, {NAME(two_partial), NAME(two_entire)},
+                                   {NAME(four_partial), NAME(four_entire)}, {NAME(eight_partial), NAME(eight_entire)}};
+#endif
     block->packed = (const char *)p->packed + sizeof(pq_taps_head);
     for (int32_t width, channel = 0; channel < p->channels; channel += width) {
         const int32_t left = p->channels - channel;
         width = block_width(left, CELLS, HYBRID);
         block->channel = channel;
         block->channels = left < width ? left : width;
-        const bool whole = left >= width;
-        if (width == CELLS && whole) NAME(row)(block, from, to, 1, ENTIRE, y + channel);
-        else if (width == CELLS) NAME(row)(block, from, to, 1, PARTIAL, y + channel);
-        else if (width == CELLS / 2 && whole) NAME(row)(block, from, to, 2, ENTIRE, y + channel);
-        else if (width == CELLS / 2) NAME(row)(block, from, to, 2, PARTIAL, y + channel);
-        else if (width == CELLS / 4 && whole) NAME(row)(block, from, to, 4, ENTIRE, y + channel);
-        else if (width == CELLS / 4) NAME(row)(block, from, to, 4, PARTIAL, y + channel);
-#if !HYBRID
-        else if (whole) NAME(row)(block, from, to, 8, ENTIRE, y + channel);
-        else NAME(row)(block, from, to, 8, PARTIAL, y + channel);
-#endif
+        const int32_t pixels = CELLS / width;
+        NAME(row)(block, from, to, pixels, runs[__builtin_ctz((unsigned)pixels)][left >= width], left >= width, y + channel);
         block->packed += NAME(start_size) + (size_t)block->groups * (size_t)LANE * 64;
     }
 }
@@ -315,14 +130,29 @@ void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end
         PQ_JOIN(NAME(depthwise_conv2d), x86_avx2)(step, begin, end);
         return;
     }
+    pq_depthwise_conv2d turned = *p;
+    if (p->width * p->out_width * p->filter_width * p->stride_width == 1 && p->pad_left == 0) {
+        turn(&turned); /* a column is a row */
+        p = &turned;
+    }
     const size_t row_size = (size_t)p->width * (size_t)p->channels;
-    NAME(block) block = {.p = p, .groups = (p->filter_height * p->filter_width + LANE - 1) / LANE};
-    block.zero = (const char *)((const pq_taps_head *)p->packed)->zero;
+    NAME(block) block;
+    block.p = p;
+    block.groups = (p->filter_height * p->filter_width + LANE - 1) / LANE;
+    block.zero = (const char *)p->packed + ((const pq_taps_head *)p->packed)->zeros;
+    const int32_t last = p->width - 1 - (p->filter_width - 1) * p->dilation_width; /* where a window inside starts at most */
+    block.first_inside = (p->pad_left + p->stride_width - 1) / p->stride_width;
+    block.end_inside = last + p->pad_left >= 0 ? (last + p->pad_left) / p->stride_width + 1 : 0;
+    if (block.end_inside > p->out_width) block.end_inside = p->out_width;
+    if (block.end_inside < block.first_inside) block.first_inside = block.end_inside = 0;
 #if HYBRID
-    CELL cells[ROWS_SIZE], zeros[ZEROS_SIZE];
+    CELL cells[ROWS_SIZE], *zeros = cells + spanned_rows(p) * bytes_of_row(p);
     int32_t image_known = -1, rows_known[MOST_TAPS]; /* the input row that each row of cells holds */
     const int32_t spanned = spanned_rows(p);
     block.zero = (const char *)zeros;
+    block.origin = (ORIGIN){0};
+#else
+    block.origin = (ORIGIN)0;
 #endif
     for (int32_t unit = begin, n; unit < end; unit += n) {
         const int32_t image = unit / (p->out_height * p->out_width), from = unit % p->out_width;
@@ -333,7 +163,7 @@ void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end
 #if HYBRID
         if (image != image_known) {
             block.origin = NAME(origin)(p, step->in[0], image_known = image);
-            memset(zeros, pq_dynamic_offset(block.origin), sizeof zeros);
+            memset(zeros, pq_dynamic_offset(block.origin), (size_t)zeros_size(p, 1));
             for (int32_t i = 0; i < spanned; i++) rows_known[i] = -1;
         }
 #endif
@@ -358,6 +188,7 @@ void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end
             block.rows[ky] = (const CELL *)x + (size_t)iy * row_size;
 #endif
         }
+        NAME(find_row)(&block);
         NAME(channels)(&block, from, to, (CODE *)step->out[0] + (size_t)unit * (size_t)p->channels);
     }
 }

@@ -32,6 +32,18 @@
 pq_kernel_function depthwise_conv2d_s8_x86_avx2, depthwise_conv2d_u8_x86_avx2, depthwise_conv2d_s16_x86_avx2,
     depthwise_conv2d_f32_x86_avx2, depthwise_conv2d_f32s8_x86_avx2;
 
+enum { MOST_OUTSIDE = 2048 }; /* taps of pixels at the sides of an image that are found once for all channels */
+
+/* Height for width, of images, filters and all. */
+static void turn(pq_depthwise_conv2d *p) {
+    const pq_depthwise_conv2d was = *p;
+    p->height = was.width, p->width = was.height, p->out_height = was.out_width, p->out_width = was.out_height;
+    p->filter_height = was.filter_width, p->filter_width = was.filter_height;
+    p->stride_height = was.stride_width, p->stride_width = was.stride_height;
+    p->dilation_height = was.dilation_width, p->dilation_width = was.dilation_height;
+    p->pad_top = was.pad_left, p->pad_left = was.pad_top;
+}
+
 PQ_INLINE __m128i part_of(const char *x, int32_t n) { return _mm_maskz_loadu_epi8((__mmask16)((1u << n) - 1), x); }
 
 /* How a vector's pixels lie in memory: each by itself, of n bytes, or with no byte missing; the latter side by side; or there
