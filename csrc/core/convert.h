@@ -58,6 +58,11 @@ static inline void NAME(finish)(
     } else if (p->once) {
         for (int32_t c = 0; c < channels; c++)
             y[c] = (CODE)(pq_clamp(pq_multiply_once((int32_t)sums[c], multiplier[c], exponent[c]), lo, hi) + zero);
+#ifdef PQ_RESCALE_NEON_H
+    } else if (sizeof(SUM) == sizeof(int32_t)) {
+        pq_multiply_all((int32_t *)sums, multiplier, exponent, channels);
+        for (int32_t c = 0; c < channels; c++) y[c] = (CODE)(pq_clamp((int32_t)sums[c], lo, hi) + zero);
+#endif
     } else {
         for (int32_t c = 0; c < channels; c++)
             y[c] = (CODE)(pq_clamp(pq_multiply((int32_t)sums[c], multiplier[c], exponent[c]), lo, hi) + zero);

@@ -2,6 +2,23 @@
 #include "isa.h"
 #include "pq.h"
 
+#if defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+
+static int32_t has_arm_neon_dot(void) {
+    int32_t has = 0;
+    size_t size = sizeof has;
+    return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, NULL, 0) == 0 && has;
+}
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+
+static int32_t has_arm_neon_dot(void) { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+#elif defined(__aarch64__)
+static int32_t has_arm_neon_dot(void) { return 0; }
+#endif
+
 PQ_FOR_x86_avx2(
     static int32_t has_x86_avx2(void) { return __builtin_cpu_supports("avx2"); }
 
@@ -11,6 +28,10 @@ PQ_FOR_x86_avx2(
     }
 )
 
+PQ_FOR_x86_avxvnni(
+    static int32_t has_x86_avxvnni(void) { return PQ_AVXVNNI_BY_AVX512 ? has_x86_avx512vnni() : __builtin_cpu_supports("avxvnni"); }
+)
+
 static int32_t always(void) { return 1; }
 
 static const struct {
@@ -18,7 +39,9 @@ static const struct {
     int32_t (*available)(void);
 } isas[] = {
     PQ_FOR_x86_avx512vnni({"x86_avx512vnni", has_x86_avx512vnni},)
+    PQ_FOR_x86_avxvnni({"x86_avxvnni", has_x86_avxvnni},)
     PQ_FOR_x86_avx2({"x86_avx2", has_x86_avx2},)
+    PQ_FOR_arm_neon_dot({"arm_neon_dot", has_arm_neon_dot},)
     PQ_FOR_arm_neon({"arm_neon", always},)
     {"scalar", always},
 };

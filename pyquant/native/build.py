@@ -16,6 +16,8 @@ STRICT = ["-Werror"] if os.environ.get("PYQUANT_WERROR") else []
 # PYQUANT_SANITIZE=address,undefined: Python then needs LD_PRELOAD=libasan.so; python -m tests.fuzz --sanitize does all
 SANITIZERS = os.environ.get("PYQUANT_SANITIZE", "")
 CHECKS = [f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=all", "-O1", "-g"] if SANITIZERS else []
+# PYQUANT_AVXVNNI=avx512: the kernels for AVX-VNNI in the encoding of AVX-512, to test them where only that is there
+STAND_IN = ["-DPQ_AVXVNNI_BY_AVX512=1"] if os.environ.get("PYQUANT_AVXVNNI") == "avx512" else []
 
 
 def declarations(header: Path) -> str:
@@ -31,6 +33,6 @@ ffi.set_source(
     depends=[p.as_posix() for p in sorted(CSRC.glob("**/*")) if p.suffix in (".h", ".inc")],
     include_dirs=[CSRC.as_posix(), (CSRC / "core").as_posix()],
     libraries=["m"],
-    extra_compile_args=FLAGS + FLOATS + STRICT + CHECKS,
+    extra_compile_args=FLAGS + FLOATS + STRICT + CHECKS + STAND_IN,
     extra_link_args=["-pthread", *CHECKS[:1]],
 )

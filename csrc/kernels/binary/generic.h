@@ -1,5 +1,6 @@
 /* The loops of binary operators for one TYPE and ISA. */
 #include "types.h"
+#include "runs.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -124,32 +125,14 @@ INLINE CODE NAME(less)(const pq_binary *p, CODE a, CODE b) {
 }
 
 /* The loops for functions that make a RESULT. Steps of the inner one are constants where they are called. */
-#define RUNS(RESULT, FUNCTION, RUN, ALL)                                                                                       \
-    typedef RESULT NAME(FUNCTION)(const pq_binary *, CODE, CODE);                                                              \
-    INLINE void NAME(RUN)(NAME(FUNCTION) *f, const pq_binary *p, const CODE *restrict a, int32_t a_step,                       \
-                          const CODE *restrict b, int32_t b_step, RESULT *restrict y, int32_t n) {                             \
-        const pq_binary own = *p; /* which no write to y can change */                                                         \
-        for (int32_t i = 0; i < n; i++) y[i] = f(&own, a[i * a_step], b[i * b_step]);                                          \
-    }                                                                                                                          \
-    INLINE void NAME(ALL)(NAME(FUNCTION) *f, const pq_step *step, int32_t begin, int32_t end) {                                \
-        const pq_binary *p = step->params;                                                                                     \
-        const int32_t flat = p->rank == 0, n = flat ? end - begin : p->inner, last = flat ? begin + 1 : end;                   \
-        RESULT *y = (RESULT *)step->out[0] + (size_t)begin * (flat ? 1 : (size_t)p->inner);                                    \
-        for (int32_t unit = begin; unit < last; unit++, y += n) {                                                              \
-            const CODE *a = (const CODE *)step->in[0] + (flat ? begin * p->a_step : 0);                                        \
-            const CODE *b = (const CODE *)step->in[1] + (flat ? begin * p->b_step : 0);                                        \
-            for (int32_t d = p->rank - 1, rest = unit; d >= 0; rest /= p->shape[d--]) {                                        \
-                a += rest % p->shape[d] * p->a_stride[d];                                                                      \
-                b += rest % p->shape[d] * p->b_stride[d];                                                                      \
-            }                                                                                                                  \
-            if (p->a_step && p->b_step)                                                                                        \
-                NAME(RUN)(f, p, a, 1, b, 1, y, n);                                                                             \
-            else if (p->a_step)                                                                                                \
-                NAME(RUN)(f, p, a, 1, b, 0, y, n);                                                                             \
-            else                                                                                                               \
-                NAME(RUN)(f, p, a, 0, b, 1, y, n);                                                                             \
-        }                                                                                                                      \
-    }
+#define RUNS(RESULT, FUNCTION, RUN, ALL)                                                                               \
+    typedef RESULT NAME(FUNCTION)(const pq_binary *, CODE, CODE);                                                      \
+    INLINE void NAME(RUN)(NAME(FUNCTION) *f, const pq_binary *p, const CODE *restrict a, int32_t a_step,               \
+                          const CODE *restrict b, int32_t b_step, RESULT *restrict y, int32_t n) {                     \
+        const pq_binary own = *p; /* which no write to y can change */                                                 \
+        for (int32_t i = 0; i < n; i++) y[i] = f(&own, a[i * a_step], b[i * b_step]);                                  \
+    }                                                                                                                  \
+    ALL_RUNS(RESULT, FUNCTION, RUN, ALL)
 RUNS(CODE, function, run, runs)
 RUNS(uint8_t, test, test_run, tests)
 

@@ -1,16 +1,48 @@
-/* The loops of conv2d for one TYPE. They stand around an inner product that the including file defines for each TERM:
+/* The loops of conv2d for one TYPE. They stand around an inner product that the including file defines for each CELL:
+ *   accumulate_bytes(const byte *x, int rows, const int8_t *w, int32_t terms, int32_t *sums), where BYTES, else
  *   accumulate_s16(const int16_t *x, int rows, const int16_t *w, int32_t terms, int32_t *sums)
  *   accumulate_f32(const float *x, int rows, const float *w, int32_t terms, float *sums)
  * sums[r][c] += Σ_k x[r][k] · w[k][c] over a packed block of 16 channels; x has rows of TERMS, sums has rows of BLOCK.
  * rows is ROWS or 1, a constant where it is called; terms is a multiple of GATHERED. */
 #include "types.h"
+#include "cells.h"
 #define PARAMS pq_conv2d
 #include "convert.h"
 #undef PARAMS
 
-/* Make the terms [first, first + count) of an output pixel; zeros for those outside the image. */
+#if BYTES
+/* The cell of a zero term. */
+static inline int32_t NAME(x_zero)(ORIGIN origin) {
+#if HYBRID
+    return LOWEST - (int32_t)(origin.lo - origin.after);
+#else
+    return origin - MOVED;
+#endif
+}
+
+static inline CELL NAME(cell)(CODE x, ORIGIN origin) {
+#if HYBRID
+    return (CELL)(NAME(term)(x, origin) + NAME(x_zero)(origin));
+#else
+    return (void)origin, (CELL)(x - MOVED);
+#endif
+}
+
+/* Make the sums of one pixel's terms from those of its cells, of which x_sum is the sum. */
+static void NAME(complete)(const pq_conv2d *p, ORIGIN origin, int32_t x_sum, size_t packed_channel, int32_t channels, SUM *sums) {
+    const uint32_t *w_sums = (const uint32_t *)p->packed + packed_channel, x_zero = (uint32_t)NAME(x_zero)(origin);
+    const uint32_t same = (uint32_t)(p->weight_zero - FLIPPED) * (uint32_t)x_sum;
+    for (int32_t c = 0; c < channels; c++) sums[c] -= x_zero * w_sums[c] + same;
+}
+#else
+static inline int32_t NAME(x_zero)(ORIGIN origin) { return (void)origin, 0; }
+
+static inline CELL NAME(cell)(CODE x, ORIGIN origin) { return NAME(term)(x, origin); }
+#endif
+
+/* Make the cells [first, first + count) of an output pixel; zero terms for those outside the image. */
 static void NAME(gather)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32_t pixel, int32_t group, int32_t first,
-                         int32_t count, TERM *terms) {
+                         int32_t count, CELL *cells) {
     const int32_t depth = p->channels / p->groups, row = depth * p->filter_width;
     const int32_t image = pixel / (p->out_height * p->out_width);
     const int32_t top = pixel / p->out_width % p->out_height * p->stride_height - p->pad_top;
@@ -18,27 +50,31 @@ static void NAME(gather)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32
     /* a filter row that lies inside the image, channels and all, is one piece of memory */
     const int32_t whole = p->groups == 1 && p->dilation_width == 1 && left >= 0 && left + p->filter_width <= p->width;
     const int32_t piece = whole ? row : depth;
-    for (int32_t k = first, n; k < first + count; k += n, terms += n) {
+    for (int32_t k = first, n; k < first + count; k += n, cells += n) {
         const int32_t y = top + k / row * p->dilation_height, column = left + k % row / piece * p->dilation_width;
         const int32_t within = k % piece;
         n = piece - within < first + count - k ? piece - within : first + count - k;
         if (y < 0 || y >= p->height || column < 0 || column >= p->width) {
-            memset(terms, 0, (size_t)n * sizeof(TERM));
+            for (int32_t i = 0; i < n; i++) cells[i] = (CELL)NAME(x_zero)(origin);
             continue;
         }
         const size_t position = ((size_t)image * (size_t)p->height + (size_t)y) * (size_t)p->width + (size_t)column;
         const CODE *restrict from = x + position * (size_t)p->channels + group * depth + within;
-        TERM *restrict to = terms;
-        for (int32_t i = 0; i < n; i++) to[i] = NAME(term)(from[i], origin);
+        CELL *restrict to = cells;
+        for (int32_t i = 0; i < n; i++) to[i] = NAME(cell)(from[i], origin);
     }
 }
 
 /* sums[r][c] += the product of gathered rows with the block of packed weights at w; sums has rows of PIECE. */
 static inline __attribute__((always_inline)) void NAME(add_block)(
-    const TERM *x, int rows, const TERM *w, int32_t terms, SUM *sums) {
+    const CELL *x, int rows, const FACTOR *w, int32_t terms, SUM *sums) {
 #if INTEGER
     int32_t block[ROWS * BLOCK] = {0}; /* holds TERMS products of int16 with int8 */
+#if BYTES
+    accumulate_bytes(x, rows, w, terms, block);
+#else
     accumulate_s16(x, rows, w, terms, block);
+#endif
     for (int r = 0; r < rows; r++)
         for (int c = 0; c < BLOCK; c++) sums[r * PIECE + c] += (SUM)block[r * BLOCK + c];
 #else
@@ -57,25 +93,36 @@ static void NAME(piece)(const pq_conv2d *p, const CODE *x, CODE *y, const ORIGIN
     const int32_t channels = in_group - first < PIECE ? in_group - first : PIECE;
     const int32_t terms = term_count(p), padded = rounded_up(terms, GATHERED);
     const size_t packed_channel = (size_t)group * (size_t)rounded_up(in_group, BLOCK) + (size_t)first;
-    const TERM *weights = (const TERM *)p->packed + packed_channel * (size_t)padded;
-    TERM x_terms[PIXELS * TERMS];
+    const FACTOR *weights = (const FACTOR *)((const int32_t *)p->packed + (BYTES ? packed_channels(p) : 0)) + packed_channel * (size_t)padded;
+    _Alignas(16) CELL cells[PIXELS * TERMS];
     SUM sums[PIXELS * PIECE] = {0};
+#if BYTES
+    int32_t x_sums[PIXELS] = {0};
+#endif
     for (int32_t k = 0; k < terms; k += TERMS) {
         const int32_t n = terms - k < TERMS ? terms - k : TERMS, even = rounded_up(n, GATHERED);
         for (int32_t i = 0; i < count; i++) {
-            NAME(gather)(p, x, origins[i], pixel + i, group, k, n, x_terms + i * TERMS);
-            if (even > n) x_terms[i * TERMS + n] = 0;
+            CELL *own = cells + i * TERMS;
+            NAME(gather)(p, x, origins[i], pixel + i, group, k, n, own);
+            for (int32_t j = n; j < even; j++) own[j] = 0;
+#if BYTES
+            for (int32_t j = 0; j < n && p->weight_zero != FLIPPED; j++) x_sums[i] += own[j];
+#endif
         }
         for (int32_t c = 0; c < channels; c += BLOCK) {
-            const TERM *w = weights + (size_t)c * (size_t)padded + (size_t)k * BLOCK;
+            const FACTOR *w = weights + (size_t)c * (size_t)padded + (size_t)k * BLOCK;
             int32_t i = 0;
-            for (; i + ROWS <= count; i += ROWS) NAME(add_block)(x_terms + i * TERMS, ROWS, w, even, sums + i * PIECE + c);
-            for (; i < count; i++) NAME(add_block)(x_terms + i * TERMS, 1, w, even, sums + i * PIECE + c);
+            for (; i + ROWS <= count; i += ROWS) NAME(add_block)(cells + i * TERMS, ROWS, w, even, sums + i * PIECE + c);
+            for (; i < count; i++) NAME(add_block)(cells + i * TERMS, 1, w, even, sums + i * PIECE + c);
         }
     }
     y += (size_t)pixel * (size_t)p->out_channels + (size_t)channel;
-    for (int32_t i = 0; i < count; i++, y += p->out_channels)
+    for (int32_t i = 0; i < count; i++, y += p->out_channels) {
+#if BYTES
+        NAME(complete)(p, origins[i], x_sums[i], packed_channel, channels, sums + i * PIECE);
+#endif
         NAME(finish)(p, origins[i], channel, channels, sums + i * PIECE, y);
+    }
 }
 
 void FULL_NAME(conv2d)(const pq_step *step, int32_t begin, int32_t end) {

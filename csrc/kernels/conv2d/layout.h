@@ -1,5 +1,4 @@
-/* How conv2d's weights are packed: for each group, blocks of 16 output channels, zeros where there are fewer; in a block the
- * terms (ky, kx, c) in order, GATHERED at a time: [group][block][terms / GATHERED][16][GATHERED] of TERM. */
+/* How conv2d's work and weights are cut into pieces and blocks of output channels. */
 #ifndef PQ_CONV2D_LAYOUT_H
 #define PQ_CONV2D_LAYOUT_H
 #include <stddef.h>
@@ -7,9 +6,6 @@
 #include "conv2d.h"
 
 enum { BLOCK = 16, PIECE = 128 }; /* output channels of a block, and of a unit */
-
-/* Integer terms go in pairs, for the instructions that multiply pairs and add them. */
-#define GATHERED (INTEGER ? 2 : 1)
 
 static inline int32_t rounded_up(int32_t n, int32_t step) { return (n + step - 1) / step * step; }
 

@@ -3,6 +3,8 @@
 
 #include "layout.h"
 
+#define PACK conv2d_pack
+#define BYTES 0
 #define TYPE s8
 #include "pack.h"
 #define TYPE u8
@@ -10,6 +12,17 @@
 #define TYPE s16
 #include "pack.h"
 #define TYPE f32
+#include "pack.h"
+#define TYPE f32s8
+#include "pack.h"
+
+#undef PACK
+#undef BYTES
+#define PACK conv2d_pack_bytes
+#define BYTES 1
+#define TYPE s8
+#include "pack.h"
+#define TYPE u8
 #include "pack.h"
 #define TYPE f32s8
 #include "pack.h"

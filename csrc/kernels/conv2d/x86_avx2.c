@@ -41,6 +41,7 @@ static inline __attribute__((always_inline)) void accumulate_f32(
     memcpy(sums, acc, sizeof(float) * BLOCK * (size_t)rows);
 }
 
+#define BYTES 0
 #define ISA x86_avx2
 #define TYPE s8
 #include "generic.h"

@@ -6,15 +6,24 @@
 #include "pq.h"
 
 #define PARTS (64 / (int)sizeof(VECTOR))
+#if defined(__aarch64__)
+#define SUMS 16
+#else
 #define SUMS (16 / PARTS) /* a set of wide vectors has twice the registers */
+#endif
 
 /* The compiler must not see that sums and products are alike, for it would compute one of each; and it leaves a sum that it
    does not see where it is, in one register. */
+#if defined(__aarch64__)
+#define REGISTER "+w"
+#else
+#define REGISTER "+v"
+#endif
 #undef HIDE
 #define HIDE(vector)                         \
     do {                                     \
         VECTOR hidden = (vector);            \
-        __asm__ volatile("" : "+v"(hidden)); \
+        __asm__ volatile("" : REGISTER(hidden)); \
         (vector) = hidden;                   \
     } while (0)
 
@@ -37,6 +46,7 @@ void PEAK(const pq_step *step, int32_t begin, int32_t end) {
     memcpy(step->out[0], &total, sizeof total);
 }
 
+#undef REGISTER
 #undef PARTS
 #undef SUMS
 #undef PEAK
