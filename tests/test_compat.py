@@ -48,7 +48,7 @@ def test_files_run_in_tflite_runtime_as_they_did(
     if refusal:
         with pytest.raises(OracleError, match=refusal):
             oracle.load(path)
-    plan = pq.compile(model, numerics="tflite")
+    plan = pq.compile(model, numerics="tflite", exact_floats=True)
     oracle.load(compat(model, "tflite-runtime-2.14"))
     for sample in islice(pq.samples(inputs(data_folder), model), count):
         (theirs,) = oracle.run(list(sample.values())).values()

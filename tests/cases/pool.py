@@ -21,6 +21,7 @@ GEOMETRIES = {
     "row": ((1, 1, 9, 1), (1, 4), (1, 2), "SAME", "RELU_N1_TO_1"),
     "column": ((3, 9, 1, 5), (9, 1), (1, 1), "VALID", "NONE"),
     "no_images": ((0, 3, 3, 2), (2, 2), (1, 1), "SAME", "NONE"),
+    "large_window": ((1, 30, 25, 35), (26, 23), (2, 1), "SAME", "NONE"),
     "stride_past_filter": ((1, 9, 9, 130), (1, 2), (4, 3), "SAME", "NONE"),
 }
 

@@ -7,7 +7,8 @@
  * prelu: scales clamp((scaled by a_... of a - a_zero, where that is not below 0, else scaled((a - a_zero)(b - b_zero))) +
  *        zero_point, lo, hi); f32 a where a >= 0, else a·b.
  * divide_f32: clamp(a / b, lo, hi). divide_s32: the same, toward zero. atan2_f32: of a / b.
- * floor_divide, floor_modulo: the quotient down to a whole number, and its rest, which has the sign of b; of raw codes.
+ * floor_divide, floor_modulo: the quotient (of floats in double) down to a whole number, and its rest, which has the sign
+ * of b; of raw codes.
  * Of these, all but divide_f32 report a b of 0, of which there are `b_size`.
  * equal and its like: 1 where it holds, else 0, in bytes; with scales, of a' and b'.
  * maximum, minimum: of the codes; f32: b where either is NaN.

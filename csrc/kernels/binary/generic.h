@@ -97,7 +97,7 @@ INLINE CODE NAME(floor_rest)(const pq_binary *p, CODE a, CODE b) {
 #else
 INLINE CODE NAME(floor_quotient)(const pq_binary *p, CODE a, CODE b) {
     (void)p;
-    return b == 0 ? 0 : floorf(a / b); /* which is reported */
+    return b == 0 ? 0 : (CODE)floor((double)a / b); /* a divisor of 0 is reported */
 }
 
 INLINE CODE NAME(floor_rest)(const pq_binary *p, CODE a, CODE b) {

@@ -59,10 +59,9 @@ static inline bool by_vectors(const pq_depthwise_conv2d *p, bool signed_weights,
  * that it holds as many pixels.
  * exact: as in conv2d/panel.h; no channel is shifted to the left, and int16 has wide sums. */
 typedef struct {
-    int32_t exact;
-    int32_t unused_too;
     uint64_t zeros; /* where what stands for zero is, from here: zeros_size bytes */
-    int32_t unused[12];
+    int32_t exact;
+    int32_t unused[13];
 } pq_taps_head;
 
 static inline int32_t block_width(int32_t channels_left, int32_t cells, bool quantized_at_run_time) {
