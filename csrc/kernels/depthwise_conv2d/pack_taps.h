@@ -28,7 +28,8 @@ size_t NAME(depthwise_conv2d_pack_taps)(const void *params, void *packed) {
         for (int32_t t = 0; t < taps; t++) most += largest * abs(weights[t * p->channels + c] - p->weight_zero);
         head->exact = head->exact && bias > INT32_MIN && bias <= INT32_MAX &&
                       pq_rescale_holds(most + llabs(bias), p->multiplier[c], p->exponent[c], p->wide);
-        head->exact = head->exact && (sizeof(CODE) == 2 ? p->wide : p->exponent[c] <= 0);
+        head->exact = head->exact && (sizeof(CODE) == 1 || p->wide);
+        head->left = head->left || (p->exponent[c] > 0 && !p->wide);
     }
 #endif
     char *block = (char *)(head + 1);

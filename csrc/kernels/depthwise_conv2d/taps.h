@@ -57,11 +57,12 @@ static inline bool by_vectors(const pq_depthwise_conv2d *p, bool signed_weights,
  * f32 a vector of biases, for f32s8 the sums of weights by cell), and its factors, [taps / LANE][sum][16][LANE], weights of
  * unsigned bytes with their top bit flipped. A block is a vector of channels, or a half, a quarter or an eighth of one, so
  * that it holds as many pixels.
- * exact: as in conv2d/panel.h; no channel is shifted to the left, and int16 has wide sums. */
+ * exact, left: as in conv2d/panel.h; exact int16 has wide sums. */
 typedef struct {
     uint64_t zeros; /* where what stands for zero is, from here: zeros_size bytes */
     int32_t exact;
-    int32_t unused[13];
+    int32_t left;
+    int32_t unused[12];
 } pq_taps_head;
 
 static inline int32_t block_width(int32_t channels_left, int32_t cells, bool quantized_at_run_time) {

@@ -119,6 +119,10 @@ PQ_INLINE void NAME(codes)(const NAME(block) *block, SUMS sums[VECTORS][4], __m5
         codes[v] = _mm512_castps_si512(_mm512_min_ps(hi, _mm512_max_ps(lo, _mm512_add_ps(sums[v][0], bias))));
 #else
     const pq_rescale *r = (const pq_rescale *)block->packed;
+    if (sizeof(CODE) == 1 && ((const pq_taps_head *)p->packed)->left)
+        _Pragma("GCC unroll 4") for (int a = 0; a < LANE; a++)
+            _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++)
+                sums[v][a] = _mm512_sllv_epi32(sums[v][a], _mm512_loadu_si512(r[a].left));
     _Pragma("GCC unroll 4") for (int a = 0; a < LANE; a++) {
         const pq_rescale_vectors rescale = pq_rescale_load(&r[a], sizeof(CODE) == 2, false);
         _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++) sums[v][a] = pq_rescaled(sums[v][a], rescale, sizeof(CODE) == 2, false);
