@@ -24,24 +24,12 @@ def weights(*shape: int, dtype: str = "float32", step: float | None = None, zero
 def svdfs() -> Iterator[Case]:
     for kind in ("float32", "hybrid", "int8"):
         for i in range(20):
+            if kind == "int8":
+                yield svdf_int8(i)
+                continue
             batch, size, units, rank, memory = (int(n) for n in RNG.integers(1, 6, 5))
             filters = units * rank
-            fused = "RELU" if kind == "int8" else ("NONE", "RELU")[i % 2]  # the integer kernel takes no other
-            options: dict[str, Any] = {"rank": rank, "fused_activation_function": fused}
-            if kind == "int8":
-                steps = [scale(-2.5, -1), scale(-2.5, -1), scale(-3, -2), scale(-4, -3), scale(-1.5, -0.5)]
-                inputs = (
-                    Value((batch, size), "int8", steps[0], int(RNG.integers(-128, 128))),
-                    weights(filters, size, dtype="int8", step=steps[1]),
-                    Value((filters, memory), "int16", steps[2] / 64, constant=True, low=-32767, high=32767),
-                    Value((units,), "int32", steps[3] * steps[2] / 64, constant=True, low=-9000, high=9000)
-                    if i % 3
-                    else None,
-                    Value((batch, filters * memory), "int16", steps[3], variable=True),
-                )
-                y = Value((), "int8", steps[4], int(RNG.integers(-128, 128)))
-                yield Case(f"svdf-int8-{i}", "SVDF", inputs, y, options)
-                continue
+            options: dict[str, Any] = {"rank": rank, "fused_activation_function": ("NONE", "RELU")[i % 2]}
             more = {} if kind == "float32" else {"dtype": "int8", "step": scale(-3, -1)}
             feature, in_time = weights(filters, size, **more), weights(filters, memory, **more)
             options |= {"asymmetric_quantize_inputs": bool(i % 4 > 1)} if kind == "hybrid" else {}
@@ -55,6 +43,27 @@ def svdfs() -> Iterator[Case]:
                 options,
                 ABOUT_FLOAT,
             )
+
+
+def svdf_int8(i: int, far: tuple[float, float] = (1.0, 1.0), zero: int | None = None) -> Case:
+    """far: times the scales of the input and of its weights; zero: the zero point of input and output."""
+    batch, size, units, rank, memory = (int(n) for n in RNG.integers(1, 6, 5))
+    filters = units * rank
+    steps = [scale(-2.5, -1), scale(-2.5, -1), scale(-3, -2), scale(-4, -3), scale(-1.5, -0.5)]
+    steps[0], steps[1] = steps[0] * far[0], steps[1] * far[1]
+    x_zero = int(RNG.integers(-128, 128))
+    inputs = (
+        Value((batch, size), "int8", steps[0], x_zero if zero is None else zero),
+        weights(filters, size, dtype="int8", step=steps[1]),
+        Value((filters, memory), "int16", steps[2] / 64, constant=True, low=-32767, high=32767),
+        Value((units,), "int32", steps[3] * steps[2] / 64, constant=True, low=-9000, high=9000) if i % 3 else None,
+        Value((batch, filters * memory), "int16", steps[3], variable=True),
+    )
+    y_zero = int(RNG.integers(-128, 128))
+    y = Value((), "int8", steps[4], y_zero if zero is None else zero)
+    # the integer kernel takes no other activation
+    options = {"rank": rank, "fused_activation_function": "RELU"}
+    return Case(f"svdf-int8-{i}", "SVDF", inputs, y, options)
 
 
 def cells() -> Iterator[Case]:
@@ -84,18 +93,31 @@ def lstms() -> Iterator[Case]:
                 yield lstm(op, kind, i)
 
 
-def lstm(op: str, kind: str, i: int) -> Case:
+def extremes() -> Iterator[Case]:
+    """Scales far from those of real models, on either side, and zero points at the ends."""
+    for far in ((60.0, 60.0), (1 / 60, 1 / 60), (60.0, 1 / 60), (1 / 60, 60.0)):
+        for end in (-128, 127):
+            for op in ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"):
+                for kind in ("hybrid", "int8"):
+                    for i in (0, 1):  # without and with coupled gates
+                        case = lstm(op, kind, i, far, end)
+                        yield replace(case, id=f"{op.lower()}-{kind}-far-{far[0]:.2g}-{far[1]:.2g}-{end}-{i}")
+            yield replace(svdf_int8(0, far, end), id=f"svdf-int8-far-{far[0]:.2g}-{far[1]:.2g}-{end}")
+
+
+def lstm(op: str, kind: str, i: int, far: tuple[float, float] = (1.0, 1.0), zero: int | None = None) -> Case:
+    """far: times the scales of inputs and of weights; zero: the zero point of inputs and of what is hidden."""
     batch, size, units, time = (int(n) for n in RNG.integers(1, 6, 4))
     coupled, peephole, projected = i % 5 == 1, i % 4 == 2 and kind == "float32", i % 3 == 2
     normalized = i % 7 == 3
     outputs = int(RNG.integers(1, 5)) if projected else units
     shape = (batch, size) if op == "LSTM" else (time, batch, size) if i % 2 else (batch, time, size)
     small, kind_of = (kind == "int8"), "float32" if kind == "float32" else "int8"
-    sx, sh, s_hidden = scale(-2.3, -1.7), 1 / 128, 1 / 128
+    sx, sh, s_hidden = scale(-2.3, -1.7) * far[0], 1 / 128, 1 / 128
     cell_scale = 2.0 ** -int(RNG.integers(9, 13))
 
     def matrix(rows: int, columns: int) -> Value:
-        return weights(rows, columns, dtype=kind_of, step=None if kind == "float32" else scale(-3, -2))
+        return weights(rows, columns, dtype=kind_of, step=None if kind == "float32" else scale(-3, -2) * far[1])
 
     def bias(n: int, step: float) -> Value:
         return Value((n,), "int32", step, constant=True, low=-20000, high=20000) if small else weights(n)
@@ -115,9 +137,11 @@ def lstm(op: str, kind: str, i: int) -> Case:
     b = [None if v is None else bias(units, step) for v, step in zip(w, steps, strict=True)]
     projection = matrix(outputs, units) if projected else None
     h_zero = int(RNG.integers(-20, 20)) if small else 0
+    h_zero = h_zero if zero is None or not small else zero
     h = Value((batch, outputs), "int8" if small else "float32", sh if small else None, h_zero, variable=True)
     cell = Value((batch, units), "int16" if small else "float32", cell_scale if small else None, variable=True)
-    x = Value(shape, "int8", sx, int(RNG.integers(-128, 128))) if small else Value(shape)
+    x_zero = int(RNG.integers(-128, 128)) if small else 0
+    x = Value(shape, "int8", sx, x_zero if zero is None else zero) if small else Value(shape)
     projection_bias = (
         bias(outputs, (projection.scale if projection and small else 1) * s_hidden) if projected and i % 2 else None
     )
@@ -169,4 +193,4 @@ def basic(kind: str, i: int) -> Case:
     return Case(f"lstm-basic-{kind}-{i}", "LSTM", inputs, y, options, 0.0 if small else ABOUT_FLOAT, more_outputs=more)
 
 
-CASES = [*svdfs(), *cells(), *lstms(), *basics()]
+CASES = [*svdfs(), *cells(), *lstms(), *basics(), *extremes()]
