@@ -49,13 +49,16 @@ def dynamic(call: Call, asymmetric: bool, stepwise: bool = False) -> Dynamic:
 
 
 def quantize_symmetric(x: np.ndarray) -> tuple[Integers, np.ndarray]:
-    """Quantize each row to -127..127 about zero. x: (rows, n) float32 -> (rows, n) int64, (rows,) float32 scales."""
+    """Quantize each row to -127..127 about zero. x: (rows, n) float32 -> (rows, n) int64, (rows,) float32 scales.
+
+    A row without a number other than 0 has codes of 0.
+    """
     peak = np.fmax.reduce(np.abs(x), axis=1, initial=0.0)  # as in C, what is not a number does not count here
     empty = peak == 0
     divisor = np.where(empty, np.float32(1), peak)
     scale = np.where(empty, np.float32(1), divisor / np.float32(127))
     q = round_half_away(x * (np.float32(127) / divisor)[:, None])
-    return _codes(q, -127), scale
+    return np.where(empty[:, None], 0, _codes(q, -127)), scale
 
 
 def quantize_asymmetric(x: np.ndarray, numerics: str) -> tuple[Integers, np.ndarray, Integers]:
@@ -76,7 +79,7 @@ def quantize_asymmetric(x: np.ndarray, numerics: str) -> tuple[Integers, np.ndar
     zero = np.where(empty, 0, zero)
     steps, shift = x * (np.float32(1) / scale)[:, None], zero.astype(np.float32)[:, None]
     q = round_half_away(steps) + shift if numerics == "litert" else round_half_away(shift + steps)
-    return _codes(q, -128), scale, zero
+    return np.where(empty[:, None], 0, _codes(q, -128)), scale, zero
 
 
 def _codes(q: np.ndarray, lo: int) -> Integers:
