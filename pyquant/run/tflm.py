@@ -11,11 +11,11 @@ from pyquant.dtypes import UINT8
 from pyquant.errors import GraphError
 from pyquant.graph import Model, Subgraph, Tensor
 from pyquant.graph.edit import MEMORY_PLAN
+from pyquant.ops.tflm_scratch import scratch_bytes
 from pyquant.run.arena import Block, most_alive, place_in_order
 from pyquant.run.limits import unpacked_bytes
 from pyquant.run.memory import Lifetime, Timeline
 from pyquant.run.resolve import check_size
-from pyquant.run.tflm_scratch import scratch_bytes
 
 ALIGNMENT = 16
 ANYWHERE = -1  # as offset of a tensor in the plan that a file may hold
