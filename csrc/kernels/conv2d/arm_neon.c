@@ -47,14 +47,6 @@ static inline __attribute__((always_inline)) void accumulate_f32(
 
 #define BYTES 0
 #define ISA arm_neon
-#define TYPE s8
-#include "generic.h"
-#define TYPE u8
-#include "generic.h"
-#define TYPE s16
-#include "generic.h"
-#define TYPE f32
-#include "generic.h"
-#define TYPE f32s8
-#include "generic.h"
+#define EACH "kernels/conv2d/generic.h"
+#include "each_type.h"
 #endif

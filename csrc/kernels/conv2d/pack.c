@@ -5,16 +5,8 @@
 
 #define PACK conv2d_pack
 #define BYTES 0
-#define TYPE s8
-#include "pack.h"
-#define TYPE u8
-#include "pack.h"
-#define TYPE s16
-#include "pack.h"
-#define TYPE f32
-#include "pack.h"
-#define TYPE f32s8
-#include "pack.h"
+#define EACH "kernels/conv2d/pack.h"
+#include "each_type.h"
 
 #undef PACK
 #undef BYTES
@@ -32,13 +24,5 @@ static int64_t bias_at_u8(const pq_conv2d *p, int32_t o) { return ((const int32_
 static int64_t bias_at_s16(const pq_conv2d *p, int32_t o) { return ((const int64_t *)p->bias)[o]; }
 static int64_t bias_at_f32s8(const pq_conv2d *p, int32_t o) { return (void)p, (void)o, 0; }
 
-#define TYPE s8
-#include "pack_panel.h"
-#define TYPE u8
-#include "pack_panel.h"
-#define TYPE s16
-#include "pack_panel.h"
-#define TYPE f32
-#include "pack_panel.h"
-#define TYPE f32s8
-#include "pack_panel.h"
+#define EACH "kernels/conv2d/pack_panel.h"
+#include "each_type.h"

@@ -141,14 +141,6 @@ typedef struct {
 static const char NOTHING[64]; /* what sums start from where nothing is known of them */
 
 #define ISA x86_avx512vnni
-#define TYPE s8
-#include "panels.h"
-#define TYPE u8
-#include "panels.h"
-#define TYPE s16
-#include "panels.h"
-#define TYPE f32
-#include "panels.h"
-#define TYPE f32s8
-#include "panels.h"
+#define EACH "kernels/conv2d/panels.h"
+#include "each_type.h"
 #endif

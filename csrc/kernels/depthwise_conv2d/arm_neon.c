@@ -7,14 +7,6 @@
 enum { PIECE = 64 };
 
 #define ISA arm_neon
-#define TYPE s8
-#include "generic.h"
-#define TYPE u8
-#include "generic.h"
-#define TYPE s16
-#include "generic.h"
-#define TYPE f32
-#include "generic.h"
-#define TYPE f32s8
-#include "generic.h"
+#define EACH "kernels/depthwise_conv2d/generic.h"
+#include "each_type.h"
 #endif

@@ -2,13 +2,5 @@
 #include "pq.h"
 
 #define ISA scalar
-#define TYPE s8
-#include "scalar.h"
-#define TYPE u8
-#include "scalar.h"
-#define TYPE s16
-#include "scalar.h"
-#define TYPE f32
-#include "scalar.h"
-#define TYPE f32s8
-#include "scalar.h"
+#define EACH "kernels/depthwise_conv2d/scalar.h"
+#include "each_type.h"

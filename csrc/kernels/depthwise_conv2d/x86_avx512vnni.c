@@ -103,14 +103,6 @@ PQ_INLINE void store_pixels(char *y, size_t pixel, __m512i codes, int pixels, li
 }
 
 #define ISA x86_avx512vnni
-#define TYPE s8
-#include "vectors.h"
-#define TYPE u8
-#include "vectors.h"
-#define TYPE s16
-#include "vectors.h"
-#define TYPE f32
-#include "vectors.h"
-#define TYPE f32s8
-#include "vectors.h"
+#define EACH "kernels/depthwise_conv2d/vectors.h"
+#include "each_type.h"
 #endif

@@ -5,13 +5,5 @@
 #include "transpose_conv.h"
 
 #define ISA scalar
-#define TYPE s8
-#include "generic.h"
-#define TYPE u8
-#include "generic.h"
-#define TYPE s16
-#include "generic.h"
-#define TYPE f32
-#include "generic.h"
-#define TYPE f32s8
-#include "generic.h"
+#define EACH "kernels/transpose_conv/generic.h"
+#include "each_type.h"
