@@ -55,6 +55,20 @@ def test_real_models_over_a_hundred_steps(name: str, data_folder: Path, oracle_o
             np.testing.assert_allclose(a.astype(float), b.astype(float), rtol=0, atol=allowed)
 
 
+def test_both_runtimes_die_of_it_but_tflite_micro_does_not(data_folder: Path) -> None:
+    """keyword_scrambled_8bit, of int8 states, over a hundred steps."""
+    runtime = pytest.importorskip("tflite_micro.python.tflite_micro").runtime
+    path, rng = next(data_folder.rglob("keyword_scrambled_8bit.tflite")), np.random.default_rng(0)
+    model = pq.open(path)
+    session, oracle = pq.compile(model).session(), runtime.Interpreter.from_file(str(path))
+    for step in range(100):
+        (x,) = (_random(t, rng) for t in model.main.inputs)
+        oracle.set_input(x, 0)
+        oracle.invoke()
+        found = session(x)
+        assert np.array_equal(found[0] if isinstance(found, tuple) else found, oracle.get_output(0)), step
+
+
 def _random(tensor: pq.Tensor, rng: np.random.Generator) -> np.ndarray:
     kind = tensor.dtype.numpy
     assert kind is not None
