@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyquant import fixed
+from pyquant import fixed, native
 from pyquant.dtypes import INT16
 from pyquant.ops.hybrid import Dynamic
 from pyquant.ops.operator import Call
@@ -37,7 +37,7 @@ def kernel_constants(
     16-bit activations.
     """
     x, w, b = call["x"], call["w"], call.get("b")
-    kind = call.operator.kind(call.node)
+    kind = call.kind
     weight_type, bias_type = _TYPES[kind]
     weights, bias = w.data, None if b is None else b.data
     if weights is None or (b is not None and bias is None):
@@ -51,7 +51,7 @@ def kernel_constants(
     lo, hi = fixed.activation_bounds(call.options.fused_activation_function)
     return {
         "weights": weights,
-        "bias": None if bias is None else bias.reshape(-1).astype(bias_type),
+        "bias": None if bias is None else bias.reshape(-1).astype(bias_type, copy=False),
         "input_zero": zeros[0],
         "weight_zero": zeros[1],
         **(_NO_RESCALING if x.dtype.is_float else _rescaling(rescaling(call), channels)),
@@ -64,12 +64,12 @@ def kernel_constants(
 
 def _rescaling(how: Requantization, channels: int) -> dict[str, Any]:
     real = how.real if how.real.size == channels else np.full(channels, how.real)
-    multiplier, exponent = fixed.quantize_multiplier(real)
+    multiplier, exponent = native.quantize_multipliers(real)
     if how.bits == 64 and not how.exact:
         fixed.multiply64(0, multiplier, exponent)  # raises RangeError for what it does not take
     return {
-        "multiplier": multiplier.astype(np.int32),
-        "exponent": exponent.astype(np.int32),
+        "multiplier": multiplier,
+        "exponent": exponent,
         "real": real if how.exact else None,
         "device": None if how.device is None else np.ascontiguousarray(np.broadcast_to(how.device, channels)),
         "once": 0,

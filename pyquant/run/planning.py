@@ -21,7 +21,7 @@ from pyquant.run.flatten import Flat, Handles, Variables, flatten
 from pyquant.run.limits import unpacked_bytes
 from pyquant.run.memory import Lifetime, Timeline
 from pyquant.run.plan import CWork, Layout, Plan, Step
-from pyquant.run.resolve import check_size, constant_value, initial_code, stand_ins
+from pyquant.run.resolve import check_size, constant_value, initial_code, quietly, stand_ins
 
 MOST_NUMBERS = 16  # among the inputs of a node, of those that may settle its outputs' shapes
 
@@ -91,6 +91,7 @@ class Context:
     variables: Variables
     within: tuple[Subgraph, ...]
 
+    @quietly
     def plan(self, task: Task) -> Plan:
         chooser = self.chooser.afresh()
         planning = Planning(replace(self, chooser=chooser), task)
@@ -101,6 +102,7 @@ class Context:
         layout = planning.layout(steps, kept, {t: step.outputs[0] for t, step in records.items()})
         chooser.meter.hold(layout.arena_bytes, "the arena")
         program, work = _program(steps, layout)
+        chooser.packer.finish()
         ends = (tuple(task.given), tuple(task.wanted.outputs), kept, task.names)
         return Plan(steps, work, program, layout, *ends, chooser.threads, chooser.meter.needs)
 
