@@ -39,7 +39,7 @@ const pq_row *pq_rows(int32_t *count);
    free, which waits for all jobs. */
 typedef struct pq_packer pq_packer;
 pq_packer *pq_packer_new(void);
-void pq_packer_add(pq_packer *packer, pq_pack pack, const void *params, void *packed);
+void pq_packer_add(pq_packer *packer, pq_pack pack, const void *params, void *packed, size_t bytes);
 void pq_packer_free(pq_packer *packer);
 
 /* Instruction sets that this build knows, best first, scalar last; NULL past the end. */
@@ -86,7 +86,8 @@ void pq_session_free(pq_session *session);
    place; its inputs are then as it found them. -1 where none did. */
 int32_t pq_session_run(pq_session *session, int32_t first, int32_t last, int32_t threads);
 
-/* Split n real multipliers as quantize_multiplier in pyquant/fixed.py. Returns the place of one that cannot be, or -1. */
+/* Split n real multipliers into (m, e), m / 2^31 * 2^e, 2^30 <= |m| < 2^31; below 2^-32 they become (0, 0). Returns the place of one
+   that is not finite or needs e > 30, or -1. */
 int32_t pq_quantize_multipliers(const double *real, int32_t n, int32_t *m, int32_t *e);
 
 /* y[i] = f(x[i]) by the C library's function of that name, expf or exp. Return 0, or -1 for a name that is not known. */

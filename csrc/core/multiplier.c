@@ -1,4 +1,4 @@
-/* Real multipliers as the pairs (m, e) of fixed.h. */
+/* Splits real multipliers into the pairs (m, e) of fixed.h. */
 #include <math.h>
 
 #include "pq.h"

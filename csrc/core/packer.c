@@ -17,8 +17,11 @@ struct pq_packer {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     struct job *first, *last;
-    bool done; /* no more jobs will come */
+    size_t untold; /* bytes of jobs that came since the thread was last woken, which takes as long as packing some */
+    bool done;     /* no more jobs will come */
 };
+
+enum { WORTH_WAKING = 1 << 18 };
 
 static struct job *next_job(pq_packer *packer) {
     pthread_mutex_lock(&packer->mutex);
@@ -44,7 +47,7 @@ pq_packer *pq_packer_new(void) {
     return NULL;
 }
 
-void pq_packer_add(pq_packer *packer, pq_pack pack, const void *params, void *packed) {
+void pq_packer_add(pq_packer *packer, pq_pack pack, const void *params, void *packed, size_t bytes) {
     struct job *job = packer == NULL ? NULL : malloc(sizeof *job);
     if (job == NULL) {
         pack(params, packed);
@@ -55,7 +58,11 @@ void pq_packer_add(pq_packer *packer, pq_pack pack, const void *params, void *pa
     if (packer->last == NULL) packer->first = job;
     else packer->last->next = job;
     packer->last = job;
-    pthread_cond_signal(&packer->changed);
+    packer->untold += bytes;
+    if (packer->untold >= WORTH_WAKING) {
+        packer->untold = 0;
+        pthread_cond_signal(&packer->changed);
+    }
     pthread_mutex_unlock(&packer->mutex);
 }
 
@@ -65,6 +72,7 @@ void pq_packer_free(pq_packer *packer) {
     packer->done = true;
     pthread_cond_signal(&packer->changed);
     pthread_mutex_unlock(&packer->mutex);
+    work(packer); /* what is left, as long as the thread does */
     pthread_join(packer->thread, NULL);
     pthread_cond_destroy(&packer->changed);
     pthread_mutex_destroy(&packer->mutex);

@@ -1,4 +1,4 @@
-"""pyquant.fixed.quantize_multiplier in C, for the many channels of a model."""
+"""Real multipliers as whole numbers, as kernels take them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pyquant.native._pq import ffi, lib
 
 
 def quantize_multipliers(real: np.ndarray) -> np.ndarray:
-    """real: (n,) float64 -> (2, n) int32, the m and the e of each. Raises RangeError as quantize_multiplier does."""
+    """real: (n,) float64 -> (2, n) int32, the m and the e of each. RangeError for one that cannot be."""
     pairs = np.empty((2, real.size), np.int32)
     out = ffi.from_buffer("int32_t[]", pairs)
     fault = lib.pq_quantize_multipliers(ffi.from_buffer("double[]", real), real.size, out, out + real.size)

@@ -34,7 +34,8 @@ class Packer:
         if size >= WORTH_A_THREAD and self._memory == ffi.NULL:
             self._memory = lib.pq_packer_new()
         self._jobs.append(params)
-        lib.pq_packer_add(self._memory if size >= WORTH_A_THREAD else ffi.NULL, function, params.memory, params.memory.packed)
+        packer = self._memory if size >= WORTH_A_THREAD else ffi.NULL
+        lib.pq_packer_add(packer, function, params.memory, params.memory.packed, size)
 
     def finish(self) -> None:
         """Wait until all is laid out."""
@@ -63,7 +64,7 @@ class Params:
             }
             if len(values) != len(types) - ("packed" in types):
                 raise KeyError
-            self.memory = ffi.new(f"{struct} *", plain)
+            self.memory = ffi.new(_pointer(struct), plain)
         except KeyError:
             raise TypeError(f"{struct} has the fields {sorted(types)}, got {sorted(values)}") from None
         except OverflowError as error:
@@ -124,6 +125,11 @@ def _types(struct: str) -> dict[str, _Field]:
     return found
 
 
+@cache
+def _pointer(struct: str) -> Any:
+    return ffi.typeof(f"{struct} *")
+
+
 WORTH_A_THREAD = 1 << 14  # bytes to lay out; below, handing them over takes longer
 
 
@@ -135,5 +141,5 @@ def _pack_function(row: int) -> Any:
 def aligned_bytes(size: int) -> np.ndarray:
     """Zeroed bytes that start at a multiple of 64. -> (size,) uint8"""
     memory = np.zeros(size + 64, np.uint8)
-    start = -memory.ctypes.data % 64
+    start = -int(ffi.cast("uintptr_t", ffi.from_buffer(memory))) % 64
     return memory[start : start + size]

@@ -34,22 +34,22 @@ class Plan:
 
     def __init__(self, tensors: Sequence[Piece | np.ndarray], steps: Sequence[PlannedStep], arena_bytes: int) -> None:
         self._owned = [ffi.from_buffer("char[]", t) if isinstance(t, np.ndarray) else None for t in tensors]
-        c_tensors = ffi.new("pq_tensor[]", len(tensors))
-        for to, tensor, pointer in zip(c_tensors, tensors, self._owned, strict=True):
-            if isinstance(tensor, Piece):
-                to.offset, to.bytes = tensor
-            else:
-                to.constant, to.bytes = pointer, tensor.nbytes
-        c_steps = ffi.new("pq_plan_step[]", len(steps))
-        indices = []
+        c_tensors = ffi.new(
+            "pq_tensor[]",
+            [
+                (ffi.NULL, t.offset, t.size) if isinstance(t, Piece) else (pointer, 0, t.nbytes)
+                for t, pointer in zip(tensors, self._owned, strict=True)
+            ],
+        )
+        lists = [i for step in steps for i in (*step.inputs, *step.outputs)]
+        indices = ffi.new("int32_t[]", [-1 if i is None else i for i in lists])
+        c_steps, at = ffi.new("pq_plan_step[]", len(steps)), indices
         for to, step in zip(c_steps, steps, strict=True):
-            inputs = ffi.new("int32_t[]", [-1 if i is None else i for i in step.inputs])
-            outputs = ffi.new("int32_t[]", step.outputs)
-            indices += [inputs, outputs]
             to.row, to.units, to.chunk, to.params = step.row, step.units, step.chunk, step.params.memory
-            to.in_count, to.out_count = len(inputs), len(outputs)
-            setattr(to, "in", inputs)
-            to.out = outputs
+            to.in_count, to.out_count = len(step.inputs), len(step.outputs)
+            setattr(to, "in", at)
+            to.out = at + to.in_count
+            at = to.out + to.out_count
         self.memory = ffi.new("pq_plan *", [len(tensors), len(steps), c_tensors, c_steps, arena_bytes])
         self._owned += [c_tensors, c_steps, indices, [step.params for step in steps]]
         reason = ffi.new("const char **")

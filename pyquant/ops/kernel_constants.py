@@ -15,11 +15,14 @@ from pyquant.ops.requantize import Requantization, weight_zero_point
 
 # Kind of node -> the weights and biases that its C kernel takes.
 _TYPES = {
-    "float32": ("float32", "float32"),
-    "int8": ("int8", "int32"),
-    "uint8": ("uint8", "int32"),
-    "int16": ("int8", "int64"),
-    "hybrid": ("int8", "float32"),
+    kind: (np.dtype(weights), np.dtype(bias))
+    for kind, weights, bias in (
+        ("float32", "float32", "float32"),
+        ("int8", "int8", "int32"),
+        ("uint8", "uint8", "int32"),
+        ("int16", "int8", "int64"),
+        ("hybrid", "int8", "float32"),
+    )
 }
 _NO_RESCALING = {
     **dict.fromkeys(("multiplier", "exponent", "real", "device")),
@@ -42,7 +45,7 @@ def kernel_constants(
     weights, bias = w.data, None if b is None else b.data
     if weights is None or (b is not None and bias is None):
         return None
-    if weights.dtype.name != weight_type or x.dtype != call["y"].dtype:
+    if weights.dtype != weight_type or x.dtype != call["y"].dtype:
         return None
     zeros = (0, 0) if x.dtype.is_float else (x.zero_point, weight_zero_point(w))
     if x.dtype == INT16 and any(zeros):

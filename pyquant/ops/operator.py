@@ -238,6 +238,11 @@ class Operator:
         places = {slot.name: (True, i) for i, slot in reversed(list(enumerate(self.outputs)))}
         return places | {slot.name: (False, i) for i, slot in reversed(list(enumerate(self.inputs)))}
 
+    @cached_property
+    def weighted(self) -> bool:
+        """Whether it has weights or a bias."""
+        return any(slot.role in ("weight", "bias") for slot in self.inputs)
+
     def slots(self, tensors: Sequence[Any], outputs: bool = False) -> Sequence[Slot]:
         """The slot of each input (or output) tensor, variadic ones repeated."""
         declared = self.outputs if outputs else self.inputs

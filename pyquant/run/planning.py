@@ -197,7 +197,7 @@ class Planning:
             value = constant_value(constant)
             assert value is not None
             self.shown[tensor] = constant
-            self.constants[tensor] = self.constants[constant] = np.require(value, requirements=["C", "ALIGNED"])
+            self.constants[tensor] = self.constants[constant] = _in_c_order(value)
 
     def _flow(self, node: Node, kind: str) -> tuple[Branch | Loop, list[tuple[int, ...]] | None]:
         """What runs the subgraphs of a node, and the shapes of its outputs where they are known."""
@@ -278,7 +278,7 @@ class Planning:
             value = constant_value(tensor)
             if value is None:
                 raise GraphError(f"tensor {tensor.name!r} is read, but nothing writes it")
-            constants[tensor] = np.require(value, requirements=["C", "ALIGNED"])
+            constants[tensor] = _in_c_order(value)
         return constants
 
     def _check_order(self, node: Node) -> None:
@@ -349,6 +349,11 @@ class Planning:
         lives.sort(key=lambda life: life.first)
         timeline = Timeline("pyquant", arena_bytes, most_alive(blocks), tuple(lives))
         return Layout(arena_bytes, offsets_of, constants, variables, observers, self.shown, timeline)
+
+
+def _in_c_order(value: np.ndarray) -> np.ndarray:
+    flags = value.flags
+    return value if flags.c_contiguous and flags.aligned else np.require(value, requirements=["C", "ALIGNED"])
 
 
 def _check_ends(flat: Flat) -> None:

@@ -219,7 +219,7 @@ def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: S
     if len(given) > len(slots) and not (slots and slots[-1].variadic):
         raise GraphError(f"{node.label}: found {len(given)} {what}s, expected at most {len(slots)}")
     for i in range(max(len(slots), len(given))):
-        slot, tensor = slots[min(i, len(slots) - 1)], given[i] if i < len(given) else None
+        slot, tensor = slots[i if i < len(slots) else -1], given[i] if i < len(given) else None
         if tensor is None and not slot.optional:
             raise GraphError(f"{node.label}: {what} {slot.name!r} is missing")
         if tensor is None or slot.role != "data":
@@ -230,9 +230,12 @@ def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: S
 
 def _check_products(call: Call) -> None:
     """Integers meet weights and biases of integers; floats meet any weights, and biases of floats."""
+    if not call.operator.weighted:
+        return
     slots = list(zip(call.operator.slots(call.node.inputs), call.node.inputs, strict=True))
-    real = any(t is not None and slot.role == "activation" and t.dtype.is_float for slot, t in slots)
-    if not any(slot.role == "activation" for slot, _ in slots):
+    activations = [t for slot, t in slots if slot.role == "activation"]
+    real = any(t is not None and t.dtype.is_float for t in activations)
+    if not activations:
         return
     for slot, tensor in slots:
         if tensor is not None and slot.role in ("weight", "bias"):
@@ -255,17 +258,10 @@ def _check_quantization(node: Node, tensor: Tensor) -> None:
         found = f"{scale.size} scales and {zero_point.size} zero points on axis {quantization.axis}"
         raise GraphError(f"{node.label}: {tensor.name!r} of shape {tensor.shape} has {found}")
     least = 0.0 if tensor.is_constant else _LEAST_SCALE  # a channel of zeros may have scale 0
-    low, high = _ends(scale)
-    if not (low >= least and high < math.inf):  # not so for NaN, either
+    if not (least <= np.minimum.reduce(scale) and np.maximum.reduce(scale) < math.inf):  # not so for NaN, either
         raise GraphError(f"{node.label}: {tensor.name!r} has scale {scale.min()}, expected a positive number")
-    low, high = _ends(zero_point)
-    if low < lo or high > hi:
+    if (zero_point.any() or not lo <= 0 <= hi) and not lo <= zero_point.min() <= zero_point.max() <= hi:
         raise GraphError(f"{node.label}: {tensor.name!r} has a zero point outside {lo}..{hi}")
-
-
-def _ends(array: np.ndarray) -> tuple[float, float]:
-    """The least and the greatest element; NaN where there is one."""
-    return (array.item(), array.item()) if array.size == 1 else (array.min().item(), array.max().item())
 
 
 def _types(tensors: Sequence[Tensor | None]) -> str:
