@@ -21,7 +21,7 @@ struct pq_step {
     int32_t *failed; /* the session's: the place of the step that reported, INT32_MAX before one did */
 };
 
-/* Lay out a kernel's constants as it wants them. Returns the bytes needed, and writes them where packed is not NULL.
+/* Lay out a kernel's constants as it wants them. Returns the bytes needed, and writes all of them where packed is not NULL.
    The params struct of a kernel that packs starts with `const void *packed`. */
 typedef size_t (*pq_pack)(const void *params, void *packed);
 

@@ -83,7 +83,7 @@ class Params:
         function = _pack_function(row)
         if function == ffi.NULL:
             return
-        pointer = ffi.from_buffer("char[]", aligned_bytes(size))
+        pointer = ffi.from_buffer("char[]", aligned(np.empty(size + ALIGNMENT, np.uint8)))
         self.bytes += size
         self.memory.packed = pointer
         self._owned.append(pointer)
@@ -130,6 +130,7 @@ def _pointer(struct: str) -> Any:
     return ffi.typeof(f"{struct} *")
 
 
+ALIGNMENT = 64
 WORTH_A_THREAD = 1 << 14  # bytes to lay out; below, handing them over takes longer
 
 
@@ -138,8 +139,7 @@ def _pack_function(row: int) -> Any:
     return lib.pq_rows(ffi.new("int32_t *"))[row].pack
 
 
-def aligned_bytes(size: int) -> np.ndarray:
-    """Zeroed bytes that start at a multiple of 64. -> (size,) uint8"""
-    memory = np.zeros(size + 64, np.uint8)
-    start = -int(ffi.cast("uintptr_t", ffi.from_buffer(memory))) % 64
-    return memory[start : start + size]
+def aligned(memory: np.ndarray) -> np.ndarray:
+    """The part of it that starts at a multiple of 64. memory: (size + 64,) uint8 -> (size,) uint8"""
+    start = -int(ffi.cast("uintptr_t", ffi.from_buffer(memory))) % ALIGNMENT
+    return memory[start : start + memory.size - ALIGNMENT]

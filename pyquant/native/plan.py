@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyquant.native._pq import ffi, lib
-from pyquant.native.params import Params, aligned_bytes
+from pyquant.native.params import ALIGNMENT, Params, aligned
 
 
 class Piece(NamedTuple):
@@ -62,7 +62,7 @@ class Session:
     """A plan with memory to run in: `arena`, (arena_bytes,) uint8, zero at first. One caller at a time."""
 
     def __init__(self, plan: Plan) -> None:
-        self.arena = aligned_bytes(plan.memory.arena_bytes)
+        self.arena = aligned(np.zeros(plan.memory.arena_bytes + ALIGNMENT, np.uint8))
         self._plan = plan  # which must live as long
         self._memory = ffi.gc(lib.pq_session_new(plan.memory, ffi.from_buffer(self.arena)), lib.pq_session_free)
         if self._memory == ffi.NULL:
