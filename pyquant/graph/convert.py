@@ -136,8 +136,9 @@ def _fill(
     records = _required(rest, "tensors")
     made.tensors = tensors = [_tensor(r, f"{path}.tensors[{i}]", buffers) for i, r in enumerate(records)]
     for i, r in enumerate(records):
-        if "quantization" in r.fields:
-            tensors[i].quantization = _quantization(r.quantization, f"{path}.tensors[{i}].quantization", tensors)
+        quantization = r.fields.get("quantization")
+        if quantization is not None:
+            tensors[i].quantization = _quantization(quantization, f"{path}.tensors[{i}].quantization", tensors)
     made.inputs = _tensors(tensors, _required(rest, "inputs"), f"{path}.inputs")
     made.outputs = _tensors(tensors, _required(rest, "outputs"), f"{path}.outputs")
     made.nodes = [

@@ -53,9 +53,8 @@ def _dense(tensor: Tensor, raw: np.ndarray) -> np.ndarray:
         raise GraphError(f"tensor {tensor.name!r}: sparsity: {error}") from error
     kind, bits = tensor.dtype.numpy, tensor.dtype.bits
     if kind is None or raw.size != (count * bits + 7) // 8:
-        raise GraphError(
-            f"tensor {tensor.name!r}: {count} sparse values of {tensor.dtype} are not what its buffer of {raw.size} holds"
-        )
+        found = f"{count} sparse values of {tensor.dtype} are not what its buffer of {raw.size} holds"
+        raise GraphError(f"tensor {tensor.name!r}: {found}")
     values = _unpack(raw, bits, kind)[:count] if bits < 8 else np.frombuffer(raw.tobytes(), kind)
     dense = np.zeros(tensor.size, kind)
     dense[positions(tensor)] = values

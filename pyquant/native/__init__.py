@@ -6,4 +6,17 @@ from pyquant.native.params import Packer, Params
 from pyquant.native.plan import Piece, Plan, PlannedStep, Session
 from pyquant.native.table import Row, isas, rows, rows_of
 
-__all__ = ["Packer", "Params", "Piece", "Plan", "PlannedStep", "Row", "Session", "isas", "libm", "quantize_multipliers", "rows", "rows_of"]
+__all__ = [
+    "Packer",
+    "Params",
+    "Piece",
+    "Plan",
+    "PlannedStep",
+    "Row",
+    "Session",
+    "isas",
+    "libm",
+    "quantize_multipliers",
+    "rows",
+    "rows_of",
+]

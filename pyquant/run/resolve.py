@@ -164,7 +164,7 @@ def quietly(function: F) -> F:
     return cast(F, quiet)
 
 
-class within_reason:  # noqa: N801: a context, as `arithmetic`
+class within_reason:
     """`arithmetic` where floating-point errors are ignored already."""
 
     def __init__(self, call: Call) -> None:
