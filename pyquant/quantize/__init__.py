@@ -4,7 +4,7 @@ from pyquant.quantize.api import assign, quantize
 from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import Assignments, Encoding
 from pyquant.quantize.dequantize import dequantize, real_again
-from pyquant.quantize.recipe import SCHEMES, Recipe, recipe
+from pyquant.quantize.recipe import SCHEMES, Recipe, Rule, recipe
 from pyquant.quantize.retype import RETYPES, reassign, retype
 from pyquant.quantize.solve import solve
 
@@ -14,6 +14,7 @@ __all__ = [
     "Assignments",
     "Encoding",
     "Recipe",
+    "Rule",
     "apply",
     "assign",
     "dequantize",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pyquant.calibrate import calibrate
@@ -9,22 +10,23 @@ from pyquant.errors import RecipeError
 from pyquant.graph import Model
 from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import Assignments
-from pyquant.quantize.recipe import Recipe, recipe
+from pyquant.quantize.recipe import Recipe, Rule, recipe
 from pyquant.quantize.restore import float_weights
 from pyquant.quantize.solve import solve
 
 
-def quantize(model: Model, scheme: str | Recipe, data: Any = None, **options: Any) -> Model:
+def quantize(model: Model, scheme: str | Recipe | Iterable[Rule], data: Any = None, **options: Any) -> Model:
     """A quantized copy of a model with float activations; int8 or float16 weights it may have are float again first.
 
-    scheme: float16, dynamic, int8, int16x8, or a Recipe. data: representative samples, needed by int8 and int16x8, in
-    any form that `pyquant.calibrate.samples` takes. options: fields of Recipe: input_type, output_type, per_channel,
-    newer_axes, min_weight_elements, keep_float. Raises RecipeError, DataError, RangeError.
+    scheme: float16, dynamic, int8, int16x8, a Recipe, or its rules. data: representative samples, needed where
+    activations are quantized, in any form that `pyquant.calibrate.samples` takes. options: those of
+    `pyquant.quantize.recipe`: input_type, output_type, per_channel, newer_axes, min_weight_elements, keep_float.
+    Raises RecipeError, DataError, RangeError.
     """
     return apply(assign(model, scheme, data, **options))
 
 
-def assign(model: Model, scheme: str | Recipe, data: Any = None, **options: Any) -> Assignments:
+def assign(model: Model, scheme: str | Recipe | Iterable[Rule], data: Any = None, **options: Any) -> Assignments:
     """The decisions that `quantize` would carry out, to print or review and then give to `apply`."""
     request = recipe(scheme, **options)
     model = float_weights(model)

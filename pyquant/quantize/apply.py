@@ -103,22 +103,23 @@ class _Rewrite:
     def _constant(self, tensor: Tensor, wanted: Encoding) -> Tensor:
         values = real_values(tensor)
         made = self._new_tensor(tensor, wanted)
+        if len(self.read.get(tensor, ())) == 1 and not wanted.cast:
+            made.name = tensor.name
         if wanted.dtype is FLOAT16:
             made.data = np.clip(values, -LARGEST_FLOAT16, LARGEST_FLOAT16).astype(np.float16)
-            as_float = self._new_tensor(tensor, FLOAT)
-            as_float.name = tensor.name
-            self._cast(made, as_float)
-            return as_float
-        if len(self.read.get(tensor, ())) == 1:
-            made.name = tensor.name
-        if wanted.quantization is None:
+        elif wanted.quantization is None:
             made.data = values
         elif wanted.dtype.bits >= 32:
             made.data = parameters.bias(values, wanted.quantization, wanted.dtype, tensor.name)
         else:
             symmetric = not wanted.quantization.zero_point.any()
             made.data = parameters.store(values, wanted.quantization, wanted.dtype, narrow=symmetric)
-        return made
+        if not wanted.cast:
+            return made
+        as_float = self._new_tensor(tensor, FLOAT)
+        as_float.name = tensor.name
+        self._cast(made, as_float)
+        return as_float
 
     def _cast(self, source: Tensor, target: Tensor) -> None:
         node = cast(source, target)

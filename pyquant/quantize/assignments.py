@@ -12,10 +12,14 @@ from pyquant.quantize.recipe import Recipe
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a value is stored: an element type, and scale and zero point where the type is a quantized integer."""
+    """How a value is stored: an element type, and scale and zero point where the type is a quantized integer.
+
+    cast: what reads it gets it cast to float32.
+    """
 
     dtype: DType
     quantization: Quantization | None = None
+    cast: bool = False
 
     def __str__(self) -> str:
         q = self.quantization
