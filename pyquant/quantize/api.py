@@ -15,18 +15,23 @@ from pyquant.quantize.restore import float_weights
 from pyquant.quantize.solve import solve
 
 
-def quantize(model: Model, scheme: str | Recipe | Iterable[Rule], data: Any = None, **options: Any) -> Model:
+def quantize(
+    model: Model, scheme: str | Recipe | Iterable[Rule], data: Any = None, calibration: str = "min_max", **options: Any
+) -> Model:
     """A quantized copy of a model with float activations; int8 or float16 weights it may have are float again first.
 
     scheme: float16, dynamic, int8, int16x8, a Recipe, or its rules. data: representative samples, needed where
-    activations are quantized, in any form that `pyquant.calibrate.samples` takes. options: those of
+    activations are quantized, in any form that `pyquant.calibrate.samples` takes, or Statistics.
+    calibration: how ranges follow from them, one of `pyquant.calibrate.METHODS`. options: those of
     `pyquant.quantize.recipe`: input_type, output_type, per_channel, newer_axes, min_weight_elements, keep_float.
     Raises RecipeError, DataError, RangeError.
     """
-    return apply(assign(model, scheme, data, **options))
+    return apply(assign(model, scheme, data, calibration, **options))
 
 
-def assign(model: Model, scheme: str | Recipe | Iterable[Rule], data: Any = None, **options: Any) -> Assignments:
+def assign(
+    model: Model, scheme: str | Recipe | Iterable[Rule], data: Any = None, calibration: str = "min_max", **options: Any
+) -> Assignments:
     """The decisions that `quantize` would carry out, to print or review and then give to `apply`."""
     request = recipe(scheme, **options)
     model = float_weights(model)
@@ -34,4 +39,4 @@ def assign(model: Model, scheme: str | Recipe | Iterable[Rule], data: Any = None
         return solve(model, request)
     if data is None:
         raise RecipeError(f"scheme {request.name} needs representative samples: give data=")
-    return solve(model, request, calibrate(model, data))
+    return solve(model, request, calibrate(model, data, method=calibration))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pyquant.errors import RecipeError
@@ -55,6 +57,15 @@ def loads(text: str, name: str = "rules") -> Recipe:
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         raise RecipeError(f"{name}: expected a list of rules, found {type(rules).__name__}")
     return from_rules(rules, name)
+
+
+def load(path: str | os.PathLike[str]) -> Recipe:
+    """The recipe in a file, by the file's name. Raises RecipeError."""
+    try:
+        text = Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: {error}") from None
+    return loads(text, Path(path).stem)
 
 
 def _spelled_out(rule: Rule, newer_axes: bool) -> Iterator[Rule]:
