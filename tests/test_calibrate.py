@@ -48,6 +48,7 @@ def assert_same(a: Statistics, b: Statistics) -> None:
         other = b.tensors[i]
         assert seen.lows.tolist() == other.lows.tolist() and seen.highs.tolist() == other.highs.tolist()
         assert (seen.count, seen.ignored, seen.histogram) == (other.count, other.ignored, other.histogram)
+        assert np.array_equal(seen.sums, other.sums, equal_nan=True)
 
 
 @pytest.mark.parametrize("cluster", [threads, processes, dask], ids=lambda function: function.__name__)
@@ -151,4 +152,4 @@ def test_methods_are_named_and_histograms_asked_for() -> None:
     with pytest.raises(OptionError, match="found 'max', expected one of min_max"):
         calibrate(model, feeds, method="max")
     with pytest.raises(pq.DataError, match="needs histograms"):
-        calibrate(model, collect(model, feeds, histograms=False), method="mse")
+        calibrate(model, collect(model, feeds, detailed=False), method="mse")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pyquant import native
-from pyquant.run.observation import BINS, Observation, clear, record_bytes, record_in
+from pyquant.run.observation import BINS, Observation, Recent, clear, record_bytes, record_in
 
 ROWS = {(row.operation, row.isa): row for row in native.rows()}
 COPY, OBSERVE = ROWS["copy_u8", "scalar"], ROWS["observe_f32", "scalar"]
@@ -137,9 +137,11 @@ def test_a_forked_process_starts_threads_of_its_own():
 
 def observe(isa: str, *parts: np.ndarray, histogram: bool = False) -> np.ndarray:
     """The record after it has seen all parts."""
-    size, old = record_bytes(histogram), None
+    size, old = record_bytes(3 if histogram else None), None
     for x in parts:
-        params = native.Params("pq_observe", {"size": x.size, "histogram": int(histogram)})
+        params = native.Params(
+            "pq_observe", {"size": x.size, "channels": 3 if histogram else 1, "detailed": int(histogram)}
+        )
         step = native.PlannedStep(ROWS["observe_f32", isa].index, params, (1,), (0,), 1, 1)
         session = native.Session(native.Plan([native.Piece(0, size), x], [step], -(-size // 64) * 64))
         record = record_in(session.arena[:size])
@@ -170,12 +172,14 @@ def test_observer_equals_numpy(isa, size):
 @pytest.mark.parametrize("scales", [(1.0,), (1e-3, 1.0, 7.0), (1e30, 1e-30), (0.0, 1e-45, 3e38), (0.0,)])
 def test_histograms_of_parts_are_those_of_the_whole(isa, scales):
     rng = np.random.default_rng(3)
-    parts = [(rng.normal(size=700) * scale).astype(np.float32) for scale in scales]
-    parts[0][::9] = rng.choice([np.nan, np.inf, -np.inf, 0], parts[0][::9].size)
+    parts = [(rng.normal(size=(233, 3)) * scale).astype(np.float32) for scale in scales]
+    parts[0].reshape(-1)[::9] = rng.choice([np.nan, np.inf, -np.inf, 0], -(-parts[0].size // 9))
+    sums = Recent.taken([observe(isa, *parts, histogram=True)]).sums
+    np.testing.assert_allclose(sums, sum(part.sum(axis=0, dtype=np.float64) for part in parts))
     one_by_one = Observation.of([observe(isa, part, histogram=True) for part in reversed(parts)])
     together = Observation.of([observe(isa, *parts, histogram=True)])
     assert together == one_by_one
-    values = np.concatenate(parts)
+    values = np.concatenate(parts).reshape(-1)
     values = values[np.isfinite(values)].astype(np.float64)
     found = together.histogram
     bins = np.floor(values / 2.0**found.exponent).astype(int) + BINS // 2

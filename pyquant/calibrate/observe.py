@@ -16,6 +16,7 @@ from pyquant.calibrate.statistics import Statistics, sample_digest
 from pyquant.dtypes import FLOAT32
 from pyquant.graph import Model, Tensor, dump, load
 from pyquant.run.compile import compile
+from pyquant.run.observation import Observation, Recent
 
 SHARD = 16  # samples that one task of an executor takes
 
@@ -47,45 +48,47 @@ def calibrate(
 
 
 def collect(
-    model: Model, data: Any, threads: int = 1, histograms: bool = True, executor: Executor | None = None
+    model: Model, data: Any, threads: int = 1, detailed: bool = True, executor: Executor | None = None
 ) -> Statistics:
-    """What the float32 tensors of the main subgraph hold, sample by sample.
+    """What the float32 tensors of the main subgraph hold, sample by sample; `detailed`: with histograms and means.
 
     executor: runs samples elsewhere, SHARD at a time: threads, processes, or a cluster; the result is the same to the
     last bit. Raises as `calibrate`.
     """
     feeds = (list(sample.values()) for sample in samples(data, model))
     if executor is None:
-        return _observed(model, feeds, threads, histograms)
+        return _observed(model, feeds, threads, detailed)
     shards = iter(lambda: list(islice(feeds, SHARD)), [])
     blob = dump(model)
-    tasks = [executor.submit(observe_shard, blob, shard, threads, histograms) for shard in shards]
+    tasks = [executor.submit(observe_shard, blob, shard, threads, detailed) for shard in shards]
     found = Statistics()
     for task in tasks:
         found = found.joined(task.result())
     return found
 
 
-def observe_shard(model: bytes, feeds: Sequence[Sequence[np.ndarray]], threads: int, histograms: bool) -> Statistics:
+def observe_shard(model: bytes, feeds: Sequence[Sequence[np.ndarray]], threads: int, detailed: bool) -> Statistics:
     """What an executor runs. feeds: for each sample the arrays of the inputs, in their order."""
-    return _observed(load(model), feeds, threads, histograms)
+    return _observed(load(model), feeds, threads, detailed)
 
 
-def _observed(model: Model, feeds: Iterable[Sequence[np.ndarray]], threads: int, histograms: bool) -> Statistics:
+def _observed(model: Model, feeds: Iterable[Sequence[np.ndarray]], threads: int, detailed: bool) -> Statistics:
     observed = {t: i for i, t in enumerate(model.main.tensors) if t.dtype is FLOAT32 and not t.is_constant}
-    plan = compile(model, threads=threads, observers=list(observed), histograms=histograms)
+    plan = compile(model, threads=threads, observers=list(observed), detailed=detailed)
     session = plan.session()
     digests: list[str] = []
-    extremes: list[dict[Tensor, tuple[float, float]]] = []
+    samples_of: dict[Tensor, list[Recent]] = {}
     for arrays in feeds:
         session.run(*arrays)
         digests.append(sample_digest(arrays))
-        extremes.append(session.extremes())
-    found = session.observations()
-    tensors = {}
-    for tensor, i in observed.items():
-        if tensor in found:
-            ends = np.array([seen.get(tensor, (0.0, 0.0)) for seen in extremes], np.float32).reshape(-1, 2)
-            seen = found[tensor]
-            tensors[i] = Seen(ends[:, 0], ends[:, 1], seen.count, seen.ignored, seen.histogram)
+        for tensor, recent in session.recent().items():
+            samples_of.setdefault(tensor, []).append(recent)
+    seen = session.observations()
+    tensors = {observed[t]: _seen(t, seen[t], samples) for t, samples in samples_of.items()}
     return Statistics(tuple(digests), tensors)
+
+
+def _seen(tensor: Tensor, seen: Observation, samples: Sequence[Recent]) -> Seen:
+    lows, highs = np.float32([recent.low for recent in samples]), np.float32([recent.high for recent in samples])
+    sums = [recent.sums for recent in samples if recent.sums is not None]
+    return Seen(lows, highs, seen.count, seen.ignored, seen.histogram, np.array(sums) if sums else None)

@@ -13,7 +13,8 @@ from pyquant.run.observation import Histogram
 class Seen:
     """lows, highs: (samples,) float32, of the finite elements in each sample, 0 without any. count: elements in all.
 
-    ignored: how many of them were NaN or infinite. histogram: of the others.
+    ignored: how many of them were NaN or infinite. histogram: of the others. sums: (samples, channels), of the elements
+    of each channel, the last dimension.
     """
 
     lows: np.ndarray
@@ -21,6 +22,15 @@ class Seen:
     count: int
     ignored: int
     histogram: Histogram | None = None
+    sums: np.ndarray | None = None
+
+    @property
+    def means(self) -> np.ndarray | None:
+        """Of the channels, (channels,) float64; None where sums are not known, or not finite."""
+        if self.sums is None or not np.isfinite(self.sums).all():
+            return None
+        means: np.ndarray = self.sums.sum(axis=0) * (self.sums.shape[1] / max(self.count, 1))
+        return means
 
     def joined(self, other: Seen) -> Seen:
         """These samples, then others."""
@@ -28,4 +38,7 @@ class Seen:
         if self.histogram is not None and other.histogram is not None:
             both = self.histogram.joined(other.histogram)
         lows, highs = (np.concatenate(pair) for pair in ((self.lows, other.lows), (self.highs, other.highs)))
-        return Seen(lows, highs, self.count + other.count, self.ignored + other.ignored, both)
+        sums = None
+        if self.sums is not None and other.sums is not None:
+            sums = np.concatenate((self.sums, other.sums))
+        return Seen(lows, highs, self.count + other.count, self.ignored + other.ignored, both, sums)

@@ -58,7 +58,7 @@ class Statistics:
         found: dict[Tensor, Range] = {}
         for i, seen in self.tensors.items():
             if METHODS[method].by_histogram and seen.histogram is None:
-                raise DataError(f"calibration by {method} needs histograms: collect(..., histograms=True)")
+                raise DataError(f"calibration by {method} needs histograms: collect(..., detailed=True)")
             found[model.main.tensors[i]] = METHODS[method].range(seen, **options)
         return found
 
@@ -112,6 +112,8 @@ def _plain(seen: Seen) -> dict[str, Any]:
         first, last = (int(used[0]), int(used[-1])) if used.size else (0, -1)
         counts = seen.histogram.counts[first : last + 1].tolist()
         plain["histogram"] = {"exponent": seen.histogram.exponent, "first": first, "counts": counts}
+    if seen.sums is not None:
+        plain["sums"] = seen.sums.tolist()
     return plain
 
 
@@ -122,4 +124,5 @@ def _seen(plain: Mapping[str, Any]) -> Seen:
         counts[stored["first"] : stored["first"] + len(stored["counts"])] = stored["counts"]
         histogram = Histogram(stored["exponent"], counts)
     lows, highs = (np.array(plain[name], np.float32) for name in ("low", "high"))
-    return Seen(lows, highs, plain["count"], plain["ignored"], histogram)
+    sums = np.array(plain["sums"], np.float64) if "sums" in plain else None
+    return Seen(lows, highs, plain["count"], plain["ignored"], histogram, sums)

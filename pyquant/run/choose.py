@@ -64,7 +64,7 @@ class Chooser:
     references: bool = False
     fused: bool = False
     packer: native.Packer = field(default_factory=native.Packer)
-    histograms: bool = False  # what observers record
+    detailed: bool = False  # what observers record
 
     @staticmethod
     def of(
@@ -159,8 +159,10 @@ class Chooser:
 
     def observer(self, tensor: Tensor) -> Step:
         """A step that folds a float32 tensor into a record, see observation.py."""
-        record = Tensor(f"observation of {tensor.name}", (record_bytes(self.histograms),), UINT8)
-        launch = Launch(1, {"size": tensor.size, "histogram": int(self.histograms)}, tensor.size)
+        channels = tensor.shape[-1] if tensor.shape else 1
+        record = Tensor(f"observation of {tensor.name}", (record_bytes(channels if self.detailed else None),), UINT8)
+        params = {"size": tensor.size, "channels": channels, "detailed": int(self.detailed)}
+        launch = Launch(1, params, tensor.size)
         work = self._work("observe_f32", "pq_observe", launch, tensor.name)
         return Step("observe", work.name, (tensor,), (record,), work=work)
 

@@ -4,31 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 
 import numpy as np
 
 BINS, LEAST_EXPONENT = 2048, -160  # PQ_BINS and PQ_LEAST_EXPONENT in csrc/kernels/observe/observe.h
 _FIELDS = [("low", "f4"), ("high", "f4"), ("count", "i8"), ("nan", "i8"), ("infinite", "i8")]
 OBSERVATION = np.dtype(_FIELDS)  # pq_observation
-WITH_HISTOGRAM = np.dtype([*_FIELDS, ("exponent", "i8"), ("bins", "i8", (BINS,))])  # with a pq_histogram behind it
-_NOTHING = (np.inf, -np.inf, 0, 0, 0)
 
 
-def record_bytes(histogram: bool) -> int:
-    """Of one record."""
-    return (WITH_HISTOGRAM if histogram else OBSERVATION).itemsize
+@cache
+def _detailed(channels: int) -> np.dtype[Any]:
+    """With a pq_histogram behind it, and the sums of channels."""
+    return np.dtype([*_FIELDS, ("exponent", "i8"), ("bins", "i8", (BINS,)), ("sums", "f8", (channels,))])
+
+
+def record_bytes(channels: int | None) -> int:
+    """Of one record; channels: of a tensor that is observed in detail."""
+    return (OBSERVATION if channels is None else _detailed(channels)).itemsize
 
 
 def record_in(memory: np.ndarray) -> np.ndarray:
     """The record in its bytes, as a structured array without dimensions."""
-    kind = OBSERVATION if memory.nbytes == OBSERVATION.itemsize else WITH_HISTOGRAM
-    record: np.ndarray = memory.view(kind).reshape(())
+    more = memory.nbytes - record_bytes(0)
+    record: np.ndarray = memory.view(OBSERVATION if more < 0 else _detailed(more // 8)).reshape(())
     return record
 
 
 def clear(record: np.ndarray) -> None:
     """Nothing seen."""
-    record[()] = _NOTHING if record.dtype == OBSERVATION else (*_NOTHING, LEAST_EXPONENT, 0)
+    record[()] = np.zeros((), record.dtype)
+    record["low"], record["high"] = np.inf, -np.inf
+    if record.dtype != OBSERVATION:
+        record["exponent"] = LEAST_EXPONENT
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,30 @@ class Observation:
         counts = (sum(r[name].item() for r in records) for name in ("count", "nan", "infinite"))
         histogram = None
         for record in records:
-            if record.dtype == WITH_HISTOGRAM:
+            if record.dtype != OBSERVATION:
                 own = Histogram(record["exponent"].item(), record["bins"].copy())
                 histogram = own if histogram is None else histogram.joined(own)
         return Observation(low, high, *counts, histogram)
+
+
+@dataclass(frozen=True)
+class Recent:
+    """Of the finite elements seen of late the least and the greatest; 0 without any. sums: of each channel, (C,)."""
+
+    low: float
+    high: float
+    sums: np.ndarray | None = None
+
+    @staticmethod
+    def taken(records: Sequence[np.ndarray]) -> Recent:
+        """Of one tensor in several sessions, whose records begin anew."""
+        low, high = min(r["low"].item() for r in records), max(r["high"].item() for r in records)
+        low, high = (low, high) if low <= high else (0.0, 0.0)
+        sums = None
+        for record in records:
+            record["low"], record["high"] = np.inf, -np.inf
+            if record.dtype != OBSERVATION:
+                own = record["sums"].copy()
+                sums = own if sums is None or sums.size != own.size else sums + own
+                record["sums"] = 0
+        return Recent(low, high, sums)

@@ -18,7 +18,7 @@ from pyquant.graph import Node, Tensor
 from pyquant.run.feeds import Names, bind
 from pyquant.run.limits import Limits
 from pyquant.run.memory import Timeline
-from pyquant.run.observation import Observation, clear, record_in
+from pyquant.run.observation import Observation, Recent, clear, record_in
 from pyquant.run.profile import Profile
 
 SUBGRAPHS, BY_VALUES = "subgraphs", "by values"  # kernels of steps that run other plans
@@ -231,18 +231,9 @@ class Session:
         """What the observed tensors held since the session began, or since `forget`."""
         return {t: Observation.of(records) for t, records in self._records().items()}
 
-    def extremes(self) -> dict[Tensor, tuple[float, float]]:
-        """The least and the greatest finite element of each observed tensor since the last call; (0, 0) without any.
-
-        The ranges of `observations` begin anew by this, their counts go on.
-        """
-        found = {}
-        for tensor, records in self._records().items():
-            low, high = min(r["low"].item() for r in records), max(r["high"].item() for r in records)
-            found[tensor] = (low, high) if low <= high else (0.0, 0.0)
-            for record in records:
-                record["low"], record["high"] = np.inf, -np.inf
-        return found
+    def recent(self) -> dict[Tensor, Recent]:
+        """What the observed tensors held since the last call. The ranges of `observations` begin anew by this."""
+        return {t: Recent.taken(records) for t, records in self._records().items()}
 
     def forget(self) -> None:
         """Begin the observations anew."""

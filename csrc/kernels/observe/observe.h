@@ -1,12 +1,13 @@
-/* Observe: fold the elements of x: (size,) into the record at out[0], a pq_observation, with `histogram` a pq_histogram behind
- * it. One unit, as the record has one writer. */
+/* Observe: fold the elements of x: (size,) into the record at out[0]: a pq_observation, with `detailed` a pq_histogram behind
+ * it, and then the sums of x as (size / channels, channels) over its rows, double. One unit, as the record has one writer. */
 #ifndef PQ_OBSERVE_H
 #define PQ_OBSERVE_H
 #include <stdint.h>
 
 typedef struct {
     int64_t size;
-    int32_t histogram;
+    int64_t channels;
+    int32_t detailed;
 } pq_observe;
 
 /* Least and greatest of the finite elements seen, and how many were seen, not a number, and infinite. */
