@@ -179,4 +179,6 @@ def test_sizes_shrink() -> None:
         s: sum(t.buffer.data.size for t in pq.quantize(model, s, data=data).main.tensors if t.is_constant)
         for s in SCHEMES
     }
-    assert stored == {"float16": 2 * 65536, "dynamic": 65536, "int8": 65536, "int16x8": 65536}
+    # where there is data, with a bias that corrects what rounding did to the means
+    expected = {"float16": 2 * 65536, "dynamic": 65536 + 1024, "int8": 65536 + 1024, "int16x8": 65536 + 2048}
+    assert stored == expected

@@ -62,6 +62,11 @@ class Statistics:
             found[model.main.tensors[i]] = METHODS[method].range(seen, **options)
         return found
 
+    def means(self, model: Model) -> dict[Tensor, np.ndarray]:
+        """Of the channels of each tensor that was observed in detail, (channels,) float64."""
+        found = {model.main.tensors[i]: seen.means for i, seen in self.tensors.items()}
+        return {tensor: means for tensor, means in found.items() if means is not None}
+
     def outliers(self, model: Model, factor: float = 4.0) -> list[Outlier]:
         """Samples that reach beyond `factor` times what is usual, for each tensor the one that reaches furthest."""
         found = []

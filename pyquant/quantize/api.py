@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pyquant.calibrate import calibrate
+from pyquant.calibrate import Statistics, collect
 from pyquant.errors import RecipeError
 from pyquant.graph import Model
 from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import Assignments
+from pyquant.quantize.correct import correct_biases
 from pyquant.quantize.recipe import Recipe, Rule, recipe
 from pyquant.quantize.restore import float_weights
 from pyquant.quantize.solve import solve
@@ -35,8 +36,11 @@ def assign(
     """The decisions that `quantize` would carry out, to print or review and then give to `apply`."""
     request = recipe(scheme, **options)
     model = float_weights(model)
-    if not request.is_static:
+    if not request.is_static and data is None:
         return solve(model, request)
     if data is None:
         raise RecipeError(f"scheme {request.name} needs representative samples: give data=")
-    return solve(model, request, calibrate(model, data, method=calibration))
+    seen = data if isinstance(data, Statistics) else collect(model, data)
+    made = solve(model, request, seen.ranges(model, calibration))
+    correct_biases(made, seen.means(model))
+    return made

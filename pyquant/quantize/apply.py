@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyquant.dtypes import FLOAT16
+from pyquant.dtypes import FLOAT16, FLOAT32
 from pyquant.graph import Model, Node, OpCode, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
 from pyquant.graph.real import real_values
@@ -15,6 +15,7 @@ from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, as_is
 from pyquant.wire import Record
 
 LARGEST_FLOAT16 = 65504.0
+MOST_INPUTS = 3  # of operators whose constants get other values
 
 
 def apply(assignments: Assignments) -> Model:
@@ -73,8 +74,13 @@ class _Rewrite:
 
     def _convert(self, before: Node, after: Node) -> None:
         for i, tensor in enumerate(before.inputs):
-            if tensor is not None:
+            if tensor is not None and (before, i) not in self.made.values:
                 after.inputs[i] = self._form(tensor, self._wanted(before, i, tensor))
+        for i in range(MOST_INPUTS):
+            values = self.made.values.get((before, i))
+            if values is not None:
+                after.inputs[len(after.inputs) :] = [None] * (i + 1 - len(after.inputs))
+                after.inputs[i] = self._constant(self._named(before, i, values), self.made.consumed[before, i], values)
         for i, tensor in enumerate(before.outputs):
             after.outputs[i] = self.forms[tensor, self._home(tensor)]
         kind = self.made.kinds.get(before, "")
@@ -92,7 +98,7 @@ class _Rewrite:
         if found is not None:
             return found
         if tensor.is_constant:
-            made = self._constant(tensor, wanted)
+            made = self._constant(tensor, wanted, real_values(tensor))
         else:
             is_result = self.results.get(tensor) == wanted and tensor not in self.old.inputs
             made = self.twin[tensor] if is_result else self._new_tensor(tensor, wanted)
@@ -100,8 +106,12 @@ class _Rewrite:
         self.forms[tensor, wanted] = made
         return made
 
-    def _constant(self, tensor: Tensor, wanted: Encoding) -> Tensor:
-        values = real_values(tensor)
+    def _named(self, node: Node, i: int, values: np.ndarray) -> Tensor:
+        """The constant whose place other values take, or would if there were one."""
+        found = node.inputs[i] if i < len(node.inputs) else None
+        return found or Tensor(f"{node.outputs[0].name}/input_{i}", values.shape, FLOAT32)
+
+    def _constant(self, tensor: Tensor, wanted: Encoding, values: np.ndarray) -> Tensor:
         made = self._new_tensor(tensor, wanted)
         if len(self.read.get(tensor, ())) == 1 and not wanted.cast:
             made.name = tensor.name
