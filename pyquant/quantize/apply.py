@@ -18,13 +18,20 @@ LARGEST_FLOAT16 = 65504.0
 MOST_INPUTS = 3  # of operators whose constants get other values
 
 
-def apply(assignments: Assignments) -> Model:
-    """The converted model. The model that the assignments were made for stays as it is and shares unchanged arrays."""
+Codes = dict[tuple[Tensor, Encoding], np.ndarray]
+
+
+def apply(assignments: Assignments, codes: Codes | None = None) -> Model:
+    """The converted model. The model that the assignments were made for stays as it is and shares unchanged arrays.
+
+    codes: keeps the integers of constants from one call to the next.
+    """
+    codes = {} if codes is None else codes
     model = assignments.model.copy()
     opcodes: dict[tuple[str, int], OpCode] = {}
     for old, new in zip(assignments.model.subgraphs, model.subgraphs, strict=True):
         before = list(new.outputs)
-        _Rewrite(assignments, old, new, opcodes).run()
+        _Rewrite(assignments, old, new, opcodes, codes).run()
         moved = dict(zip(before, new.outputs, strict=True))
         for signature in model.signatures:
             if signature.subgraph is new:
@@ -36,8 +43,10 @@ def apply(assignments: Assignments) -> Model:
 class _Rewrite:
     """One subgraph's edit. `forms` holds each value once per encoding in which something reads it."""
 
-    def __init__(self, made: Assignments, old: Subgraph, new: Subgraph, opcodes: dict[tuple[str, int], OpCode]) -> None:
-        self.made, self.old, self.new, self.opcodes = made, old, new, opcodes
+    def __init__(
+        self, made: Assignments, old: Subgraph, new: Subgraph, opcodes: dict[tuple[str, int], OpCode], codes: Codes
+    ) -> None:
+        self.made, self.old, self.new, self.opcodes, self.codes = made, old, new, opcodes, codes
         self.twin = dict(zip(old.tensors, new.tensors, strict=True))
         self.forms: dict[tuple[Tensor, Encoding], Tensor] = {}
         self.results = {tensor: made.results.get(tensor, as_is(tensor)) for tensor in old.outputs}
@@ -98,7 +107,7 @@ class _Rewrite:
         if found is not None:
             return found
         if tensor.is_constant:
-            made = self._constant(tensor, wanted, real_values(tensor))
+            made = self._constant(tensor, wanted)
         else:
             is_result = self.results.get(tensor) == wanted and tensor not in self.old.inputs
             made = self.twin[tensor] if is_result else self._new_tensor(tensor, wanted)
@@ -111,19 +120,18 @@ class _Rewrite:
         found = node.inputs[i] if i < len(node.inputs) else None
         return found or Tensor(f"{node.outputs[0].name}/input_{i}", values.shape, FLOAT32)
 
-    def _constant(self, tensor: Tensor, wanted: Encoding, values: np.ndarray) -> Tensor:
+    def _constant(self, tensor: Tensor, wanted: Encoding, values: np.ndarray | None = None) -> Tensor:
+        """values: in place of the tensor's own."""
         made = self._new_tensor(tensor, wanted)
         if len(self.read.get(tensor, ())) == 1 and not wanted.cast:
             made.name = tensor.name
-        if wanted.dtype is FLOAT16:
-            made.data = np.clip(values, -LARGEST_FLOAT16, LARGEST_FLOAT16).astype(np.float16)
-        elif wanted.quantization is None:
-            made.data = values
-        elif wanted.dtype.bits >= 32:
-            made.data = parameters.bias(values, wanted.quantization, wanted.dtype, tensor.name)
+        if values is not None:
+            made.data = stored(values, wanted, tensor.name)
         else:
-            symmetric = not wanted.quantization.zero_point.any()
-            made.data = parameters.store(values, wanted.quantization, wanted.dtype, narrow=symmetric)
+            known = self.codes.get((tensor, wanted))
+            if known is None:
+                known = self.codes[tensor, wanted] = stored(real_values(tensor), wanted, tensor.name)
+            made.data = known
         if not wanted.cast:
             return made
         as_float = self._new_tensor(tensor, FLOAT)
@@ -146,6 +154,18 @@ class _Rewrite:
         """The operator code of a node's lowest version, the same one for all that declare it."""
         version = lowest_version(node) or 1
         return self.opcodes.setdefault((node.op, version), OpCode(node.op, version))
+
+
+def stored(values: np.ndarray, wanted: Encoding, label: str) -> np.ndarray:
+    """What a file holds for real values. Raises RangeError where a bias does not fit its type."""
+    if wanted.dtype is FLOAT16:
+        return np.clip(values, -LARGEST_FLOAT16, LARGEST_FLOAT16).astype(np.float16)
+    if wanted.quantization is None:
+        return values
+    if wanted.dtype.bits >= 32:
+        return parameters.bias(values, wanted.quantization, wanted.dtype, label)
+    symmetric = not wanted.quantization.zero_point.any()
+    return parameters.store(values, wanted.quantization, wanted.dtype, narrow=symmetric)
 
 
 def _retype(tensor: Tensor, encoding: Encoding) -> Tensor:

@@ -10,7 +10,8 @@ from pyquant.dtypes import dtype
 from pyquant.graph import Node, Quantization, Tensor
 from pyquant.graph.real import real, real_values
 from pyquant.quantize import parameters
-from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, Use
+from pyquant.quantize.apply import stored as encoded
+from pyquant.quantize.assignments import FLOAT, Assignments, Encoding
 from pyquant.quantize.recipe import BIAS
 
 X, W, B = 0, 1, 2  # the inputs of the operators in SHIFTS
@@ -41,23 +42,32 @@ def _dense(d: np.ndarray, means: np.ndarray) -> np.ndarray | None:
 SHIFTS: dict[str, Shift] = {"CONV_2D": _conv, "DEPTHWISE_CONV_2D": _depthwise, "FULLY_CONNECTED": _dense}
 
 
-def correct_biases(made: Assignments, means: Mapping[Tensor, np.ndarray]) -> None:
+Errors = dict[tuple[Tensor, Encoding], np.ndarray]
+
+
+def correct_biases(made: Assignments, means: Mapping[Tensor, np.ndarray], errors: Errors | None = None) -> None:
     """Give nodes whose weights are rounded the biases that keep the means of their sums.
 
-    means: of the channels of a value, (C,). Nodes with inputs of unknown means stay as they are.
+    means: of the channels of a value, (C,). Nodes with inputs of unknown means stay as they are. errors: keeps those of
+    weights from one call to the next.
     """
+    errors = {} if errors is None else errors
     for subgraph in made.model.subgraphs:
         for node in subgraph.nodes:
             if node.op in SHIFTS and made.kinds.get(node):
-                _correct(made, node, means)
+                _correct(made, node, means, errors)
 
 
-def _correct(made: Assignments, node: Node, means: Mapping[Tensor, np.ndarray]) -> None:
+def _correct(made: Assignments, node: Node, means: Mapping[Tensor, np.ndarray], errors: Errors) -> None:
     x, w = node.inputs[X], node.inputs[W]
     stored = made.consumed.get((node, W))
     if x not in means or w is None or stored is None or stored.quantization is None:
         return
-    shift = SHIFTS[node.op](real(stored_codes(made, (node, W)), stored.quantization) - real_values(w), means[x])
+    key = (w, stored)
+    if key not in errors:
+        codes = encoded(made.values.get((node, W), real_values(w)), stored, w.name)
+        errors[key] = real(codes, stored.quantization) - real_values(w)
+    shift = SHIFTS[node.op](errors[key], means[x])
     if shift is None or not np.isfinite(shift).all():
         return
     b = node.inputs[B] if len(node.inputs) > B else None
@@ -70,17 +80,6 @@ def _correct(made: Assignments, node: Node, means: Mapping[Tensor, np.ndarray]) 
         )
     made.values[node, B] = after.astype(np.float32)
     made.consumed[node, B] = wanted
-
-
-def stored_codes(made: Assignments, use: Use) -> np.ndarray:
-    """The integers that stand for a weight."""
-    tensor, stored = use[0].inputs[use[1]], made.consumed[use]
-    assert tensor is not None and stored.quantization is not None
-    values = made.values.get(use)
-    symmetric = not stored.quantization.zero_point.any()
-    return parameters.store(
-        real_values(tensor) if values is None else values, stored.quantization, stored.dtype, narrow=symmetric
-    )
 
 
 def _bias_encoding(made: Assignments, node: Node, weight: Quantization) -> Encoding:
