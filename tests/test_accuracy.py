@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from networks import network, normal, runs_in_oracles, samples
@@ -10,7 +12,10 @@ import pyquant as pq
 from pyquant.calibrate import collect
 from pyquant.errors import OptionError
 from pyquant.ops.build import add
+from pyquant.quantize import recipe
 from pyquant.quantize.correct import SHIFTS
+from pyquant.quantize.recipe import ROUNDINGS
+from pyquant.quantize.search import Judge, search
 
 rng = np.random.default_rng(11)
 
@@ -71,9 +76,37 @@ def test_a_corrected_model_is_nearer_to_the_float_one() -> None:
 def test_searched_ranges_take_away_noise() -> None:
     model, feeds = network(), samples(8)
     feeds[0] = feeds[0] * 20  # one sample that spoils the extremes
-    fast, best = (pq.quantize(model, "int8", data=feeds, accuracy=accuracy) for accuracy in ("fast", "best"))
-    assert noise(model, best, feeds[1:]) < noise(model, fast, feeds[1:])
-    runs_in_oracles(best, feeds[:1])
+    seen = collect(model, feeds)
+    judge = Judge(model, recipe("int8"), seen, [[x] for x in feeds])
+    assert judge.noise(search(judge, seen)) < judge.noise(seen.ranges(model))
+
+
+def test_the_most_accurate_model_runs() -> None:
+    feeds = samples(8)
+    runs_in_oracles(pq.quantize(network(), "int8", data=feeds, accuracy="best"), feeds[:1])
+
+
+@pytest.mark.parametrize("op", SHIFTS)
+def test_rounding_by_samples_takes_away_noise(op: str) -> None:
+    """Of values that go together, so that one weight's error can make up for another's."""
+    model, feeds = one_node(op, bias=True)
+    mixture = normal(8, 8)
+    feeds = [(x @ mixture).astype(np.float32) for x in feeds]
+    rule = pq.Rule(weights="int4", cast_weights=True)
+    noises = {
+        rounding: noise(model, pq.quantize(model, [replace(rule, rounding=rounding)], data=feeds), feeds)
+        for rounding in ROUNDINGS
+    }
+    assert noises["gptq"] < noises["nearest"] and noises["adaround"] < 1.05 * noises["gptq"]
+
+
+def test_rounding_needs_samples() -> None:
+    model, feeds = one_node("CONV_2D", bias=True)
+    rules = [pq.Rule(weights="int4", rounding="gptq")]
+    with pytest.raises(pq.RecipeError, match="needs representative samples"):
+        pq.quantize(model, rules)
+    with pytest.raises(pq.DataError, match="give these, not statistics"):
+        pq.quantize(model, rules, data=collect(model, feeds))
 
 
 def test_accuracy_is_fast_or_best_and_best_needs_samples() -> None:

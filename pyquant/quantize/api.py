@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from pyquant.calibrate import Statistics, collect, samples
@@ -50,21 +51,33 @@ def assign(
     if accuracy not in ("fast", "best"):
         raise OptionError(f"accuracy: found {accuracy!r}, expected fast or best")
     request = recipe(scheme, **options)
+    if accuracy == "best":
+        request = replace(request, rules=tuple(_best(rule) for rule in request.rules))
     model = float_weights(model)
-    if not request.is_static and data is None:
-        return solve(model, request)
+    rounded = any(rule.rounding != "nearest" for rule in request.rules)
     if data is None:
-        raise RecipeError(f"scheme {request.name} needs representative samples: give data=")
-    if accuracy == "fast" or not request.is_static:
+        if request.is_static or rounded:
+            raise RecipeError(f"scheme {request.name} needs representative samples: give data=")
+        return solve(model, request)
+    if not rounded:
         seen = data if isinstance(data, Statistics) else collect(model, data)
         made = solve(model, request, seen.ranges(model, calibration))
         correct_biases(made, seen.means(model))
         return made
     if isinstance(data, Statistics):
-        raise DataError("accuracy best runs samples: give these, not statistics of them")
+        raise DataError("weights are rounded by what samples make of them: give these, not statistics of them")
     feeds = [list(sample.values()) for sample in samples(data, model)]
     seen = collect(model, feeds)
-    judge = Judge(model, request, seen.means(model), feeds)
-    made = solve(model, request, search(judge, seen))
-    correct_biases(made, seen.means(model))
-    return made
+    judge = Judge(model, request, seen, feeds)
+    ranges = seen.ranges(model, calibration) if accuracy == "fast" or not request.is_static else search(judge, seen)
+    return judge.decide(ranges, request)
+
+
+def _best(rule: Rule) -> Rule:
+    """A rule with what makes weights of few bits more accurate."""
+    few = rule.weights in ("int4", "int2")
+    return (
+        rule
+        if rule.weights == "float16" or rule.leaves
+        else replace(rule, rounding="adaround", method="mse" if few else rule.method)
+    )

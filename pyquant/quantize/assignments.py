@@ -9,7 +9,7 @@ import numpy as np
 
 from pyquant.dtypes import FLOAT32, DType
 from pyquant.graph import Model, Node, Quantization, Tensor
-from pyquant.quantize.recipe import Recipe
+from pyquant.quantize.recipe import Recipe, Rule
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Assignments:
 
     produced: how a tensor leaves its producer (or enters the model). consumed: how a node takes an input. results: how
     an output leaves its subgraph. What is absent stays as it is. kinds: the kind in which each converted node computes.
-    values: real values that take the place of a constant, or of none, in one use.
+    rules: which rule it follows. values: real values that take the place of a constant, or of none, in one use.
     kept_float: labels of nodes that stay as they are, with the reason.
     """
 
@@ -57,6 +57,7 @@ class Assignments:
     consumed: dict[Use, Encoding] = field(default_factory=dict)
     results: dict[Tensor, Encoding] = field(default_factory=dict)
     kinds: dict[Node, str] = field(default_factory=dict)
+    rules: dict[Node, Rule] = field(default_factory=dict)
     values: dict[Use, np.ndarray] = field(default_factory=dict)
     kept_float: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -63,7 +63,7 @@ def _correct(made: Assignments, node: Node, means: Mapping[Tensor, np.ndarray], 
     stored = made.consumed.get((node, W))
     if x not in means or w is None or stored is None or stored.quantization is None:
         return
-    key = (w, stored)
+    key = (w, stored)  # which has one rounding
     if key not in errors:
         codes = encoded(made.values.get((node, W), real_values(w)), stored, w.name)
         errors[key] = real(codes, stored.quantization) - real_values(w)

@@ -15,6 +15,7 @@ BIAS = {"int8": "int32", "int16": "int64"}  # by the type of activations
 BOUNDARY = {"int8": ("int8", "uint8"), "int16": ("int16",)}  # what a model's inputs and outputs may then be
 WEIGHTS = ("int8", "int4", "int2", "float16")
 GRANULARITIES = ("channel", "tensor")
+ROUNDINGS = ("nearest", "gptq", "adaround")
 INPUT, OUTPUT = "INPUT", "OUTPUT"  # operations of rules for what enters and leaves a model
 
 
@@ -27,7 +28,8 @@ class Rule:
     weights: their element type, one of WEIGHTS; None leaves them float32. activations: int8 or int16; None leaves them
     float32. Where both are None, the operator stays as it is.
     granularity: one scale for each "channel" of a weight, or for the whole "tensor". method: how it is found, one of
-    `parameters.METHODS`. symmetric: activations have the zero point 0; those in int16 always have.
+    `parameters.METHODS`. rounding: of weights, one of ROUNDINGS; all but "nearest" need data.
+    symmetric: activations have the zero point 0; those in int16 always have.
     cast_weights: weights are cast to float32 before their operator, which computes in float32.
     Weights below `min_weight_elements` stay float32 where activations do.
     skip_checks: of no account here, and kept for litert-quantizer.
@@ -41,6 +43,7 @@ class Rule:
     cast_weights: bool = False
     min_weight_elements: int = 0
     method: str = "min_max"
+    rounding: str = "nearest"
     symmetric: bool = False
     skip_checks: bool = False
 
@@ -190,6 +193,7 @@ def _check_rule(rule: Rule, where: str) -> None:
         ("activations", (None, *BIAS, *(("uint8",) if rule.operation in (INPUT, OUTPUT) else ()))),
         ("granularity", GRANULARITIES),
         ("method", tuple(METHODS)),
+        ("rounding", ROUNDINGS),
     ):
         if getattr(rule, field) not in allowed:
             expected = ", ".join(map(str, allowed))

@@ -16,6 +16,7 @@ from pyquant.quantize.recipe import INPUT, OUTPUT, Recipe, Rule
 NO_QUANTIZE, FLOAT_CASTING = "no_quantize", "float_casting"
 # how weights get their ranges -> the name that stands for it in the file
 ALGORITHMS = {"min_max": "min_max_uniform_quantize", "mse": "MSE", "octav": "OCTAV"}
+GPTQ = "GPTQ"  # which takes ranges of least squared error here
 METHODS = {name: method for method, name in ALGORITHMS.items()}
 OPERATIONS = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}  # those that it calls otherwise
 GRANULARITIES = {"channel": "CHANNELWISE", "tensor": "TENSORWISE"}
@@ -78,7 +79,7 @@ def _spelled_out(rule: Rule, newer_axes: bool) -> Iterator[Rule]:
 
 
 def _written(rule: Rule) -> dict[str, Any]:
-    algorithm = NO_QUANTIZE if rule.leaves else ALGORITHMS[rule.method]
+    algorithm = NO_QUANTIZE if rule.leaves else ALGORITHMS[rule.method] if rule.rounding == "nearest" else GPTQ
     config: dict[str, Any] = {}
     if rule.activations is not None:
         kind, bits = _split(rule.activations)
@@ -115,8 +116,8 @@ def _read(given: Mapping[str, Any], where: str) -> Rule:
     operation = next((ours for ours, theirs in OPERATIONS.items() if theirs == operation), operation)
     if algorithm == NO_QUANTIZE:
         return Rule(regex, operation)
-    if algorithm != FLOAT_CASTING and algorithm not in METHODS:
-        known = ", ".join((NO_QUANTIZE, FLOAT_CASTING, *METHODS))
+    if algorithm not in (FLOAT_CASTING, GPTQ, *METHODS):
+        known = ", ".join((NO_QUANTIZE, FLOAT_CASTING, GPTQ, *METHODS))
         raise RecipeError(f"{where}: algorithm_key {algorithm!r} is not one of {known}")
     config = given.get("op_config") or {}
     weights, activations = (_tensor_of(config.get(f"{what}_tensor_config"), where) for what in ("weight", "activation"))
@@ -132,7 +133,8 @@ def _read(given: Mapping[str, Any], where: str) -> Rule:
         granularity=weights[1],
         cast_weights=cast,
         min_weight_elements=int(config.get("min_weight_elements", 0)),
-        method=METHODS.get(algorithm, "min_max"),
+        method="mse" if algorithm == GPTQ else METHODS.get(algorithm, "min_max"),
+        rounding="gptq" if algorithm == GPTQ else "nearest",
         symmetric=activations is not None and activations[2] and activations[0] != "int16",
         skip_checks=bool(config.get("skip_checks", False)),
     )

@@ -15,12 +15,14 @@ from pyquant.quantize.apply import Codes, apply
 from pyquant.quantize.assignments import Assignments
 from pyquant.quantize.correct import Errors, correct_biases
 from pyquant.quantize.recipe import Recipe
+from pyquant.quantize.rounding import Rounding
 from pyquant.quantize.solve import solve
 from pyquant.run import compile
 
 Ranges = dict[Tensor, Range]
 
 SAMPLES = 8  # that candidates are judged by
+ROUNDING_SAMPLES = 24  # that weights are rounded by
 SWEEPS = 2  # over all tensors
 GAIN = 0.002  # of the noise that is left, which a change must take away
 ALIKE = 0.01  # of the span, by which a candidate must differ
@@ -39,22 +41,21 @@ CANDIDATES: tuple[tuple[str, dict[str, float]], ...] = (
 class Judge:
     """Measures a quantized model by samples. feeds: arrays in input order, of some samples."""
 
-    def __init__(
-        self, model: Model, recipe: Recipe, means: Mapping[Tensor, np.ndarray], feeds: Sequence[Sequence[np.ndarray]]
-    ) -> None:
-        self.model, self.means = model, means
+    def __init__(self, model: Model, recipe: Recipe, seen: Statistics, feeds: Sequence[Sequence[np.ndarray]]) -> None:
+        self.model, self.means = model, seen.means(model)
         self.recipe = replace(recipe, input_type="float32", output_type="float32")
-        step = max(len(feeds) // SAMPLES, 1)
-        self.feeds = feeds[::step][:SAMPLES]
+        self.feeds = feeds[:: max(len(feeds) // SAMPLES, 1)][:SAMPLES]
         self.judged = judged(model)
         plan = compile(model, keep=self.judged, exact_floats=True)
         self.expected = [[found[t] for t in self.judged] for found in (plan.run(*arrays) for arrays in self.feeds)]
         self._codes: Codes = {}
         self._errors: Errors = {}
+        self._rounding = Rounding(model, feeds[:: max(len(feeds) // ROUNDING_SAMPLES, 1)][:ROUNDING_SAMPLES])
 
-    def decide(self, ranges: Mapping[Tensor, Range]) -> Assignments:
-        """The decisions under these ranges."""
-        made = solve(self.model, self.recipe, ranges)
+    def decide(self, ranges: Mapping[Tensor, Range], recipe: Recipe | None = None) -> Assignments:
+        """The decisions under these ranges, with rounded weights and corrected biases."""
+        made = solve(self.model, recipe or self.recipe, ranges)
+        self._rounding.round_weights(made)
         correct_biases(made, self.means, self._errors)
         return made
 

@@ -93,7 +93,7 @@ def _chosen(made: Assignments, ranges: Mapping[Tensor, Range], nodes: Collection
             for rule in made.recipe.rules_for(node.op, _name(node)):
                 reason = _obstacle(made.model, ranges, subgraph, node, rule)
                 if reason is None:
-                    chosen[node] = rule
+                    chosen[node] = made.rules[node] = rule
                     break
                 reasons.append(reason)
                 if rule.leaves:
