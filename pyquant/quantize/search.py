@@ -59,9 +59,9 @@ class Judge:
         correct_biases(made, self.means, self._errors)
         return made
 
-    def noise(self, ranges: Mapping[Tensor, Range]) -> float:
+    def noise(self, ranges: Mapping[Tensor, Range], recipe: Recipe | None = None) -> float:
         """The power of the error over that of the signal, in the mean of the samples and what is judged of each."""
-        small = apply(self.decide(ranges), self._codes)
+        small = apply(self.decide(ranges, recipe), self._codes)
         names = {t.name: t for node in small.main.nodes for t in node.outputs}
         own = [names[t.name] for t in self.judged]
         plan = compile(small, keep=own)
@@ -75,10 +75,10 @@ class Judge:
         return float(np.mean(shares))
 
 
-def search(judge: Judge, seen: Statistics) -> Ranges:
+def search(judge: Judge, seen: Statistics, recipe: Recipe | None = None) -> Ranges:
     """The best candidate for all tensors at once, then tensor by tensor whatever takes away more noise."""
     choices = [seen.ranges(judge.model, method, **options) for method, options in CANDIDATES]
-    noises = [judge.noise(ranges) for ranges in choices]
+    noises = [judge.noise(ranges, recipe) for ranges in choices]
     least, best = min(noises), dict(choices[int(np.argmin(noises))])
     for _ in range(SWEEPS):
         before = least
@@ -89,7 +89,7 @@ def search(judge: Judge, seen: Statistics) -> Ranges:
                     continue
                 tried.append(candidate)
                 trial = {**best, tensor: candidate}
-                noise = judge.noise(trial)
+                noise = judge.noise(trial, recipe)
                 if noise < least * (1 - GAIN):
                     least, best = noise, trial
         if least > before * (1 - 10 * GAIN):
