@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from networks import assert_obeys_slots, network, runs_in_oracles, samples
+from networks import assert_obeys_slots, network, normal, runs_in_oracles, samples
 
 import pyquant as pq
+from pyquant.ops.build import add
 from pyquant.quantize import parameters, recipe
-from pyquant.quantize.recipe import NAMED, SCHEMES, Rule
+from pyquant.quantize.recipe import BLOCKS, NAMED, SCHEMES, Rule
 from pyquant.quantize.recipe_json import dumps, from_rules, loads, to_rules
 
 INT8, INT16 = Rule(weights="int8", activations="int8"), Rule(weights="int8", activations="int16")
@@ -112,8 +113,8 @@ def test_one_model_computes_in_several_types() -> None:
 def test_an_operator_that_cannot_follow_a_rule_follows_the_one_before() -> None:
     b = pq.Builder()
     x = b.input("x", (1, 4, 4, 8))
-    y = pq.ops.build.add(b, "HARD_SWISH", [x], "swish")
-    model = b.model([pq.ops.build.add(b, "SPACE_TO_DEPTH", [y], "y", block_size=2)])
+    y = add(b, "HARD_SWISH", [x], "swish")
+    model = b.model([add(b, "SPACE_TO_DEPTH", [y], "y", block_size=2)])
     data = [np.ones((1, 4, 4, 8), np.float32)]
     made = pq.quantize(model, [INT8, INT16], data=data)
     assert {kinds(made)["swish"], kinds(made)["y"]} <= {"int8", "int16", "float32"}
@@ -149,3 +150,38 @@ def test_ranges_of_weights_clip_where_that_helps(method: str) -> None:
     scales = parameters.weight_scales(w, 0, bits=4, method=method)
     assert (scales > 0).all() and (scales[[0, 2, 3]] <= plain[[0, 2, 3]]).all()
     assert method == "min_max" or (error(scales) < 0.7 * error(plain)).all()
+
+
+@pytest.mark.parametrize("size", BLOCKS)
+def test_weights_in_blocks(size: int) -> None:
+    b = pq.Builder()
+    x = b.input("x", (4, 512))
+    w = normal(24, 512) * np.repeat(np.random.default_rng(3).uniform(0.1, 3, (24, 16)), 32, axis=1)
+    y = add(b, "FULLY_CONNECTED", [x, b.constant("w", w.astype(np.float32)), b.constant("b", normal(24))], "y")
+    model = b.model([y])
+    rule = Rule(weights="int4", granularity=f"block{size}")
+    small = pq.quantize(model, [rule])
+    weight = small.main.nodes[0].inputs[1]
+    assert weight is not None and weight.quantization is not None and weight.quantization.details.block_size == size
+    assert weight.quantization.tensors["scales"].shape == (24, 512 // size)
+    runs_in_oracles(small, [normal(4, 512)], newer=True)
+    again = loads(dumps(recipe([rule])))
+    assert again.rules == (rule,)
+    feed = normal(4, 512)
+    expected, ours = (pq.compile(m)(feed) for m in (model, small))
+    plain = pq.compile(pq.quantize(model, [replace(rule, granularity="channel")], newer_axes=True))(feed)
+    assert np.square(ours - expected).sum() < np.square(plain - expected).sum()
+    back = pq.dequantize(small).main.nodes[0].inputs[1]
+    assert back is not None and back.data is not None
+    blocks = np.abs(back.data - w).reshape(24, -1, size).max(axis=2)
+    assert (blocks <= 0.51 * weight.quantization.tensors["scales"].data.astype(np.float32)).all()
+
+
+def test_blocks_are_of_rows_that_they_divide() -> None:
+    b = pq.Builder()
+    x = b.input("x", (4, 40))
+    model = b.model([add(b, "FULLY_CONNECTED", [x, b.constant("w", normal(8, 40)), None], "y")])
+    with pytest.raises(pq.RecipeError, match="no kernel takes int4 weights in blocks of 32"):
+        pq.quantize(model, [Rule(weights="int4", granularity="block32")])
+    with pytest.raises(pq.RecipeError, match="only int4 weights with float activations"):
+        pq.quantize(model, [replace(INT8, granularity="block32")], data=[normal(4, 40)])

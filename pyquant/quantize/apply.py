@@ -148,6 +148,8 @@ class _Rewrite:
         made = Tensor(f"{tensor.name}_{encoding.dtype.name}", tensor.shape, encoding.dtype)
         made.quantization, made.shape_signature = encoding.quantization, tensor.shape_signature
         self.new.tensors.append(made)
+        if encoding.quantization is not None:  # scales of blocks
+            self.new.tensors.extend(t for t in encoding.quantization.tensors.values() if t not in self.new.tensors)
         return made
 
     def _opcode(self, node: Node) -> OpCode:

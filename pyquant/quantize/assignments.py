@@ -27,6 +27,8 @@ class Encoding:
         q = self.quantization
         if q is None:
             return self.dtype.name
+        if q.details is not None:
+            return f"{self.dtype.name} in blocks of {q.details.block_size}"
         if q.per_axis:
             return f"{self.dtype.name} {q.scale.size} scales {q.scale.min():.6g}..{q.scale.max():.6g} axis {q.axis}"
         return f"{self.dtype.name} scale {q.scale[0]:.6g} zero point {int(q.zero_point[0])}"

@@ -79,6 +79,11 @@ def weight_scales(values: np.ndarray, axis: int | None, bits: int = 8, method: s
 def store(values: np.ndarray, quantization: Quantization, dtype: DType, narrow: bool = False) -> np.ndarray:
     """Integers for float values: round(value / scale) + zero point, clipped to the type (or to -hi..hi if narrow)."""
     assert dtype.lo is not None and dtype.hi is not None and dtype.numpy is not None
+    if quantization.details is not None:
+        scales = quantization.tensors["scales"].data
+        assert scales is not None
+        q = round_half_away(values.reshape(*scales.shape, -1).astype(np.float64) / scales[..., None].astype(np.float64))
+        return np.asarray(np.clip(q, -dtype.hi, dtype.hi), dtype.numpy).reshape(values.shape)
     shape = [1] * values.ndim
     if quantization.per_axis:
         shape[quantization.axis] = -1

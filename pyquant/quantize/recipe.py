@@ -14,7 +14,8 @@ from pyquant.quantize.parameters import METHODS
 BIAS = {"int8": "int32", "int16": "int64"}  # by the type of activations
 BOUNDARY = {"int8": ("int8", "uint8"), "int16": ("int16",)}  # what a model's inputs and outputs may then be
 WEIGHTS = ("int8", "int4", "int2", "float16")
-GRANULARITIES = ("channel", "tensor")
+BLOCKS = (32, 64, 128, 256)  # weights of an output, in a row, that have one scale
+GRANULARITIES = ("channel", "tensor", *(f"block{size}" for size in BLOCKS))
 ROUNDINGS = ("nearest", "gptq", "adaround")
 INPUT, OUTPUT = "INPUT", "OUTPUT"  # operations of rules for what enters and leaves a model
 
@@ -27,8 +28,9 @@ class Rule:
     the model's inputs or outputs, by the tensor's name.
     weights: their element type, one of WEIGHTS; None leaves them float32. activations: int8 or int16; None leaves them
     float32. Where both are None, the operator stays as it is.
-    granularity: one scale for each "channel" of a weight, or for the whole "tensor". method: how it is found, one of
-    `parameters.METHODS`. rounding: of weights, one of ROUNDINGS; all but "nearest" need data.
+    granularity: one scale for each "channel" of a weight, for the whole "tensor", or for blocks of a channel
+    ("block32" to "block256": FULLY_CONNECTED with float activations, in the newest runtimes). method: how it is found,
+    one of `parameters.METHODS`. rounding: of weights, one of ROUNDINGS; all but "nearest" need data.
     symmetric: activations have the zero point 0; those in int16 always have.
     cast_weights: weights are cast to float32 before their operator, which computes in float32.
     Weights below `min_weight_elements` stay float32 where activations do.
@@ -50,6 +52,11 @@ class Rule:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         return re.compile(self.regex)
+
+    @property
+    def block(self) -> int:
+        """The weights that share a scale within a channel; 0 without blocks."""
+        return int(self.granularity.removeprefix("block")) if self.granularity.startswith("block") else 0
 
     @property
     def leaves(self) -> bool:
@@ -200,5 +207,7 @@ def _check_rule(rule: Rule, where: str) -> None:
             raise RecipeError(f"{where}: {field} {getattr(rule, field)!r} is not one of {expected}")
     if rule.is_static and rule.weights not in ("int8", "int4"):
         raise RecipeError(f"{where}: weights {rule.weights} do not go with {rule.activations} activations")
+    if rule.block and (rule.is_static or rule.cast_weights or rule.weights != "int4"):
+        raise RecipeError(f"{where}: only int4 weights with float activations have a scale for each block")
     if rule.weights == "float16" and not rule.cast_weights:
         raise RecipeError(f"{where}: no kernel takes float16 weights: they must be cast (cast_weights=True)")

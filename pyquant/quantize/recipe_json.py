@@ -11,7 +11,7 @@ from typing import Any
 
 from pyquant.errors import RecipeError
 from pyquant.ops.registry import OPERATORS
-from pyquant.quantize.recipe import INPUT, OUTPUT, Recipe, Rule
+from pyquant.quantize.recipe import BLOCKS, INPUT, OUTPUT, Recipe, Rule
 
 NO_QUANTIZE, FLOAT_CASTING = "no_quantize", "float_casting"
 # how weights get their ranges -> the name that stands for it in the file
@@ -19,7 +19,7 @@ ALGORITHMS = {"min_max": "min_max_uniform_quantize", "mse": "MSE", "octav": "OCT
 GPTQ = "GPTQ"  # which takes ranges of least squared error here
 METHODS = {name: method for method, name in ALGORITHMS.items()}
 OPERATIONS = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}  # those that it calls otherwise
-GRANULARITIES = {"channel": "CHANNELWISE", "tensor": "TENSORWISE"}
+GRANULARITIES = {"channel": "CHANNELWISE", "tensor": "TENSORWISE"} | {f"block{n}": f"BLOCKWISE_{n}" for n in BLOCKS}
 DEFAULTS = {"compute_precision": "FLOAT", "explicit_dequantize": False, "skip_checks": False, "min_weight_elements": 0}
 
 

@@ -65,7 +65,8 @@ class Rounding:
             self._products |= dict.fromkeys(missing) | products(self.model, missing, self.feeds)
         for node in nodes:
             stored, matrix = made.consumed.get((node, W)), self._products[node]
-            if stored is None or stored.quantization is None or matrix is None:
+            q = None if stored is None else stored.quantization
+            if stored is None or q is None or q.details is not None or matrix is None:
                 continue
             if (node, stored) not in self._rounded:
                 self._rounded[node, stored] = _rounded(node, stored, matrix, made.rules[node].rounding)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyquant.calibrate import Range
-from pyquant.dtypes import FLOAT32, DType, dtype
+from pyquant.dtypes import FLOAT16, FLOAT32, DType, dtype
 from pyquant.errors import RangeError, RecipeError
 from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor
 from pyquant.graph.real import real_values
@@ -17,7 +17,9 @@ from pyquant.quantize import parameters
 from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, Use, as_is
 from pyquant.quantize.groups import Groups
 from pyquant.quantize.recipe import INPUT, OUTPUT, Recipe, Rule
+from pyquant.wire import Record
 
+SMALLEST_FLOAT16 = 2.0**-14  # of those that keep all their bits
 PLAIN_ACTIVATIONS = (0, 1, 2, 3)  # NONE, RELU, RELU_N1_TO_1, RELU6: the ones that integer kernels clamp to
 
 
@@ -38,7 +40,7 @@ def solve(model: Model, recipe: Recipe, ranges: Mapping[Tensor, Range] | None = 
             _convert_constants(made, node, rule)
     if not made.kinds:
         small = not recipe.is_static and any(_is_float_constant(t, 1) for s in model.subgraphs for t in s.tensors)
-        if not small:
+        if not small or made.kept_float:
             reasons = "; ".join(sorted({reason for _, reason in made.kept_float})) or "it has no float weights"
             raise RecipeError(f"{recipe.name} converts no operator of this model: {reasons}")
         least = max(rule.min_weight_elements for rule in recipe.rules)
@@ -115,7 +117,8 @@ def _obstacle(model: Model, ranges: Mapping[Tensor, Range], subgraph: Subgraph, 
     if operator is None:
         return "unknown operator"
     if next(_constants(node, operator, rule), None) is None:
-        return f"no kernel takes {rule.weights} weights with float activations"
+        blocks = f" in blocks of {rule.block}" if rule.block else ""
+        return f"no kernel takes {rule.weights} weights{blocks} with float activations"
     return None
 
 
@@ -150,6 +153,9 @@ def _is_real(tensor: Tensor, ranges: Mapping[Tensor, Range]) -> bool:
 def _constants(node: Node, operator: Operator, rule: Rule) -> Iterator[tuple[int, Slot, Tensor]]:
     """The constants of a node that a rule which leaves activations in float has stored otherwise."""
     takes = rule.cast_weights or ("hybrid" in operator.reference and operator.kind(node) == "float32")
+    if rule.block:
+        w = node.inputs[1] if operator.name == "FULLY_CONNECTED" else None
+        takes = takes and w is not None and w.shape[-1] % rule.block == 0
     for i, slot, tensor in inputs_of(node, operator):
         stored = slot.quantizable if rule.weights == "float16" else slot.role == "weight"
         if takes and stored and _is_float_constant(tensor, rule.min_weight_elements):
@@ -163,7 +169,8 @@ def _convert_constants(made: Assignments, node: Node, rule: Rule) -> None:
         quantization = None
         if not kind.is_float:
             axis = _axis(slot, rule, made.recipe)
-            quantization = _symmetric(_weight_scales(tensor, axis, rule), axis)
+            scales = None if rule.block else _weight_scales(tensor, axis, rule)
+            quantization = _in_blocks(tensor, rule) if scales is None else _symmetric(scales, axis)
         made.consumed[node, i] = Encoding(kind, quantization, rule.cast_weights)
     made.kinds[node] = "float32" if rule.cast_weights else "hybrid"
 
@@ -178,10 +185,25 @@ def _axis(slot: Slot, rule: Rule, recipe: Recipe) -> int | None:
     return slot.newer_axis if recipe.newer_axes and slot.newer_axis is not None else slot.axis
 
 
-def _weight_scales(tensor: Tensor, axis: int | None, rule: Rule) -> np.ndarray:
+def _in_blocks(tensor: Tensor, rule: Rule) -> Quantization:
+    """A scale for each block of the last dimension, in float16 as runtimes read them."""
+    values, bits = _finite(tensor), dtype(rule.weights or "int8").bits
+    scales = parameters.weight_scales(values.reshape(-1, rule.block), 0, bits, rule.method)
+    held = Tensor(f"{tensor.name}_scales", (*values.shape[:-1], values.shape[-1] // rule.block), FLOAT16)
+    held.data = np.maximum(scales.reshape(held.shape), SMALLEST_FLOAT16).astype(np.float16)
+    details = Record("BlockwiseQuantization", block_size=rule.block, zero_points=-1)
+    return Quantization(np.zeros(0, np.float32), np.zeros(0, np.int64), 0, details, {"scales": held})
+
+
+def _finite(tensor: Tensor) -> np.ndarray:
     values = real_values(tensor)
     if not np.all(np.isfinite(values)):
         raise RangeError(f"weight {tensor.name!r}: holds NaN or infinity, expected finite values")
+    return values
+
+
+def _weight_scales(tensor: Tensor, axis: int | None, rule: Rule) -> np.ndarray:
+    values = _finite(tensor)
     return parameters.weight_scales(values, axis, dtype(rule.weights or "int8").bits, rule.method)
 
 
