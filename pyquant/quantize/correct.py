@@ -75,9 +75,8 @@ def _correct(made: Assignments, node: Node, means: Mapping[Tensor, np.ndarray], 
     wanted = _bias_encoding(made, node, stored.quantization)
     after = before - shift
     if wanted.quantization is not None:  # of channels whose bias has raised their scale there is little else
-        after = np.where(
-            np.abs(after) < wanted.quantization.scale * parameters.BIAS_LIMIT[wanted.dtype.name], after, before
-        )
+        most = wanted.quantization.scale.astype(np.float64) * parameters.BIAS_LIMIT[wanted.dtype.name]
+        after = np.where(np.abs(after) < most, after, before)
     made.values[node, B] = after.astype(np.float32)
     made.consumed[node, B] = wanted
 
