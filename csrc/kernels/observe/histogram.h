@@ -28,15 +28,24 @@ static inline void count_bins(const float *restrict x, int64_t size, float magni
     const int32_t needed = bin_exponent(magnitude);
     if (needed > seen->exponent) widen(seen, needed - seen->exponent);
     const double per_width = ldexp(1, -seen->exponent);
+    const float as_float = seen->exponent > -126 && seen->exponent < 126 ? (float)per_width : 0; /* with which products are exact, or next to 0 */
     uint32_t counts[TABLES][PQ_BINS]; /* several, as one counter waits for its last count */
     for (int64_t done = 0; done < size;) {
         const int64_t end = size - done < INT32_MAX ? size : done + INT32_MAX;
         memset(counts, 0, sizeof counts);
         for (int32_t bins[AT_A_TIME]; done < end;) {
             const int32_t n = end - done < AT_A_TIME ? (int32_t)(end - done) : AT_A_TIME;
-            for (int32_t i = 0; i < n; i++) {
-                const float v = fabsf(x[done + i]) <= magnitude ? x[done + i] : 0; /* what is not finite is taken back */
-                bins[i] = (int32_t)floor(v * per_width) + HALF;
+            if (as_float > 0) {
+                for (int32_t i = 0; i < n; i++) {
+                    const float v = fabsf(x[done + i]) <= magnitude ? x[done + i] : 0; /* what is not finite is taken back */
+                    const float widths = v * as_float;
+                    bins[i] = (int32_t)floorf(widths) + HALF - (v < 0 && widths == 0); /* which was too little for a float */
+                }
+            } else {
+                for (int32_t i = 0; i < n; i++) {
+                    const float v = fabsf(x[done + i]) <= magnitude ? x[done + i] : 0;
+                    bins[i] = (int32_t)floor(v * per_width) + HALF;
+                }
             }
             for (int32_t i = 0; i < n; i++) counts[i % TABLES][bins[i]]++;
             done += n;
