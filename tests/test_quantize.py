@@ -31,6 +31,27 @@ def test_activation_parameters_hold_zero_and_the_range(a: float, b: float, kind:
     assert parameters.store(np.float32([0]), q, kind)[0] == zero
 
 
+@pytest.mark.parametrize("kind", [INT8, INT16])
+@pytest.mark.parametrize("shape", [(), (1,), (5,), (3, 7), (4, 3, 2, 5), (1, 3, 3, 33)])
+def test_codes_are_the_nearest(shape: tuple[int, ...], kind: DType) -> None:
+    """As by NumPy in double, at ties and beyond the ends, too."""
+    generator = np.random.default_rng(len(shape))
+    for axis in [None, *range(len(shape))]:
+        size = 1 if axis is None else shape[axis]
+        scale = generator.uniform(0.01, 2, size).astype(np.float32)
+        along = scale.reshape([-1 if i == axis else 1 for i in range(len(shape))]) if shape else scale[0]
+        steps = generator.integers(-70_000, 70_000, shape) / 2
+        values = np.asarray(steps * along, np.float32)
+        q = pq.Quantization.of(scale, 0, axis or 0)
+        exact = values.astype(np.float64) / np.asarray(along, np.float64)
+        nearest = np.clip(
+            np.trunc(exact) + np.copysign(np.abs(exact - np.trunc(exact)) >= 0.5, exact), -kind.hi, kind.hi
+        )
+        found = parameters.store(values, q, kind, narrow=True)
+        assert found.dtype == kind.numpy and found.shape == shape
+        np.testing.assert_array_equal(found, nearest)
+
+
 def test_weights_are_symmetric_and_narrow() -> None:
     w = normal(4, 3, 3, 2)
     w[2] = 0

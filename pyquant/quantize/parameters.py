@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pyquant import native
 from pyquant.dtypes import DType
 from pyquant.errors import RangeError
 from pyquant.fixed import round_half_away
@@ -84,12 +85,17 @@ def store(values: np.ndarray, quantization: Quantization, dtype: DType, narrow: 
         assert scales is not None
         q = round_half_away(values.reshape(*scales.shape, -1).astype(np.float64) / scales[..., None].astype(np.float64))
         return np.asarray(np.clip(q, -dtype.hi, dtype.hi), dtype.numpy).reshape(values.shape)
+    lo = -dtype.hi if narrow else dtype.lo
+    zero_points = quantization.zero_point
+    if dtype.lo < 0 and not (zero_points != zero_points[0]).any():
+        codes = native.round_codes(values, quantization.scale, quantization.axis, int(zero_points[0]), lo, dtype.hi)
+        return codes.astype(dtype.numpy, copy=False)
     shape = [1] * values.ndim
     if quantization.per_axis:
         shape[quantization.axis] = -1
-    scale, zero = (v.reshape(shape if values.ndim else ()) for v in (quantization.scale, quantization.zero_point))
+    scale, zero = (v.reshape(shape if values.ndim else ()) for v in (quantization.scale, zero_points))
     q = round_half_away(values.astype(np.float64) / scale.astype(np.float64)) + zero
-    return np.asarray(np.clip(q, -dtype.hi if narrow else dtype.lo, dtype.hi), dtype.numpy)
+    return np.asarray(np.clip(q, lo, dtype.hi), dtype.numpy)
 
 
 def bias(values: np.ndarray, quantization: Quantization, dtype: DType, label: str) -> np.ndarray:
