@@ -12,12 +12,13 @@ import pyquant as pq
 from pyquant.calibrate import collect
 from pyquant.errors import OptionError
 from pyquant.ops.build import add
+from pyquant.ops.registry import OPERATORS
 from pyquant.quantize import recipe
-from pyquant.quantize.correct import SHIFTS
 from pyquant.quantize.recipe import ROUNDINGS
 from pyquant.quantize.search import Judge, search
 
 rng = np.random.default_rng(11)
+WEIGHTED = [name for name, operator in OPERATORS.items() if operator.contraction is not None]
 
 
 def noise(model: pq.Model, small: pq.Model, feeds: list[np.ndarray]) -> float:
@@ -41,7 +42,7 @@ def one_node(op: str, bias: bool) -> tuple[pq.Model, list[np.ndarray]]:
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("op", SHIFTS)
+@pytest.mark.parametrize("op", WEIGHTED)
 @pytest.mark.parametrize("activations", ["int8", "int16", None])
 def test_corrected_biases_keep_the_means(op: str, bias: bool, activations: str | None) -> None:
     if op[0] == "D" and not bias and activations is None:
@@ -86,7 +87,7 @@ def test_the_most_accurate_model_runs() -> None:
     runs_in_oracles(pq.quantize(network(), "int8", data=feeds, accuracy="best"), feeds[:1])
 
 
-@pytest.mark.parametrize("op", SHIFTS)
+@pytest.mark.parametrize("op", WEIGHTED)
 def test_rounding_by_samples_takes_away_noise(op: str) -> None:
     """Of values that go together, so that one weight's error can make up for another's."""
     model, feeds = one_node(op, bias=True)

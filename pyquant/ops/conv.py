@@ -14,6 +14,7 @@ import numpy as np
 from pyquant.dtypes import INT16, UINT8
 from pyquant.errors import ShapeError
 from pyquant.fixed import activation_bounds
+from pyquant.ops.contraction import convolution, depthwise
 from pyquant.ops.hybrid import Dynamic, dynamic
 from pyquant.ops.kernel_constants import kernel_constants
 from pyquant.ops.kinds import RELUS
@@ -254,6 +255,7 @@ CONV_2D = register(
             "hybrid": Kernel("conv2d_f32s8", "pq_conv2d", conv_params),
         },
         macs=conv_macs,
+        contraction=convolution(conv_axes),
         fuses=RELUS,
         without_zeros=without_zeros,
         settings={"int16": {"quantized_bias_type": "INT64"}},
@@ -282,6 +284,7 @@ DEPTHWISE_CONV_2D = register(
             "hybrid": Kernel("depthwise_conv2d_f32s8", "pq_depthwise_conv2d", depthwise_params),
         },
         macs=depthwise_macs,
+        contraction=depthwise(conv_axes),
         fuses=RELUS,
         without_zeros=without_zeros,
     )

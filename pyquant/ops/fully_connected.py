@@ -10,6 +10,7 @@ import numpy as np
 from pyquant.dtypes import FLOAT32
 from pyquant.errors import GraphError, ShapeError, UnsupportedOp
 from pyquant.fixed import ACTIVATION_BOUNDS, FLOAT32_MAX, activation_bounds
+from pyquant.ops.contraction import dense
 from pyquant.ops.conv import BIAS, OUTPUT, conv_launch
 from pyquant.ops.hybrid import Dynamic, dynamic, quantize_asymmetric
 from pyquant.ops.kernel_constants import kernel_constants
@@ -201,7 +202,8 @@ FULLY_CONNECTED = register(
     Operator(
         "FULLY_CONNECTED",
         options="FullyConnectedOptions",
-        inputs=(Slot("x"), Slot("w", role="weight", newer_axis=0), BIAS),
+        inputs=(Slot("x"), Slot("w", role="weight", newer_axis=0, blocks=True), BIAS),
+        contraction=dense(),
         outputs=(OUTPUT,),
         shape=shape,
         restate=restate,

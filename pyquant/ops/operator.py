@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from pyquant.dtypes import FLOAT32
 from pyquant.errors import GraphError
 from pyquant.graph import Node, Tensor
 from pyquant.wire import Record
+
+if TYPE_CHECKING:
+    from pyquant.ops.contraction import Contraction
 
 Shape = tuple[int, ...]
 
@@ -60,7 +63,7 @@ class Slot:
     data (indices, shapes, axes, truth values: whole numbers, never quantized), any (values of any type, taken as they
     are: never quantized). A variadic slot stands for all remaining inputs or outputs.
     scale None means free. newer_axis: a weight axis that runtimes after tflite-runtime 2.14 take, but not
-    microcontroller runtimes and accelerators.
+    microcontroller runtimes and accelerators. blocks: it may have a scale for each block of its last dimension.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Slot:
     scale: SameAs | Fixed | Product | None = None
     axis: int | None = None
     newer_axis: int | None = None
+    blocks: bool = False
     floors: tuple[Floor, ...] = ()
     optional: bool = False
     variadic: bool = False
@@ -203,6 +207,7 @@ class Operator:
     elementwise ones, pooling, what only moves data. operations: scalar ones of one run, where they are neither macs nor
     a few for each element.
     restate: for an operator that states shapes in constants or options, or that does not suit every change of shapes.
+    contraction: how the weights meet the input, of operators whose weights quantizers choose and correct.
     activation: how other operators call this one as their fused_activation_function; fuses: those that they compute.
     zeros, without_zeros: for an operator that pads, and for one that can do the padding of another.
     """
@@ -219,6 +224,7 @@ class Operator:
     operations: MacRule | None = None
     gradient: Gradient | None = None
     restate: Restate | None = None
+    contraction: Contraction | None = None
     activation: int | None = None
     fuses: Collection[int] = ()
     zeros: Zeros | None = None

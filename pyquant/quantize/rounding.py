@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from pyquant.graph import Model, Node
 from pyquant.graph.real import real_values
 from pyquant.ops import Call, get
-from pyquant.ops.conv import conv_axes
 from pyquant.quantize.assignments import Assignments, Encoding
-from pyquant.quantize.correct import W, X
+from pyquant.quantize.correct import W
 from pyquant.run import compile
 
-ROWS = 1500  # of one sample that a matrix takes in, spread over it
 DAMPING = 0.01  # of the mean diagonal, which keeps matrices regular
 BLOCK = 64  # columns whose errors reach the columns after them together
 PASSES = 2  # flips for each column, in the mean, at most
@@ -28,25 +24,25 @@ Products = dict[Node, "np.ndarray | None"]
 
 def products(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.ndarray]]) -> Products:
     """Of the inputs that nodes have in a float model. Those of a form that is not known are left out."""
-    known = [node for node in nodes if node.op in ROUNDED and node.inputs[X] is not None]
-    plan = compile(model, keep=list(dict.fromkeys(t for node in known if (t := node.inputs[X]) is not None)))
+    calls = [Call(get(node.op), node) for node in nodes if get(node.op).contraction is not None]
+    plan = compile(model, keep=list(dict.fromkeys(call["x"] for call in calls)))
     session = plan.session()
     sums: dict[Node, list[np.ndarray]] = {}  # of products, rows, weights of the samples
     for arrays in feeds:
         values = session.run(*arrays)
-        for node in known:
-            tensor = node.inputs[X]
-            rows = None if tensor is None else ROUNDED[node.op](node, values[tensor])
-            if rows is not None:
-                rows = rows[:, :: max(rows.shape[1] // ROWS, 1)].astype(np.float64)
+        for call in calls:
+            assert call.operator.contraction is not None
+            found = call.operator.contraction.rows(call, values[call["x"]])
+            if found is not None:
+                node, rows = call.node, found.astype(np.float64)
                 weight = 1 / max(np.square(rows).mean(), 1e-300)  # so that loud samples count no more than others
                 new = (weight * (rows.transpose(0, 2, 1) @ rows), weight * rows.sum(axis=1), weight * rows.shape[1])
                 sums[node] = [a + b for a, b in zip(sums.get(node, (0.0, 0.0, 0.0)), new, strict=True)]
-    found: Products = {}
+    made: Products = {}
     for node, (squares, rows, weight) in sums.items():
         means = rows / weight
-        found[node] = squares / weight - means[:, :, None] * means[:, None]
-    return found
+        made[node] = squares / weight - means[:, :, None] * means[:, None]
+    return made
 
 
 class Rounding:
@@ -75,16 +71,16 @@ class Rounding:
 
 def _rounded(node: Node, stored: Encoding, matrix: np.ndarray, rounding: str) -> np.ndarray:
     """The real values that the chosen integers stand for."""
-    tensor, q = node.inputs[W], stored.quantization
-    assert tensor is not None and q is not None
-    values = real_values(tensor)
-    rows = _grouped(node, values)
+    call, q = Call(get(node.op), node), stored.quantization
+    contraction, values = call.operator.contraction, real_values(call["w"])
+    assert contraction is not None and q is not None
+    rows = contraction.weights(call, values)
     if rows.shape[2] != matrix.shape[1] or not np.isfinite(matrix).all():
         return values
     shape = [-1 if i == q.axis and q.per_axis else 1 for i in range(values.ndim)]
-    scales = _grouped(node, np.broadcast_to(q.scale.reshape(shape), values.shape)).astype(np.float64)
+    scales = contraction.weights(call, np.broadcast_to(q.scale.reshape(shape), values.shape)).astype(np.float64)
     chosen = ROUNDINGS[rounding](rows / scales, matrix, stored.dtype.limits[1])
-    return _ungrouped(node, (chosen * scales).astype(np.float32), values.shape)
+    return contraction.restored(call, (chosen * scales).astype(np.float32))
 
 
 def gptq(rows: np.ndarray, matrix: np.ndarray, most: int) -> np.ndarray:
@@ -144,60 +140,3 @@ def _damped(matrix: np.ndarray) -> np.ndarray:
     diagonal = np.diagonal(matrix, axis1=1, axis2=2)
     more = np.maximum(DAMPING * diagonal.mean(axis=1), 1e-12)
     return matrix + more[:, None, None] * np.eye(matrix.shape[1])
-
-
-def _windows(node: Node, x: np.ndarray) -> np.ndarray:
-    """(rows, kh, kw, C): what the filter of a convolution lies on, of some outputs spread over the image."""
-    call = Call(get(node.op), node)
-    axes = conv_axes(call, x.shape, call["w"].shape)
-    extents = tuple((axis.taps - 1) * axis.dilation + 1 for axis in axes)
-    after = [
-        max((axis.out - 1) * axis.stride + extent - axis.size - axis.before, 0)
-        for axis, extent in zip(axes, extents, strict=True)
-    ]
-    pads = [(0, 0), *((axis.before, more) for axis, more in zip(axes, after, strict=True)), (0, 0)]
-    windows = sliding_window_view(np.pad(x, pads), extents, axis=(1, 2))  # (N, y, x, C, kh, kw)
-    rows, columns = axes
-    windows = windows[:, :: rows.stride, :: columns.stride, :, :: rows.dilation, :: columns.dilation]
-    every = max(math.isqrt(rows.out * columns.out // ROWS), 1)
-    windows = windows[:, : rows.out : every, : columns.out : every]
-    return windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, rows.taps, columns.taps, x.shape[3])
-
-
-def _conv_rows(node: Node, x: np.ndarray) -> np.ndarray | None:
-    windows = _windows(node, x)
-    w = node.inputs[W]
-    if w is None or windows.shape[3] != w.shape[3]:
-        return None
-    return windows.reshape(1, len(windows), -1)
-
-
-def _depthwise_rows(node: Node, x: np.ndarray) -> np.ndarray | None:
-    windows = _windows(node, x)
-    return windows.reshape(len(windows), -1, windows.shape[3]).transpose(2, 0, 1)
-
-
-def _dense_rows(node: Node, x: np.ndarray) -> np.ndarray | None:
-    w = node.inputs[W]
-    return None if w is None or x.size % w.shape[1] else x.reshape(1, -1, w.shape[1])
-
-
-# rows(node, x) -> (groups, rows, K)
-ROUNDED: dict[str, Callable[[Node, np.ndarray], np.ndarray | None]] = {
-    "CONV_2D": _conv_rows,
-    "DEPTHWISE_CONV_2D": _depthwise_rows,
-    "FULLY_CONNECTED": _dense_rows,
-}
-
-
-def _grouped(node: Node, values: np.ndarray) -> np.ndarray:
-    """Weights as (groups, outputs, K)."""
-    if node.op != "DEPTHWISE_CONV_2D":
-        return values.reshape(1, len(values), -1)
-    x = node.inputs[X]
-    assert x is not None
-    return values.reshape(-1, x.shape[-1], values.shape[3] // x.shape[-1]).transpose(1, 2, 0)
-
-
-def _ungrouped(node: Node, rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    return rows.reshape(shape) if node.op != "DEPTHWISE_CONV_2D" else rows.transpose(2, 0, 1).reshape(shape)

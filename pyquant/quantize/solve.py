@@ -154,8 +154,8 @@ def _constants(node: Node, operator: Operator, rule: Rule) -> Iterator[tuple[int
     """The constants of a node that a rule which leaves activations in float has stored otherwise."""
     takes = rule.cast_weights or ("hybrid" in operator.reference and operator.kind(node) == "float32")
     if rule.block:
-        w = node.inputs[1] if operator.name == "FULLY_CONNECTED" else None
-        takes = takes and w is not None and w.shape[-1] % rule.block == 0
+        blocks = [tensor for _, slot, tensor in inputs_of(node, operator) if slot.blocks]
+        takes = takes and bool(blocks) and all(tensor.shape[-1] % rule.block == 0 for tensor in blocks)
     for i, slot, tensor in inputs_of(node, operator):
         stored = slot.quantizable if rule.weights == "float16" else slot.role == "weight"
         if takes and stored and _is_float_constant(tensor, rule.min_weight_elements):
