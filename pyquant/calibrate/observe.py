@@ -47,10 +47,10 @@ def calibrate(
     `pyquant.calibrate.METHODS`, with its options. executor: see `collect`.
     Raises DataError where the data holds no sample or does not fit the inputs, OptionError for another method.
     """
-    if not isinstance(data, Statistics):
-        by_histogram = method in METHODS and METHODS[method].by_histogram
-        data = collect(model, data, threads, by_histogram, executor)
-    return data.ranges(model, method, **options)
+    if isinstance(data, Statistics):
+        return data.ranges(model, method, **options)
+    by_histogram = method in METHODS and METHODS[method].by_histogram
+    return collect(model, data, threads, by_histogram, executor).ranges(model, method, **options)
 
 
 def collect(
@@ -126,7 +126,7 @@ class _Observer:
 
 
 def _seen(parts: Sequence[Observation], samples: Sequence[Recent]) -> Seen:
-    lows, highs = np.float32([recent.low for recent in samples]), np.float32([recent.high for recent in samples])
+    lows, highs = (np.array([getattr(r, end) for r in samples], np.float32) for end in ("low", "high"))
     sums = [recent.sums for recent in samples if recent.sums is not None]
     histograms = [part.histogram for part in parts if part.histogram is not None]
     histogram = reduce(Histogram.joined, histograms) if histograms else None

@@ -161,7 +161,7 @@ class _Rewrite:
 def stored(values: np.ndarray, wanted: Encoding, label: str) -> np.ndarray:
     """What a file holds for real values. Raises RangeError where a bias does not fit its type."""
     if wanted.dtype is FLOAT16:
-        return np.clip(values, -LARGEST_FLOAT16, LARGEST_FLOAT16).astype(np.float16)
+        return np.asarray(np.clip(values, -LARGEST_FLOAT16, LARGEST_FLOAT16), np.float16)
     if wanted.quantization is None:
         return values
     if wanted.dtype.bits >= 32:

@@ -31,7 +31,8 @@ def activation(
 
 
 def _min_max(rows: np.ndarray, bits: int) -> np.ndarray:
-    return np.max(rows, axis=1, initial=0.0).astype(np.float64)
+    most: np.ndarray = np.max(rows, axis=1, initial=0.0).astype(np.float64)
+    return most
 
 
 def _mse(rows: np.ndarray, bits: int) -> np.ndarray:
@@ -59,7 +60,7 @@ def _octav(rows: np.ndarray, bits: int) -> np.ndarray:
         outside = beyond.sum(axis=1)
         noise = outside + 4.0**-bits / 3 * (count - outside)
         bound = np.where(beyond, rows, 0).sum(axis=1, dtype=np.float64) / noise
-    return np.minimum(bound, _min_max(rows, bits))
+    return np.asarray(np.minimum(bound, _min_max(rows, bits)))
 
 
 # How far a weight's codes reach: method -> function of its magnitudes, (channels, n), and its bits -> (channels,)

@@ -11,7 +11,7 @@ from pyquant.graph.real import real_values
 from pyquant.ops import Call, get
 from pyquant.quantize.assignments import Assignments, Encoding
 from pyquant.quantize.correct import W
-from pyquant.run import compile
+from pyquant.run.compile import compile
 
 DAMPING = 0.01  # of the mean diagonal, which keeps matrices regular
 BLOCK = 64  # columns whose errors reach the columns after them together
@@ -139,4 +139,4 @@ ROUNDINGS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {"gp
 def _damped(matrix: np.ndarray) -> np.ndarray:
     diagonal = np.diagonal(matrix, axis1=1, axis2=2)
     more = np.maximum(DAMPING * diagonal.mean(axis=1), 1e-12)
-    return matrix + more[:, None, None] * np.eye(matrix.shape[1])
+    return np.asarray(matrix + more[:, None, None] * np.eye(matrix.shape[1]))

@@ -17,7 +17,7 @@ from pyquant.quantize.correct import Errors, correct_biases
 from pyquant.quantize.recipe import Recipe
 from pyquant.quantize.rounding import Rounding
 from pyquant.quantize.solve import solve
-from pyquant.run import compile
+from pyquant.run.compile import compile
 
 Ranges = dict[Tensor, Range]
 
@@ -110,7 +110,7 @@ def _before_fixed(tensor: Tensor, makers: Mapping[Tensor, Node]) -> Tensor:
     if node is None or operator is None or not isinstance(operator.outputs[0].scale, Fixed):
         return tensor
     source = node.inputs[0]
-    return source if source in makers else tensor
+    return source if source is not None and source in makers else tensor
 
 
 def _real(array: np.ndarray, tensor: Tensor) -> np.ndarray:

@@ -5,7 +5,8 @@ from pyquant.run.interpret import interpret
 from pyquant.run.interpreter import Interpreter
 from pyquant.run.limits import Limits
 from pyquant.run.memory import Lifetime, Timeline
-from pyquant.run.plan import Observation, Plan, Session, Step
+from pyquant.run.observation import Observation
+from pyquant.run.plan import Plan, Session, Step
 from pyquant.run.profile import Profile, Timing
 from pyquant.run.timeline import timeline
 

@@ -92,13 +92,13 @@ class Observation:
         """Of one tensor in several sessions."""
         low, high = min(r["low"].item() for r in records), max(r["high"].item() for r in records)
         low, high = (low, high) if low <= high else (0.0, 0.0)
-        counts = (sum(r[name].item() for r in records) for name in ("count", "nan", "infinite"))
+        count, nan, infinite = (sum(r[name].item() for r in records) for name in ("count", "nan", "infinite"))
         histogram = None
         for record in records:
             if record.dtype != OBSERVATION:
                 own = Histogram(record["exponent"].item(), record["bins"].copy())
                 histogram = own if histogram is None else histogram.joined(own)
-        return Observation(low, high, *counts, histogram)
+        return Observation(low, high, count, nan, infinite, histogram)
 
 
 @dataclass(frozen=True)
