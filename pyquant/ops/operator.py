@@ -136,12 +136,15 @@ class Launch:
 
     units: how many independent pieces [0, units) the work has. cost: scalar operations of one unit, roughly.
     grain: how many units in a row the kernel does best together.
+    in_place: the output may have the memory of an input of as many elements and bytes: a unit reads there only what it
+    then writes over. Not for kernels that report values without result, as those must outlive them.
     """
 
     units: int
     params: Mapping[str, Any] = field(default_factory=dict)
     cost: int = 1
     grain: int = 1
+    in_place: bool = False
 
 
 Fill = Callable[[Call], "Launch | None"]

@@ -203,7 +203,7 @@ class Chooser:
         params = native.Params(struct, launch.params)
         self.meter.hold(params.bytes + params.packed_bytes(row.index), label)
         params.pack(row.index)
-        return CWork(row, params, launch.units, self._chunk(launch))
+        return CWork(row, params, launch.units, self._chunk(launch), in_place=launch.in_place)
 
     def _row(self, operation: str) -> native.Row | None:
         return next((row for row in native.rows_of(operation) if row.isa in self.isas), None)

@@ -46,6 +46,7 @@ class CWork:
     units: int
     chunk: int
     reference: NumpyWork | None = None
+    in_place: bool = False  # as in Launch
 
     @property
     def name(self) -> str:

@@ -13,13 +13,12 @@ from pyquant.dtypes import FLOAT32, STRING
 from pyquant.errors import GraphError, OptionError, UnsupportedOp
 from pyquant.graph import Model, Node, Subgraph, Tensor
 from pyquant.ops import find, get
-from pyquant.run.arena import Block, most_alive, place
 from pyquant.run.branches import FLOWS, Branch, Evaluate, Family, Loop, Rest, Settled
 from pyquant.run.choose import Chooser, settled, valued
 from pyquant.run.feeds import Names, input_names
 from pyquant.run.flatten import Flat, Handles, Variables, flatten
 from pyquant.run.limits import unpacked_bytes
-from pyquant.run.memory import Lifetime, Timeline
+from pyquant.run.places import placed, used
 from pyquant.run.plan import CWork, Layout, Plan, Step
 from pyquant.run.resolve import check_size, constant_value, initial_code, stand_ins
 
@@ -308,45 +307,17 @@ class Planning:
         return tuple(t for t in kept if t not in later)
 
     def layout(self, steps: Sequence[Step], kept: Sequence[Tensor], observers: Mapping[Tensor, Tensor]) -> Layout:
-        """Arena offsets from lifetimes. A view has the memory of the tensor that it shows, which then lives as long."""
+        """Arena offsets from lifetimes."""
         constants = {self.stand_in(t): value for t, value in self.constants.items()}
-        owner: dict[Tensor, Tensor] = {}
-        first: dict[Tensor, int] = dict.fromkeys(self.task.given.values(), -1)
-        last: dict[Tensor, int] = {}
-        for i, step in enumerate(steps):
-            if step.kernel == "view":
-                assert step.inputs[0] is not None
-                owner[step.outputs[0]] = owner.get(step.inputs[0], step.inputs[0])
-            for tensor in (*step.inputs, *step.outputs):
-                if tensor is not None and tensor not in constants:
-                    home = owner.get(tensor, tensor)
-                    first.setdefault(home, i)
-                    last[home] = i
+        first, last = used(steps, constants, self.task.given.values(), [*map(self.stand_in, kept), *observers.values()])
+        first.update(dict.fromkeys(observers.values(), -1))  # a record goes on from run to run
         initial = self.context.variables.initial
         variables = tuple((t, initial.get(t, initial_code(t))) for t in first if t.is_variable)
-        for tensor in (*(t for t, _ in variables), *observers.values()):
-            first[tensor], last[tensor] = -1, len(steps)
-        for tensor in map(self.stand_in, kept):
-            if tensor not in constants:
-                last[owner.get(tensor, tensor)] = len(steps)
-        strings = [t for t in first if t.dtype is STRING]
-        self.chooser.meter.hold(sum(map(unpacked_bytes, strings)), "its strings")
-        sizes = {t: unpacked_bytes(t) for t in first} | dict.fromkeys(strings, 0)  # they lie beside the arena
-        blocks = [Block(sizes[t], start, last.get(t, -1)) for t, start in first.items()]
-        offsets, arena_bytes = place(blocks)
-        by_owner = dict(zip(first, offsets, strict=True))
-        offsets_of = by_owner | {t: by_owner[home] for t, home in owner.items()}
-        views: dict[Tensor, tuple[Tensor, ...]] = {}
-        for t, home in owner.items():
-            views[home] = (*views.get(home, ()), t)
-        lives = [
-            Lifetime(t, block.size, offset, block.first, block.last, views.get(t, ()))
-            for t, block, offset in zip(first, blocks, offsets, strict=True)
-            if block.size
-        ]
-        lives.sort(key=lambda life: life.first)
-        timeline = Timeline("pyquant", arena_bytes, most_alive(blocks), tuple(lives))
-        return Layout(arena_bytes, offsets_of, constants, variables, observers, self.shown, timeline)
+        self.chooser.meter.hold(sum(unpacked_bytes(t) for t in first if t.dtype is STRING), "its strings")
+        places = placed(steps, first, last)
+        return Layout(
+            places.arena_bytes, places.offsets, constants, variables, observers, self.shown, places.timeline()
+        )
 
 
 def _check_ends(flat: Flat) -> None:

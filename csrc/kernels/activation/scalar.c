@@ -2,36 +2,37 @@
 
 #include "activation.h"
 #include "fixed.h"
+#include "in_place.h"
 #include "pq.h"
 
 void clamp_f32_scalar(const pq_step *step, int32_t begin, int32_t end) {
     const pq_activation p = *(const pq_activation *)step->params;
-    const float *restrict x = step->in[0];
-    float *restrict y = step->out[0];
-    for (int32_t i = begin; i < end; i++) y[i] = pq_clampf(x[i], p.lo, p.hi);
+    const float *x = step->in[0];
+    float *y = step->out[0];
+    PQ_IN_PLACE for (int32_t i = begin; i < end; i++) y[i] = pq_clampf(x[i], p.lo, p.hi);
 }
 
 /* TFLite's float kernel: the limits are where 1 / (1 + exp(-x)) is 1 in float, and where exp(x) stands for it. */
 void logistic_f32_scalar(const pq_step *step, int32_t begin, int32_t end) {
-    const float *restrict x = step->in[0];
-    float *restrict y = step->out[0];
+    const float *x = step->in[0];
+    float *y = step->out[0];
     for (int32_t i = begin; i < end; i++)
         y[i] = x[i] > 16.619047164916992f ? 1.0f : x[i] < -9.0f ? expf(x[i]) : 1.0f / (1.0f + expf(-x[i]));
 }
 
 void tanh_f32_scalar(const pq_step *step, int32_t begin, int32_t end) {
-    const float *restrict x = step->in[0];
-    float *restrict y = step->out[0];
+    const float *x = step->in[0];
+    float *y = step->out[0];
     for (int32_t i = begin; i < end; i++) y[i] = tanhf(x[i]);
 }
 
 #define KERNEL(NAME, VALUE) \
     void NAME##_f32_scalar(const pq_step *step, int32_t begin, int32_t end) { \
         const pq_activation p = *(const pq_activation *)step->params; \
-        const float *restrict in = step->in[0]; \
-        float *restrict y = step->out[0]; \
+        const float *in = step->in[0]; \
+        float *y = step->out[0]; \
         (void)p; \
-        for (int32_t i = begin; i < end; i++) { \
+        PQ_IN_PLACE for (int32_t i = begin; i < end; i++) { \
             const float x = in[i]; \
             y[i] = VALUE; \
         } \
