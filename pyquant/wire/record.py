@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,8 @@ class Record:
         value = self.fields.get(name)
         if value is not None:
             return value
-        return NOTES[name] if name in NOTES else self._field(name).default
+        defaults = _defaults(self.table)
+        return defaults[name] if name in defaults else self._field(name).default
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in NOTES:
@@ -85,6 +87,11 @@ class Record:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Record.of, (self.table, self.fields)
+
+
+@cache
+def _defaults(table: str) -> dict[str, Any]:
+    return {name: field.default for name, field in fields(table).items()} | NOTES
 
 
 def _same(a: Any, b: Any) -> bool:
