@@ -87,6 +87,13 @@ class Chooser:
         call = resolve(node, self.numerics, self.fused)
         return call, shapes_of(call)
 
+    def padded(self, node: Node, zeros: np.ndarray) -> Resolved | None:
+        """The same for a node that puts zeros around its first input itself; None where its kernels cannot do so."""
+        call = replace(resolve(node, self.numerics, self.fused), zeros=zeros)
+        if call.operator.pads is None or not call.operator.pads(call):
+            return None
+        return call, shapes_of(call)
+
     @quietly
     def shapes(self, node: Node) -> list[tuple[int, ...]] | None:
         """Of the outputs; None where they follow from values that are not constant. Raises as `step` does."""

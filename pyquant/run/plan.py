@@ -68,9 +68,15 @@ class Step:
     outputs: tuple[Tensor, ...]
     node: Node | None = None  # None for an observer
     work: CWork | NumpyWork | SessionWork | None = None
+    before: tuple[Node, ...] = ()  # nodes that it does, too, so that what they make is nowhere
+
+    @property
+    def ops(self) -> str:
+        """All that it does, PAD + CONV_2D."""
+        return " + ".join([*(node.op for node in self.before), self.op])
 
     def __str__(self) -> str:
-        return f"{self.op:<24} {self.kernel:<32} {', '.join(t.name for t in self.outputs)}"
+        return f"{self.ops:<24} {self.kernel:<32} {', '.join(t.name for t in self.outputs)}"
 
 
 @dataclass(frozen=True)

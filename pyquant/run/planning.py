@@ -17,6 +17,7 @@ from pyquant.run.branches import FLOWS, Branch, Evaluate, Family, Loop, Rest, Se
 from pyquant.run.choose import Chooser, settled, valued
 from pyquant.run.feeds import Names, input_names
 from pyquant.run.flatten import Flat, Handles, Variables, flatten
+from pyquant.run.fusion import Fusion
 from pyquant.run.limits import unpacked_bytes
 from pyquant.run.places import placed, used
 from pyquant.run.plan import CWork, Layout, Plan, Step
@@ -64,6 +65,11 @@ class Wanted:
     keep: Collection[Tensor] | str = ()
     observers: Sequence[Tensor] = ()
 
+    @property
+    def tensors(self) -> set[Tensor]:
+        """Those that are named."""
+        return {*self.outputs, *(() if isinstance(self.keep, str) else self.keep), *self.observers}
+
     def beyond(self, made: Collection[Tensor]) -> Wanted:
         """What is left to ask for once some tensors are made."""
         keep = self.keep if isinstance(self.keep, str) else [t for t in self.keep if t not in made]
@@ -94,7 +100,7 @@ class Context:
     def plan(self, task: Task) -> Plan:
         chooser = self.chooser.afresh()
         planning = Planning(replace(self, chooser=chooser), task)
-        steps = list(planning.steps())
+        steps = planning.fusion.needed(planning.steps())
         records = {t: chooser.observer(planning.stand_in(t)) for t in planning.observable(task.wanted.observers, steps)}
         steps = _with_observers(steps, {planning.stand_in(t): step for t, step in records.items()})
         kept = planning.kept(steps)
@@ -152,6 +158,8 @@ class Planning:
         self.written = set(task.given)
         self.constants = {**task.constants, **self._constants_of_file()}
         self.rest: list[Node] = []
+        wanted = task.wanted
+        self.fusion = Fusion(self.chooser, wanted.keep if isinstance(wanted.keep, str) else wanted.tensors)
 
     def stand_in(self, tensor: Tensor) -> Tensor:
         return self.shown.get(tensor, tensor)
@@ -187,8 +195,7 @@ class Planning:
                 self._fold(node, seen)
                 yield Step(node.op, "constant", (), tuple(map(self.stand_in, node.outputs)), node)
             else:
-                step = self.chooser.step(seen, resolved)
-                yield step if seen is node else replace(step, node=node)
+                yield self.fusion.step(node, seen, resolved)
 
     def _fold(self, node: Node, seen: Node) -> None:
         arrays = [None if t is None else self.constants.get(t) for t in node.inputs]
