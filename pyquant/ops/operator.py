@@ -143,6 +143,8 @@ class Launch:
 
     units: how many independent pieces [0, units) the work has. cost: scalar operations of one unit, roughly.
     grain: how many units in a row the kernel does best together.
+    joins: where in the output each input begins, in bytes, where one after the other they are all of it. parts: where
+    in the one input that is not constant each output begins, where they are parts of it as it is.
     in_place: the output may have the memory of an input of as many elements and bytes: a unit reads there only what it
     then writes over. Not for kernels that report values without result, as those must outlive them.
     """
@@ -151,6 +153,8 @@ class Launch:
     params: Mapping[str, Any] = field(default_factory=dict)
     cost: int = 1
     grain: int = 1
+    joins: tuple[int, ...] = ()
+    parts: tuple[int, ...] = ()
     in_place: bool = False
 
 

@@ -37,24 +37,37 @@ class Places:
     """The offset of each tensor's memory, and the bytes of the whole.
 
     A view is its input's memory. An output is that of an input that nothing reads afterwards, where the kernel can do
-    so and `in_place` says so.
+    so and `in_place` says so. With `parts`, what a step puts together is made where it belongs, and what a step takes
+    out stays where it is.
     """
 
-    def __init__(self, steps: Sequence[Step], first: Steps, last: Steps, in_place: bool = True) -> None:
+    def __init__(
+        self, steps: Sequence[Step], first: Steps, last: Steps, in_place: bool = True, parts: bool = True
+    ) -> None:
         self._first, self._last = dict(first), dict(last)
-        self._homes: dict[Tensor, Tensor] = {}  # whose memory a tensor has that has none of its own
+        self._homes: dict[Tensor, tuple[Tensor, int]] = {}  # where tensors are that have no memory of their own
+        self.idle: set[int] = set()  # steps that have nothing to do, as their outputs are there
         for i, step in enumerate(steps):
-            home = self._home_of_output(i, step, in_place)
-            if home is not None:
-                self._move(step.outputs[0], home)
+            if step.kernel == "view":
+                seen = self._take_parts(step, (0,))
+                assert seen
+            elif isinstance(step.work, CWork):
+                if in_place and step.work.in_place:
+                    self._write_over(i, step)
+                elif parts and (self._take_parts(step, step.work.parts) or self._join(step, step.work.joins)):
+                    self.idle.add(i)
+        for t in reversed(self._homes):  # a home that has moved, too, did so later
+            home, at = self._homes[t]
+            further, start = self._homes.get(home, (home, 0))
+            self._homes[t] = further, start + at
         self._blocks = {t: Block(_bytes(t), start, self._last.get(t, -1)) for t, start in self._first.items()}
         placed, self.arena_bytes = place(list(self._blocks.values()))
         self._own = dict(zip(self._blocks, placed, strict=True))
-        self.offsets = self._own | {t: self._own[home] for t, home in self._homes.items()}
+        self.offsets = self._own | {t: self._own[home] + at for t, (home, at) in self._homes.items()}
 
     def timeline(self) -> Timeline:
         guests: dict[Tensor, list[Tensor]] = {}
-        for t, home in self._homes.items():
+        for t, (home, _) in self._homes.items():
             guests.setdefault(home, []).append(t)
         lives = [
             Lifetime(t, block.size, self._own[t], block.first, block.last, tuple(guests.get(t, ())))
@@ -69,31 +82,65 @@ class Places:
         """Those alive at one step, at most."""
         return most_alive(list(self._blocks.values()))
 
-    def _home_of_output(self, i: int, step: Step, in_place: bool) -> Tensor | None:
-        """Whose memory the output of a step has, if not its own."""
-        if step.kernel == "view":
-            (x,) = step.inputs
-            assert x is not None
-            return self._homes.get(x, x)
-        if not (in_place and isinstance(step.work, CWork) and step.work.in_place):
-            return None
+    def _write_over(self, i: int, step: Step) -> None:
+        """Give an output the memory of an input that is read for the last time."""
         (y,) = step.outputs
-        homes = [self._homes.get(x, x) for x in step.inputs if x is not None and _same_size(x, y)]
-        return next((home for home in homes if self._last.get(home) == i), None)
+        for x in step.inputs:
+            if x is not None and _same_size(x, y) and self._is_whole(x) and self._last[self._home(x)[0]] == i:
+                self._move(y, *self._home(x))
+                return
 
-    def _move(self, tensor: Tensor, home: Tensor) -> None:
+    def _take_parts(self, step: Step, starts: Sequence[int]) -> bool:
+        """Let the outputs be where they begin in the input; whether they are."""
+        sources = [x for x in step.inputs if x is not None and self._home(x)[0] in self._first]
+        if not starts or len(sources) != 1 or sources[0].is_variable:
+            return False
+        home, at = self._home(sources[0])
+        for y, start in zip(step.outputs, starts, strict=True):
+            self._move(y, home, at + start)
+        return True
+
+    def _join(self, step: Step, starts: Sequence[int]) -> bool:
+        """Let the inputs be where they begin in the output; whether they are."""
+        inputs = [x for x in step.inputs if x is not None]
+        homes = dict.fromkeys(self._home(x)[0] for x in inputs)
+        if not starts or len(homes) < len(inputs) or not all(map(self._is_whole, inputs)):
+            return False
+        for home, start in zip(homes, starts, strict=True):
+            self._move(home, step.outputs[0], start)
+        return True
+
+    def _is_whole(self, tensor: Tensor) -> bool:
+        """Whether it is all of a memory that may become another's."""
+        home, _ = self._home(tensor)
+        return home in self._first and not home.is_variable and _bytes(home) == _bytes(tensor)
+
+    def _home(self, tensor: Tensor) -> tuple[Tensor, int]:
+        """The tensor whose memory it is in, and where."""
+        home, at = tensor, 0
+        while home in self._homes:
+            home, start = self._homes[home]
+            at += start
+        if home is not tensor:
+            self._homes[tensor] = home, at
+        return home, at
+
+    def _move(self, tensor: Tensor, home: Tensor, at: int) -> None:
         """Into the memory of a home, which then lasts as long."""
-        self._homes[tensor] = home
-        del self._first[tensor]
+        self._homes[tensor] = home, at
+        self._first[home] = min(self._first[home], self._first.pop(tensor))
         self._last[home] = max(self._last[home], self._last.pop(tensor))
 
 
 def placed(steps: Sequence[Step], first: Steps, last: Steps) -> Places:
-    """The places that take the least memory; of equal ones those in place."""
+    """The places that take the least memory; of equal ones those that leave the least to do."""
     found = Places(steps, first, last)
-    if found.arena_bytes == found.least_bytes:  # which is never less where nothing is in place
-        return found
-    return min(found, Places(steps, first, last, in_place=False), key=lambda places: places.arena_bytes)
+    if found.idle:  # which may also have tensors live longer
+        found = min(found, Places(steps, first, last, parts=False), key=lambda places: places.arena_bytes)
+    if found.arena_bytes > found.least_bytes:  # which cannot be less where nothing is in place
+        other = Places(steps, first, last, in_place=False, parts=False)
+        found = min(found, other, key=lambda places: places.arena_bytes)
+    return found
 
 
 def _same_size(x: Tensor, y: Tensor) -> bool:

@@ -46,7 +46,9 @@ class CWork:
     units: int
     chunk: int
     reference: NumpyWork | None = None
-    in_place: bool = False  # as in Launch
+    in_place: bool = False  # these as in Launch
+    joins: tuple[int, ...] = ()
+    parts: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -57,8 +59,8 @@ class CWork:
 class Step:
     """One line of a plan's listing: what runs a node.
 
-    kernel: a C kernel by its full name (conv2d_s8_x86_avx2); "numpy" for the reference; "view" where the output is the
-    input's memory; "constant" for what was computed while compiling; "nothing" where the outputs are empty;
+    kernel: a C kernel by its full name (conv2d_s8_x86_avx2); "numpy" for the reference; "view" where inputs and outputs
+    are the same memory; "constant" for what was computed while compiling; "nothing" where the outputs are empty;
     "subgraphs" for control flow; "by values" for a node whose outputs' shapes follow from values, with all after it.
     """
 

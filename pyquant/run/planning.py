@@ -104,7 +104,7 @@ class Context:
         records = {t: chooser.observer(planning.stand_in(t)) for t in planning.observable(task.wanted.observers, steps)}
         steps = _with_observers(steps, {planning.stand_in(t): step for t, step in records.items()})
         kept = planning.kept(steps)
-        layout = planning.layout(steps, kept, {t: step.outputs[0] for t, step in records.items()})
+        steps, layout = planning.layout(steps, kept, {t: step.outputs[0] for t, step in records.items()})
         chooser.meter.hold(layout.arena_bytes, "the arena")
         program, work = _program(steps, layout)
         chooser.packer.finish()
@@ -315,8 +315,10 @@ class Planning:
                 raise OptionError(f"keep: tensor {tensor.name!r} never has a value")
         return tuple(t for t in kept if t not in later)
 
-    def layout(self, steps: Sequence[Step], kept: Sequence[Tensor], observers: Mapping[Tensor, Tensor]) -> Layout:
-        """Arena offsets from lifetimes."""
+    def layout(
+        self, steps: Sequence[Step], kept: Sequence[Tensor], observers: Mapping[Tensor, Tensor]
+    ) -> tuple[list[Step], Layout]:
+        """Arena offsets from lifetimes; the steps, with views in the place of those that they leave nothing to do."""
         constants = {self.stand_in(t): value for t, value in self.constants.items()}
         first, last = used(steps, constants, self.task.given.values(), [*map(self.stand_in, kept), *observers.values()])
         first.update(dict.fromkeys(observers.values(), -1))  # a record goes on from run to run
@@ -324,7 +326,8 @@ class Planning:
         variables = tuple((t, initial.get(t, initial_code(t))) for t in first if t.is_variable)
         self.chooser.meter.hold(sum(unpacked_bytes(t) for t in first if t.dtype is STRING), "its strings")
         places = placed(steps, first, last)
-        return Layout(
+        done = [replace(step, kernel="view", work=None) if i in places.idle else step for i, step in enumerate(steps)]
+        return done, Layout(
             places.arena_bytes, places.offsets, constants, variables, observers, self.shown, places.timeline()
         )
 
@@ -382,5 +385,10 @@ def _program(steps: Sequence[Step], layout: Layout) -> tuple[native.Plan, list[r
         elif step.work is not None:
             work.append(step)
     constants, offsets = layout.constants, layout.offsets
-    tensors = [constants[t] if t in constants else native.Piece(offsets[t], unpacked_bytes(t)) for t in index]
+    tensors = [constants[t] if t in constants else _piece(t, offsets[t]) for t in index]
     return native.Plan(tensors, planned, layout.arena_bytes), work
+
+
+def _piece(tensor: Tensor, offset: int) -> native.Piece:
+    assert tensor.dtype.numpy is not None
+    return native.Piece(offset, unpacked_bytes(tensor), tensor.dtype.numpy.itemsize)
