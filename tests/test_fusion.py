@@ -254,6 +254,19 @@ def test_random_graphs_keep_their_bits() -> None:
     assert min(done[f"{op} True"] for op in ("CONCATENATION", "SLICE", "SPLIT")) > 100
 
 
+def test_an_input_that_is_kept_is_no_part_of_what_a_run_made() -> None:
+    b = pq.Builder()
+    x, y, z = (b.input(name, (4,)) for name in "xyz")
+    part = add(b, "SLICE", [z, b.constant("begin", np.int32([1])), b.constant("size", np.int32([2]))], "part")
+    model = b.model([add(b, "CONCATENATION", [x, y], "joined", axis=0), part])
+    assert {step.kernel for step in pq.compile(model).steps} == {"view"}
+    session = pq.compile(model, keep=[x, y, z]).session()
+    before = session.run(*np.arange(12, dtype=np.float32).reshape(3, 4))
+    for given in (x, y, z):
+        session.value(given)[:] = 0
+    assert all(np.array_equal(session.value(t), before[t]) for t in model.main.outputs)
+
+
 def test_real_models_keep_their_bits(data_folder: Path) -> None:
     compared = 0
     for path in models(data_folder / "models"):

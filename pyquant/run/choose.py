@@ -221,8 +221,7 @@ class Chooser:
         packed = params.packed_bytes(row.index)
         self.meter.hold(params.bytes + packed, label)
         params.pack(row.index, packed, self.packer)
-        memory = (launch.in_place, launch.joins, launch.parts)
-        return CWork(row, params, launch.units, self._chunk(launch), reference, *memory)
+        return CWork(row, params, launch, self._chunk(launch), reference)
 
     def _row(self, operation: str) -> native.Row | None:
         return _best_row(operation, self.isas)

@@ -44,17 +44,19 @@ class Places:
     def __init__(
         self, steps: Sequence[Step], first: Steps, last: Steps, in_place: bool = True, parts: bool = True
     ) -> None:
-        self._first, self._last = dict(first), dict(last)
+        self._first, self._last, self._end = dict(first), dict(last), len(steps)
         self._homes: dict[Tensor, tuple[Tensor, int]] = {}  # where tensors are that have no memory of their own
         self.idle: set[int] = set()  # steps that have nothing to do, as their outputs are there
         for i, step in enumerate(steps):
             if step.kernel == "view":
-                seen = self._take_parts(step, (0,))
-                assert seen
+                (x,) = step.inputs
+                assert x is not None
+                self._move(step.outputs[0], *self._home(x))
             elif isinstance(step.work, CWork):
-                if in_place and step.work.in_place:
+                launch = step.work.launch
+                if in_place and launch.in_place:
                     self._write_over(i, step)
-                elif parts and (self._take_parts(step, step.work.parts) or self._join(step, step.work.joins)):
+                elif parts and (self._take_parts(step, launch.parts) or self._join(step, launch.joins)):
                     self.idle.add(i)
         for t in reversed(self._homes):  # a home that has moved, too, did so later
             home, at = self._homes[t]
@@ -86,16 +88,18 @@ class Places:
         """Give an output the memory of an input that is read for the last time."""
         (y,) = step.outputs
         for x in step.inputs:
-            if x is not None and _same_size(x, y) and self._is_whole(x) and self._last[self._home(x)[0]] == i:
-                self._move(y, *self._home(x))
-                return
+            if x is not None and _same_size(x, y) and self._is_whole(x):
+                home, at = self._home(x)
+                if self._last[home] == i:
+                    self._move(y, home, at)
+                    return
 
     def _take_parts(self, step: Step, starts: Sequence[int]) -> bool:
         """Let the outputs be where they begin in the input; whether they are."""
-        sources = [x for x in step.inputs if x is not None and self._home(x)[0] in self._first]
-        if not starts or len(sources) != 1 or sources[0].is_variable:
+        sources = [self._home(x) for x in step.inputs if x is not None and self._home(x)[0] in self._first]
+        if not starts or len(sources) != 1 or self._goes_on(sources[0][0]):
             return False
-        home, at = self._home(sources[0])
+        ((home, at),) = sources
         for y, start in zip(step.outputs, starts, strict=True):
             self._move(y, home, at + start)
         return True
@@ -113,7 +117,11 @@ class Places:
     def _is_whole(self, tensor: Tensor) -> bool:
         """Whether it is all of a memory that may become another's."""
         home, _ = self._home(tensor)
-        return home in self._first and not home.is_variable and _bytes(home) == _bytes(tensor)
+        return home in self._first and _bytes(home) == _bytes(tensor) and not self._goes_on(home)
+
+    def _goes_on(self, home: Tensor) -> bool:
+        """Whether it is needed from run to run, so that what is written there meanwhile must change nothing else."""
+        return self._first[home] < 0 and self._last[home] == self._end
 
     def _home(self, tensor: Tensor) -> tuple[Tensor, int]:
         """The tensor whose memory it is in, and where."""

@@ -15,6 +15,7 @@ from pyquant import native
 from pyquant.dtypes import STRING
 from pyquant.errors import BusyError, RangeError
 from pyquant.graph import Node, Tensor
+from pyquant.ops import Launch
 from pyquant.run.feeds import Names, bind
 from pyquant.run.limits import Limits
 from pyquant.run.memory import Timeline
@@ -43,12 +44,9 @@ class CWork:
 
     row: native.Row
     params: native.Params
-    units: int
+    launch: Launch
     chunk: int
     reference: NumpyWork | None = None
-    in_place: bool = False  # these as in Launch
-    joins: tuple[int, ...] = ()
-    parts: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:

@@ -378,7 +378,7 @@ def _program(steps: Sequence[Step], layout: Layout) -> tuple[native.Plan, list[r
             c = step.work
             inputs = tuple(None if t is None else index.setdefault(t, len(index)) for t in step.inputs)
             outputs = tuple(index.setdefault(t, len(index)) for t in step.outputs)
-            planned.append(native.PlannedStep(c.row.index, c.params, inputs, outputs, c.units, c.chunk))
+            planned.append(native.PlannedStep(c.row.index, c.params, inputs, outputs, c.launch.units, c.chunk))
             before = work.pop() if work and isinstance(work[-1], range) else range(len(planned) - 1, len(planned))
             assert isinstance(before, range)
             work.append(range(before.start, len(planned)))
