@@ -35,7 +35,7 @@ from pyquant.graph import (
     with_associated_files,
 )
 from pyquant.lint import Finding, lint, repair
-from pyquant.quantize import SCHEMES, Assignments, Recipe, apply, assign, dequantize, quantize, retype
+from pyquant.quantize import SCHEMES, Assignments, Recipe, Rule, apply, assign, dequantize, quantize, retype
 from pyquant.rewrite import batch, compat, fold, fuse, io_type, resize
 from pyquant.run import Interpreter, Limits, Plan, compile, interpret, timeline
 from pyquant.see import Diff, describe, diff
@@ -66,6 +66,7 @@ __all__ = [
     "RangeError",
     "Recipe",
     "RecipeError",
+    "Rule",
     "ShapeError",
     "Subgraph",
     "Tensor",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+import pyquant as pq
 from pyquant.dtypes import FLOAT32, INT16
 from pyquant.graph import Builder, Model, Tensor
 from pyquant.ops import Fixed, Product, SameAs, find
 from pyquant.ops.build import add
+from pyquant.validate.oracle import Oracle
 
 rng = np.random.default_rng(7)
 
@@ -43,6 +46,21 @@ def network() -> Model:
 
 def samples(count: int = 8) -> list[np.ndarray]:
     return [rng.uniform(-1, 1, (1, 8, 8, 3)).astype(np.float32) for _ in range(count)]
+
+
+def runs_in_oracles(model: Model, feeds: list[np.ndarray], newer: bool = False) -> list[np.ndarray]:
+    """The outputs of the last runtime that is here; every runtime, or the newer one, must load and run the file."""
+    outputs: list[np.ndarray] = []
+    for runtime in ("ai-edge-litert", "tflite-runtime")[: 1 if newer else 2]:
+        for resolver in ("default", "reference"):
+            try:
+                oracle = Oracle(runtime)
+            except pq.OracleError as missing:
+                pytest.skip(str(missing))
+            with oracle:
+                oracle.load(model, resolver)
+                outputs = list(oracle.run(feeds).values())
+    return outputs
 
 
 def assert_obeys_slots(model: Model) -> None:

@@ -46,7 +46,8 @@ def test_quantized_models_come_back(scheme: str, kind: str) -> None:
     assert found.keys() == constants(model).keys()
     for name, tensor in constants(model).items():
         assert found[name].dtype == tensor.dtype and found[name].quantization is None
-        np.testing.assert_allclose(found[name].data, tensor.data, atol=np.abs(tensor.data).max() / 100)
+        share = 20 if tensor.data.ndim == 1 else 100  # biases have been corrected
+        np.testing.assert_allclose(found[name].data, tensor.data, atol=np.abs(tensor.data).max() / share)
     for sample in data:
         for ours, theirs in zip(pq.compile(again)(sample), pq.compile(model)(sample), strict=True):
             np.testing.assert_allclose(ours, theirs, atol=0.02)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pyquant import native
+from pyquant.run.observation import BINS, Observation, Recent, clear, record_bytes, record_in
 
 ROWS = {(row.operation, row.isa): row for row in native.rows()}
 COPY, OBSERVE = ROWS["copy_u8", "scalar"], ROWS["observe_f32", "scalar"]
@@ -135,29 +136,57 @@ def test_a_forked_process_starts_threads_of_its_own():
     assert os.waitpid(child, 0)[1] == 0
 
 
-def observe(isa: str, x: np.ndarray) -> np.ndarray:
-    """The record after one run. The first element makes it known where the record stands: at offset 0."""
-    kind = np.dtype([("low", "f4"), ("high", "f4"), ("count", "i8"), ("nan", "i8"), ("infinite", "i8")])
-    params = native.Params("pq_observe", {"size": x.size})
-    step = native.PlannedStep(ROWS["observe_f32", isa].index, params, (1,), (0,), 1, 1)
-    session = native.Session(native.Plan([native.Piece(0, 32), x], [step], 64))
-    record = session.arena[:32].view(kind)
-    record[0] = (np.inf, -np.inf, 0, 0, 0)
-    session.run(0, 1, 1)
-    session.run(0, 1, 1)
-    return record[0]
+def observe(isa: str, *parts: np.ndarray, histogram: bool = False) -> np.ndarray:
+    """The record after it has seen all parts."""
+    size, old = record_bytes(3 if histogram else None), None
+    for x in parts:
+        params = native.Params(
+            "pq_observe", {"size": x.size, "channels": 3 if histogram else 1, "detailed": int(histogram)}
+        )
+        step = native.PlannedStep(ROWS["observe_f32", isa].index, params, (1,), (0,), 1, 1)
+        session = native.Session(native.Plan([native.Piece(0, size), x], [step], -(-size // 64) * 64))
+        record = record_in(session.arena[:size])
+        clear(record)
+        if old is not None:
+            record[()] = old
+        session.run(0, 1, 1)
+        old = record.copy()
+    return record
 
 
-@pytest.mark.parametrize("isa", [row.isa for row in native.rows() if row.operation == "observe_f32" and row.available])
+OBSERVERS = [row.isa for row in native.rows() if row.operation == "observe_f32" and row.available]
+
+
+@pytest.mark.parametrize("isa", OBSERVERS)
 @pytest.mark.parametrize("size", [1, 15, 16, 17, 1000])
 def test_observer_equals_numpy(isa, size):
     x = np.random.default_rng(size).normal(size=size).astype(np.float32)
     x[::5] = np.random.default_rng(0).choice([np.nan, np.inf, -np.inf, 0, 1e38], x[::5].size)
     finite = x[np.isfinite(x)]
-    seen = observe(isa, x)
+    seen = observe(isa, x, x)
     assert seen["low"] == finite.min(initial=np.inf)
     assert seen["high"] == finite.max(initial=-np.inf)
     assert seen[["count", "nan", "infinite"]].item() == (2 * size, 2 * np.isnan(x).sum(), 2 * np.isinf(x).sum())
+
+
+@pytest.mark.parametrize("isa", OBSERVERS)
+@pytest.mark.parametrize("scales", [(1.0,), (1e-3, 1.0, 7.0), (1e30, 1e-30), (0.0, 1e-45, 3e38), (0.0,)])
+def test_histograms_of_parts_are_those_of_the_whole(isa, scales):
+    rng = np.random.default_rng(3)
+    parts = [(rng.normal(size=(233, 3)) * scale).astype(np.float32) for scale in scales]
+    parts[0].reshape(-1)[::9] = rng.choice([np.nan, np.inf, -np.inf, 0], -(-parts[0].size // 9))
+    sums = Recent.taken([observe(isa, *parts, histogram=True)]).sums
+    np.testing.assert_allclose(sums, sum(part.sum(axis=0, dtype=np.float64) for part in parts))
+    one_by_one = Observation.of([observe(isa, part, histogram=True) for part in reversed(parts)])
+    together = Observation.of([observe(isa, *parts, histogram=True)])
+    assert together == one_by_one
+    values = np.concatenate(parts).reshape(-1)
+    values = values[np.isfinite(values)].astype(np.float64)
+    found = together.histogram
+    bins = np.floor(values / 2.0**found.exponent).astype(int) + BINS // 2
+    assert np.array_equal(found.counts, np.bincount(bins, minlength=BINS))
+    largest = np.abs(values).max()
+    assert largest == 0 or 2.0**found.exponent * BINS / 4 <= largest < 2.0**found.exponent * BINS / 2
 
 
 @pytest.mark.parametrize("row", [r for r in native.rows() if r.operation.startswith("peak_")], ids=lambda row: row.name)

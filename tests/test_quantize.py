@@ -6,32 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import assert_obeys_slots, conv, network, normal, samples
+from networks import assert_obeys_slots, conv, network, normal, runs_in_oracles, samples
 
 import pyquant as pq
 from pyquant.dtypes import FLOAT32, INT8, INT16, DType
-from pyquant.graph import Builder, Model
+from pyquant.graph import Builder
 from pyquant.ops.build import add
 from pyquant.quantize import parameters, recipe, solve
-from pyquant.validate.oracle import Oracle
 
 SCHEMES = ("float16", "dynamic", "int8", "int16x8")
 STATIC = ("int8", "int16x8")
-
-
-def runs_in_oracles(model: Model, feeds: list[np.ndarray]) -> list[np.ndarray]:
-    """The outputs of the last runtime that is here; every runtime must load and run the file."""
-    outputs: list[np.ndarray] = []
-    for runtime in ("ai-edge-litert", "tflite-runtime"):
-        for resolver in ("default", "reference"):
-            try:
-                oracle = Oracle(runtime)
-            except pq.OracleError as missing:
-                pytest.skip(str(missing))
-            with oracle:
-                oracle.load(model, resolver)
-                outputs = list(oracle.run(feeds).values())
-    return outputs
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.sampled_from([INT8, INT16]))
@@ -195,4 +179,6 @@ def test_sizes_shrink() -> None:
         s: sum(t.buffer.data.size for t in pq.quantize(model, s, data=data).main.tensors if t.is_constant)
         for s in SCHEMES
     }
-    assert stored == {"float16": 2 * 65536, "dynamic": 65536, "int8": 65536, "int16x8": 65536}
+    # where there is data, with a bias that corrects what rounding did to the means
+    expected = {"float16": 2 * 65536, "dynamic": 65536 + 1024, "int8": 65536 + 1024, "int16x8": 65536 + 2048}
+    assert stored == expected

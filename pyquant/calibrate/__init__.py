@@ -1,7 +1,10 @@
 """What a model's values look like on representative data."""
 
 from pyquant.calibrate.data import Images, samples
-from pyquant.calibrate.observe import calibrate
+from pyquant.calibrate.methods import METHODS
+from pyquant.calibrate.observe import calibrate, collect
 from pyquant.calibrate.ranges import Range
+from pyquant.calibrate.seen import Seen
+from pyquant.calibrate.statistics import Outlier, Statistics
 
-__all__ = ["Images", "Range", "calibrate", "samples"]
+__all__ = ["METHODS", "Images", "Outlier", "Range", "Seen", "Statistics", "calibrate", "collect", "samples"]

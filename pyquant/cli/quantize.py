@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 import pyquant as pq
+from pyquant.calibrate import METHODS
 from pyquant.cli.console import (
     data_options,
     feeds,
@@ -17,7 +18,7 @@ from pyquant.cli.console import (
     print_json,
     refuse_existing,
 )
-from pyquant.quantize import SCHEMES, apply
+from pyquant.quantize import NAMED, SCHEMES, Recipe, apply, load_recipe
 
 TYPES = click.Choice(["float32", "int8", "uint8", "int16"])
 
@@ -26,9 +27,11 @@ TYPES = click.Choice(["float32", "int8", "uint8", "int16"])
 @model_argument
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The new file.  [default: MODEL_<scheme>.tflite]")
 @click.option("--scheme", type=click.Choice(list(SCHEMES)), default="int8", show_default=True)
+@click.option("--recipe", metavar="NAME|FILE", help="Rules in place of a scheme: litert-quantizer's name or JSON file.")
+@click.option("--calibration", type=click.Choice(list(METHODS)), default="min_max", show_default=True)
 @data_options
-@click.option("--input-type", type=TYPES, default="float32", show_default=True)
-@click.option("--output-type", type=TYPES, default="float32", show_default=True)
+@click.option("--input-type", type=TYPES, help="[default: float32, or as the recipe says]")
+@click.option("--output-type", type=TYPES, help="[default: float32, or as the recipe says]")
 @click.option("--per-tensor", is_flag=True, help="One scale for each weight tensor, not one for each channel.")
 @click.option("--keep-float", metavar="REGEX", multiple=True, help="Leave operators in float by their output's name.")
 @force_option
@@ -37,6 +40,8 @@ def command(
     model: Path,
     output: Path | None,
     scheme: str,
+    recipe: str | None,
+    calibration: str,
     data: str | None,
     mean: list[float] | None,
     std: list[float] | None,
@@ -47,14 +52,26 @@ def command(
     **options: Any,
 ) -> None:
     """Quantize a float model. int8 and int16x8 need --data with representative samples."""
-    target = output or model.with_name(f"{model.stem}_{scheme}.tflite")
+    wanted = scheme if recipe is None else _recipe(recipe)
+    name = scheme if recipe is None else Path(recipe).stem
+    target = output or model.with_name(f"{model.stem}_{name}.tflite")
     refuse_existing(target, force)
     opened = pq.open(model)
     samples = feeds(opened, data, mean, std, limit, "calibrating")
-    decisions = pq.assign(opened, scheme, data=samples, per_channel=not per_tensor, **options)
+    options["per_channel"] = False if per_tensor else None
+    decisions = pq.assign(opened, wanted, data=samples, calibration=calibration, **options)
     size, before = apply(decisions).save(target, overwrite=force), model.stat().st_size
     if as_json:
         print_json({"file": str(target), "bytes": size, "bytes_before": before, **decisions.to_dict()})
     else:
         click.echo(str(decisions))
         click.echo(f"{target}: {size} bytes, {100 * size / before:.1f} % of {before}")
+
+
+def _recipe(name: str) -> Recipe:
+    """Of that name, or in that file."""
+    if name in NAMED:
+        return NAMED[name]
+    if not Path(name).is_file():
+        raise click.UsageError(f"--recipe {name}: no such file, and not one of {', '.join(NAMED)}")
+    return load_recipe(name)

@@ -10,7 +10,9 @@ from pyquant.graph.model import Quantization, Tensor
 
 
 def real(stored: np.ndarray, quantization: Quantization) -> np.ndarray:
-    """scale * (stored - zero point) in float64, in the shape of `stored`. quantization: with one scale or per axis."""
+    """scale * (stored - zero point) in float64, in the shape of `stored`; for one scale, per axis, or in blocks."""
+    if quantization.details is not None:
+        return _blockwise(stored, quantization)
     wide: np.ndarray = stored.astype(np.float64)
     shape = [-1 if i == quantization.axis and quantization.per_axis else 1 for i in range(stored.ndim)]
     wide -= quantization.zero_point.reshape(shape if quantization.zero_point.size > 1 else ())
@@ -29,7 +31,10 @@ def real_values(tensor: Tensor) -> np.ndarray:
     if stored is None or q is None:
         raise GraphError(f"tensor {tensor.name!r}: expected a constant, float or quantized, found {tensor.dtype}")
     if q.details is not None:
-        return _blockwise(tensor, stored, q)
+        try:
+            return _blockwise(stored, q).astype(np.float32)
+        except GraphError as error:
+            raise GraphError(f"tensor {tensor.name!r}: {error}") from None
     sizes = {1, stored.shape[q.axis]} if 0 <= q.axis < stored.ndim else {1}
     if q.scale.size not in sizes or q.zero_point.size not in (1, q.scale.size):
         found = f"{q.scale.size} scales and {q.zero_point.size} zero points on axis {q.axis}"
@@ -37,14 +42,15 @@ def real_values(tensor: Tensor) -> np.ndarray:
     return real(stored, q).astype(np.float32)
 
 
-def _blockwise(tensor: Tensor, stored: np.ndarray, quantization: Quantization) -> np.ndarray:
+def _blockwise(stored: np.ndarray, quantization: Quantization) -> np.ndarray:
     details, scales = quantization.details, quantization.tensors.get("scales")
     assert details is not None
     size = details.fields.get("block_size", 0)
     if scales is None or scales.data is None or scales.shape != (*stored.shape[:-1], stored.shape[-1] // max(size, 1)):
-        raise GraphError(f"tensor {tensor.name!r}: pyquant does not read values of this {details.table}")
-    blocks = stored.reshape(*scales.shape, size).astype(np.float64)
+        raise GraphError(f"pyquant does not read values of this {details.table}")
+    blocks: np.ndarray = stored.reshape(*scales.shape, size).astype(np.float64)
     zero_points = quantization.tensors.get("zero_points")
     if zero_points is not None and zero_points.data is not None:
         blocks -= zero_points.data.reshape(scales.shape)[..., None]
-    return (blocks * scales.data[..., None].astype(np.float64)).astype(np.float32).reshape(stored.shape)
+    blocks *= scales.data[..., None].astype(np.float64)
+    return blocks.reshape(stored.shape)

@@ -37,7 +37,7 @@ Sums = Callable[[np.ndarray, np.ndarray, Axis, Axis], np.ndarray]
 
 
 def conv_shape(call: Call, x: Shape, w: Shape, b: Shape | None = None) -> list[Shape]:
-    rows, columns = _axes(call, x, w)
+    rows, columns = conv_axes(call, x, w)
     if not x[3] or not w[3] or x[3] % w[3] or w[0] % (x[3] // w[3]):
         raise ShapeError(f"{call.label}: filter {w} does not divide {x[3]} input channels into groups")
     _check_bias(call, b, w[0])
@@ -45,7 +45,7 @@ def conv_shape(call: Call, x: Shape, w: Shape, b: Shape | None = None) -> list[S
 
 
 def depthwise_shape(call: Call, x: Shape, w: Shape, b: Shape | None = None) -> list[Shape]:
-    rows, columns = _axes(call, x, w)
+    rows, columns = conv_axes(call, x, w)
     if w[0] != 1 or not x[3] or w[3] % x[3]:
         raise ShapeError(f"{call.label}: filter {w} needs 1 in front and a multiple of {x[3]} channels at the end")
     _check_bias(call, b, w[3])
@@ -129,7 +129,7 @@ def conv_params(call: Call) -> Launch | None:
     constants, groups = kernel_constants(call, conv_rescaling, conv_dynamic), x[3] // w[3]
     if constants is None:
         return None
-    return conv_launch(constants | {"fused": int(call.fused)}, x, w, y, *_axes(call, x, w), groups=groups)
+    return conv_launch(constants | {"fused": int(call.fused)}, x, w, y, *conv_axes(call, x, w), groups=groups)
 
 
 def conv_launch(
@@ -148,23 +148,23 @@ def depthwise_params(call: Call) -> Launch | None:
     constants = kernel_constants(call, depthwise_rescaling, depthwise_dynamic)
     if constants is None:
         return None
-    params = constants | _geometry(x, y, *_axes(call, x, w))
+    params = constants | _geometry(x, y, *conv_axes(call, x, w))
     return Launch(y[0] * y[1] * y[2], params, cost=w[1] * w[2] * w[3], grain=max(y[2], 1))
 
 
 def _float(call: Call, sums: Sums, x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
-    return _finish_float(call, sums(x, w, *_axes(call, x.shape, w.shape)), b)
+    return _finish_float(call, sums(x, w, *conv_axes(call, x.shape, w.shape)), b)
 
 
 def _integer_sums(call: Call, sums: Sums, x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
     centered = x.astype(np.int64) - call["x"].zero_point
-    total = sums(centered, w.astype(np.int64) - weight_zero_point(call["w"]), *_axes(call, x.shape, w.shape))
+    total = sums(centered, w.astype(np.int64) - weight_zero_point(call["w"]), *conv_axes(call, x.shape, w.shape))
     return total if b is None else total + b
 
 
 def _hybrid(call: Call, how: Dynamic, sums: Sums, x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
     terms, scale = how.terms(x.reshape(len(x), -1))
-    total = sums(terms.reshape(x.shape), w.astype(np.int64), *_axes(call, x.shape, w.shape))
+    total = sums(terms.reshape(x.shape), w.astype(np.int64), *conv_axes(call, x.shape, w.shape))
     return _finish_float(call, how.real(total, scale), b)
 
 
@@ -208,7 +208,7 @@ def _depthwise_sums(x: np.ndarray, w: np.ndarray, rows: Axis, columns: Axis) -> 
     return sums
 
 
-def _axes(call: Call, x: Shape, w: Shape) -> tuple[Axis, Axis]:
+def conv_axes(call: Call, x: Shape, w: Shape) -> tuple[Axis, Axis]:
     if len(w) != 4:
         raise ShapeError(f"{call.label}: expected a filter of 4 dimensions, got shape {w}")
     options = call.options
@@ -216,7 +216,7 @@ def _axes(call: Call, x: Shape, w: Shape) -> tuple[Axis, Axis]:
 
 
 def _axes_over(call: Call, image: Shape) -> tuple[Axis, Axis]:
-    return _axes(call, image, call["w"].shape)
+    return conv_axes(call, image, call["w"].shape)
 
 
 def _geometry(x: Shape, y: Shape, rows: Axis, columns: Axis) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyquant.dtypes import FLOAT16
+from pyquant.dtypes import FLOAT16, FLOAT32
 from pyquant.graph import Model, Node, OpCode, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
 from pyquant.graph.real import real_values
@@ -15,15 +15,23 @@ from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, as_is
 from pyquant.wire import Record
 
 LARGEST_FLOAT16 = 65504.0
+MOST_INPUTS = 3  # of operators whose constants get other values
 
 
-def apply(assignments: Assignments) -> Model:
-    """The converted model. The model that the assignments were made for stays as it is and shares unchanged arrays."""
+Codes = dict[tuple[Tensor, Encoding], np.ndarray]
+
+
+def apply(assignments: Assignments, codes: Codes | None = None) -> Model:
+    """The converted model. The model that the assignments were made for stays as it is and shares unchanged arrays.
+
+    codes: keeps the integers of constants from one call to the next.
+    """
+    codes = {} if codes is None else codes
     model = assignments.model.copy()
     opcodes: dict[tuple[str, int], OpCode] = {}
     for old, new in zip(assignments.model.subgraphs, model.subgraphs, strict=True):
         before = list(new.outputs)
-        _Rewrite(assignments, old, new, opcodes).run()
+        _Rewrite(assignments, old, new, opcodes, codes).run()
         moved = dict(zip(before, new.outputs, strict=True))
         for signature in model.signatures:
             if signature.subgraph is new:
@@ -35,8 +43,10 @@ def apply(assignments: Assignments) -> Model:
 class _Rewrite:
     """One subgraph's edit. `forms` holds each value once per encoding in which something reads it."""
 
-    def __init__(self, made: Assignments, old: Subgraph, new: Subgraph, opcodes: dict[tuple[str, int], OpCode]) -> None:
-        self.made, self.old, self.new, self.opcodes = made, old, new, opcodes
+    def __init__(
+        self, made: Assignments, old: Subgraph, new: Subgraph, opcodes: dict[tuple[str, int], OpCode], codes: Codes
+    ) -> None:
+        self.made, self.old, self.new, self.opcodes, self.codes = made, old, new, opcodes, codes
         self.twin = dict(zip(old.tensors, new.tensors, strict=True))
         self.forms: dict[tuple[Tensor, Encoding], Tensor] = {}
         self.results = {tensor: made.results.get(tensor, as_is(tensor)) for tensor in old.outputs}
@@ -73,8 +83,13 @@ class _Rewrite:
 
     def _convert(self, before: Node, after: Node) -> None:
         for i, tensor in enumerate(before.inputs):
-            if tensor is not None:
+            if tensor is not None and (before, i) not in self.made.values:
                 after.inputs[i] = self._form(tensor, self._wanted(before, i, tensor))
+        for i in range(MOST_INPUTS):
+            values = self.made.values.get((before, i))
+            if values is not None:
+                after.inputs[len(after.inputs) :] = [None] * (i + 1 - len(after.inputs))
+                after.inputs[i] = self._constant(self._named(before, i, values), self.made.consumed[before, i], values)
         for i, tensor in enumerate(before.outputs):
             after.outputs[i] = self.forms[tensor, self._home(tensor)]
         kind = self.made.kinds.get(before, "")
@@ -100,25 +115,29 @@ class _Rewrite:
         self.forms[tensor, wanted] = made
         return made
 
-    def _constant(self, tensor: Tensor, wanted: Encoding) -> Tensor:
-        values = real_values(tensor)
+    def _named(self, node: Node, i: int, values: np.ndarray) -> Tensor:
+        """The constant whose place other values take, or would if there were one."""
+        found = node.inputs[i] if i < len(node.inputs) else None
+        return found or Tensor(f"{node.outputs[0].name}/input_{i}", values.shape, FLOAT32)
+
+    def _constant(self, tensor: Tensor, wanted: Encoding, values: np.ndarray | None = None) -> Tensor:
+        """values: in place of the tensor's own."""
         made = self._new_tensor(tensor, wanted)
-        if wanted.dtype is FLOAT16:
-            made.data = np.clip(values, -LARGEST_FLOAT16, LARGEST_FLOAT16).astype(np.float16)
-            as_float = self._new_tensor(tensor, FLOAT)
-            as_float.name = tensor.name
-            self._cast(made, as_float)
-            return as_float
-        if len(self.read.get(tensor, ())) == 1:
+        if len(self.read.get(tensor, ())) == 1 and not wanted.cast:
             made.name = tensor.name
-        if wanted.quantization is None:
-            made.data = values
-        elif wanted.dtype.bits >= 32:
-            made.data = parameters.bias(values, wanted.quantization, wanted.dtype, tensor.name)
+        if values is not None:
+            made.data = stored(values, wanted, tensor.name)
         else:
-            symmetric = not wanted.quantization.zero_point.any()
-            made.data = parameters.store(values, wanted.quantization, wanted.dtype, narrow=symmetric)
-        return made
+            known = self.codes.get((tensor, wanted))
+            if known is None:
+                known = self.codes[tensor, wanted] = stored(real_values(tensor), wanted, tensor.name)
+            made.data = known
+        if not wanted.cast:
+            return made
+        as_float = self._new_tensor(tensor, FLOAT)
+        as_float.name = tensor.name
+        self._cast(made, as_float)
+        return as_float
 
     def _cast(self, source: Tensor, target: Tensor) -> None:
         node = cast(source, target)
@@ -129,12 +148,26 @@ class _Rewrite:
         made = Tensor(f"{tensor.name}_{encoding.dtype.name}", tensor.shape, encoding.dtype)
         made.quantization, made.shape_signature = encoding.quantization, tensor.shape_signature
         self.new.tensors.append(made)
+        if encoding.quantization is not None:  # scales of blocks
+            self.new.tensors.extend(t for t in encoding.quantization.tensors.values() if t not in self.new.tensors)
         return made
 
     def _opcode(self, node: Node) -> OpCode:
         """The operator code of a node's lowest version, the same one for all that declare it."""
         version = lowest_version(node) or 1
         return self.opcodes.setdefault((node.op, version), OpCode(node.op, version))
+
+
+def stored(values: np.ndarray, wanted: Encoding, label: str) -> np.ndarray:
+    """What a file holds for real values. Raises RangeError where a bias does not fit its type."""
+    if wanted.dtype is FLOAT16:
+        return np.clip(values, -LARGEST_FLOAT16, LARGEST_FLOAT16).astype(np.float16)
+    if wanted.quantization is None:
+        return values
+    if wanted.dtype.bits >= 32:
+        return parameters.bias(values, wanted.quantization, wanted.dtype, label)
+    symmetric = not wanted.quantization.zero_point.any()
+    return parameters.store(values, wanted.quantization, wanted.dtype, narrow=symmetric)
 
 
 def _retype(tensor: Tensor, encoding: Encoding) -> Tensor:

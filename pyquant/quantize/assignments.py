@@ -5,22 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from pyquant.dtypes import FLOAT32, DType
 from pyquant.graph import Model, Node, Quantization, Tensor
-from pyquant.quantize.recipe import Recipe
+from pyquant.quantize.recipe import Recipe, Rule
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a value is stored: an element type, and scale and zero point where the type is a quantized integer."""
+    """How a value is stored: an element type, and scale and zero point where the type is a quantized integer.
+
+    cast: what reads it gets it cast to float32.
+    """
 
     dtype: DType
     quantization: Quantization | None = None
+    cast: bool = False
 
     def __str__(self) -> str:
         q = self.quantization
         if q is None:
             return self.dtype.name
+        if q.details is not None:
+            return f"{self.dtype.name} in blocks of {q.details.block_size}"
         if q.per_axis:
             return f"{self.dtype.name} {q.scale.size} scales {q.scale.min():.6g}..{q.scale.max():.6g} axis {q.axis}"
         return f"{self.dtype.name} scale {q.scale[0]:.6g} zero point {int(q.zero_point[0])}"
@@ -41,6 +49,7 @@ class Assignments:
 
     produced: how a tensor leaves its producer (or enters the model). consumed: how a node takes an input. results: how
     an output leaves its subgraph. What is absent stays as it is. kinds: the kind in which each converted node computes.
+    rules: which rule it follows. values: real values that take the place of a constant, or of none, in one use.
     kept_float: labels of nodes that stay as they are, with the reason.
     """
 
@@ -50,6 +59,8 @@ class Assignments:
     consumed: dict[Use, Encoding] = field(default_factory=dict)
     results: dict[Tensor, Encoding] = field(default_factory=dict)
     kinds: dict[Node, str] = field(default_factory=dict)
+    rules: dict[Node, Rule] = field(default_factory=dict)
+    values: dict[Use, np.ndarray] = field(default_factory=dict)
     kept_float: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

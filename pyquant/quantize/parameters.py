@@ -13,28 +13,65 @@ SMALLEST_SCALE = 2.0**-40  # products of two scales stay normal float32 numbers
 BIAS_LIMIT = {"int32": 2.0**30, "int64": 2.0**38}  # leaves the accumulator a bit; Ethos-U takes biases of 40 bits
 
 
-def activation(low: float, high: float, dtype: DType, floor: float = SMALLEST_SCALE) -> Quantization:
-    """Scale and zero point of an activation: asymmetric for 8 bits, symmetric for int16; zero is always representable.
+def activation(
+    low: float, high: float, dtype: DType, floor: float = SMALLEST_SCALE, symmetric: bool = False
+) -> Quantization:
+    """Scale and zero point of an activation: for int16 and where `symmetric` about 0; zero is always representable.
 
     The scale is at least `floor`.
     """
     assert dtype.lo is not None and dtype.hi is not None
     low, high = min(low, 0.0), max(high, 0.0)
-    if dtype.name == "int16":
+    if dtype.name == "int16" or symmetric:
         return Quantization.of(max(-low / dtype.hi, high / dtype.hi, floor))
     scale = float(np.float32(max((high - low) / (dtype.hi - dtype.lo), floor)))
     zero_point = int(round_half_away(np.float64(dtype.lo - low / scale)))
     return Quantization.of(scale, min(max(zero_point, dtype.lo), dtype.hi))
 
 
-def weight_scales(values: np.ndarray, axis: int | None, bits: int = 8) -> np.ndarray:
+def _min_max(rows: np.ndarray, bits: int) -> np.ndarray:
+    return np.max(rows, axis=1, initial=0.0).astype(np.float64)
+
+
+def _mse(rows: np.ndarray, bits: int) -> np.ndarray:
+    """The range of least squared error, of those that are whole hundredths of the greatest magnitude."""
+    most, levels = _min_max(rows, bits), 2 ** (bits - 1) - 1
+    best, least = most.copy(), np.full(len(rows), np.inf)
+    for share in range(100, 19, -1):
+        scale = np.maximum(most * (share / 100) / levels, SMALLEST_SCALE)[:, None].astype(np.float32)
+        steps = rows / scale
+        error = np.square((np.minimum(np.rint(steps), levels) - steps) * scale).sum(axis=1, dtype=np.float64)
+        better = error < least
+        best[better], least[better] = most[better] * (share / 100), error[better]
+    return best
+
+
+def _octav(rows: np.ndarray, bits: int) -> np.ndarray:
+    """The range where the noise of rounding within it balances that of clipping what is beyond (OCTAV, Sakr 2022).
+
+    Newton's steps to the root of E[(|x| - s) [|x| > s]] = s 4**-bits / 3 P(0 < |x| <= s).
+    """
+    count = np.maximum(np.count_nonzero(rows, axis=1), 1)
+    bound = rows.sum(axis=1, dtype=np.float64) / count
+    for _ in range(20):
+        beyond = rows > bound[:, None]
+        outside = beyond.sum(axis=1)
+        noise = outside + 4.0**-bits / 3 * (count - outside)
+        bound = np.where(beyond, rows, 0).sum(axis=1, dtype=np.float64) / noise
+    return np.minimum(bound, _min_max(rows, bits))
+
+
+# How far a weight's codes reach: method -> function of its magnitudes, (channels, n), and its bits -> (channels,)
+METHODS = {"min_max": _min_max, "mse": _mse, "octav": _octav}
+
+
+def weight_scales(values: np.ndarray, axis: int | None, bits: int = 8, method: str = "min_max") -> np.ndarray:
     """Symmetric scales of a weight, one per index of `axis` (one in all for None), float32.
 
     A channel of zeros takes the largest scale of its neighbours: any would do, and this one suits their bias.
     """
-    others = tuple(i for i in range(values.ndim) if i != axis) if axis is not None else None
-    peak = np.atleast_1d(np.max(np.abs(values), axis=others, initial=0.0)).astype(np.float64)
-    scales = peak / (2 ** (bits - 1) - 1)
+    rows = np.abs(values).reshape(1, -1) if axis is None else np.moveaxis(np.abs(values), axis, 0)
+    scales = METHODS[method](rows.reshape(len(rows), -1), bits) / (2 ** (bits - 1) - 1)
     scales[scales < SMALLEST_SCALE] = max(scales.max(initial=0.0), SMALLEST_SCALE)
     return np.asarray(scales, np.float32)
 
@@ -42,6 +79,11 @@ def weight_scales(values: np.ndarray, axis: int | None, bits: int = 8) -> np.nda
 def store(values: np.ndarray, quantization: Quantization, dtype: DType, narrow: bool = False) -> np.ndarray:
     """Integers for float values: round(value / scale) + zero point, clipped to the type (or to -hi..hi if narrow)."""
     assert dtype.lo is not None and dtype.hi is not None and dtype.numpy is not None
+    if quantization.details is not None:
+        scales = quantization.tensors["scales"].data
+        assert scales is not None
+        q = round_half_away(values.reshape(*scales.shape, -1).astype(np.float64) / scales[..., None].astype(np.float64))
+        return np.asarray(np.clip(q, -dtype.hi, dtype.hi), dtype.numpy).reshape(values.shape)
     shape = [1] * values.ndim
     if quantization.per_axis:
         shape[quantization.axis] = -1

@@ -1,75 +1,213 @@
-"""What to quantize to, as data: a Recipe, and the named schemes that TFLite's model optimization page describes."""
+"""What to quantize to, as data: recipes of rules, and the schemes that TFLite's model optimization page describes."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from pyquant.errors import RecipeError
+from pyquant.quantize.parameters import METHODS
+
+BIAS = {"int8": "int32", "int16": "int64"}  # by the type of activations
+BOUNDARY = {"int8": ("int8", "uint8"), "int16": ("int16",)}  # what a model's inputs and outputs may then be
+WEIGHTS = ("int8", "int4", "int2", "float16")
+BLOCKS = (32, 64, 128, 256)  # weights of an output, in a row, that have one scale
+GRANULARITIES = ("channel", "tensor", *(f"block{size}" for size in BLOCKS))
+ROUNDINGS = ("nearest", "gptq", "adaround")
+INPUT, OUTPUT = "INPUT", "OUTPUT"  # operations of rules for what enters and leaves a model
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A quantization request.
+class Rule:
+    """What becomes of the operators that it names.
 
-    activations None leaves activations in float. Weights below `min_weight_elements` stay float where activations do.
-    keep_float: regular expressions; a node whose first output's name matches one is left in float.
-    newer_axes: per-axis weights also where only runtimes newer than tflite-runtime 2.14 take them (FULLY_CONNECTED).
+    regex: searched in the name of an operator's first output. operation: CONV_2D, ...; "*" for all; INPUT or OUTPUT for
+    the model's inputs or outputs, by the tensor's name.
+    weights: their element type, one of WEIGHTS; None leaves them float32. activations: int8 or int16; None leaves them
+    float32. Where both are None, the operator stays as it is.
+    granularity: one scale for each "channel" of a weight, for the whole "tensor", or for blocks of a channel
+    ("block32" to "block256": FULLY_CONNECTED with float activations, in the newest runtimes). method: how it is found,
+    one of `parameters.METHODS`. rounding: of weights, one of ROUNDINGS; all but "nearest" need data.
+    symmetric: activations have the zero point 0; those in int16 always have.
+    cast_weights: weights are cast to float32 before their operator, which computes in float32.
+    Weights below `min_weight_elements` stay float32 where activations do.
+    skip_checks: of no account here, and kept for litert-quantizer.
     """
 
-    name: str
-    weights: str  # element type of weights: float16 or int8
-    activations: str | None = None  # int8 or int16
-    bias: str | None = None  # int32 or int64, with quantized activations
-    input_type: str = "float32"
-    output_type: str = "float32"
-    per_channel: bool = True
-    newer_axes: bool = False
+    regex: str = ".*"
+    operation: str = "*"
+    weights: str | None = None
+    activations: str | None = None
+    granularity: str = "channel"
+    cast_weights: bool = False
     min_weight_elements: int = 0
-    keep_float: tuple[str, ...] = ()
+    method: str = "min_max"
+    rounding: str = "nearest"
+    symmetric: bool = False
+    skip_checks: bool = False
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(self.regex)
+
+    @property
+    def block(self) -> int:
+        """The weights that share a scale within a channel; 0 without blocks."""
+        return int(self.granularity.removeprefix("block")) if self.granularity.startswith("block") else 0
+
+    @property
+    def leaves(self) -> bool:
+        """True where it leaves operators as they are."""
+        return self.weights is None and self.activations is None
 
     @property
     def is_static(self) -> bool:
         """True where activations are quantized, which needs calibration data."""
         return self.activations is not None
 
+    @property
+    def bias(self) -> str:
+        """The element type of a bias under quantized activations."""
+        return BIAS[self.activations or "int8"]
+
+    def names(self, operation: str, name: str) -> bool:
+        """Whether it names an operator, or an end of the model, by the name of its first output or of itself."""
+        return self.operation in ("*", operation) and self.pattern.search(name) is not None
+
+    def __str__(self) -> str:
+        return f"{self.regex!r} {self.operation}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A quantization request: of the rules that name an operator, the last one that it can follow decides.
+
+    What no rule names stays as it is. input_type, output_type: of the model; None for what the rules say of INPUT and
+    OUTPUT. newer_axes: per-axis weights also where only runtimes newer than tflite-runtime 2.14 take them
+    (FULLY_CONNECTED).
+    """
+
+    name: str
+    rules: tuple[Rule, ...]
+    input_type: str | None = "float32"
+    output_type: str | None = "float32"
+    newer_axes: bool = False
+
+    @property
+    def is_static(self) -> bool:
+        """True where some activations are quantized, which needs calibration data."""
+        return any(rule.is_static for rule in self.rules)
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """The types of quantized activations, those of later rules first."""
+        rules = [rule for rule in reversed(self.rules) if rule.operation not in (INPUT, OUTPUT)]
+        return tuple(dict.fromkeys(rule.activations for rule in rules if rule.activations))
+
+    def rules_for(self, operation: str, name: str) -> Iterator[Rule]:
+        """The rules that name an operator, the one that counts most first."""
+        return (rule for rule in reversed(self.rules) if rule.names(operation, name))
+
     def boundary_types(self) -> tuple[str, ...]:
         """The types that this recipe's model inputs and outputs may have."""
-        return {"int8": ("float32", "int8", "uint8"), "int16": ("float32", "int16")}.get(
-            self.activations or "", ("float32",)
-        )
+        return ("float32", *(name for kind in self.activations for name in BOUNDARY[kind]))
+
+
+def _scheme(name: str, **rule: Any) -> Recipe:
+    return Recipe(name, (Rule(**rule),))
+
+
+def _of_litert(name: str, static: bool = False, **rule: Any) -> Recipe:
+    ends = None if static else "float32"
+    return Recipe(name, (Rule(**rule),), ends, ends, newer_axes=True)
 
 
 SCHEMES: dict[str, Recipe] = {
-    recipe.name: recipe
-    for recipe in (
-        Recipe("float16", weights="float16", min_weight_elements=64),
-        Recipe("dynamic", weights="int8", min_weight_elements=1024),
-        Recipe("int8", weights="int8", activations="int8", bias="int32"),
-        Recipe("int16x8", weights="int8", activations="int16", bias="int64"),
+    made.name: made
+    for made in (
+        _scheme("float16", weights="float16", cast_weights=True, min_weight_elements=64),
+        _scheme("dynamic", weights="int8", min_weight_elements=1024),
+        _scheme("int8", weights="int8", activations="int8"),
+        _scheme("int16x8", weights="int8", activations="int16"),
     )
 }
 
 
-def recipe(scheme: str | Recipe, **changes: Any) -> Recipe:
-    """A scheme by name, with fields changed; None leaves a field as it is. Raises RecipeError for what cannot be.
+# What litert-quantizer calls so, with the inputs and outputs that it gives a model.
+NAMED: dict[str, Recipe] = {
+    made.name: made
+    for made in (
+        _of_litert("static_wi8_ai8", static=True, weights="int8", activations="int8"),
+        _of_litert("static_wi8_ai16", static=True, weights="int8", activations="int16"),
+        _of_litert("dynamic_wi8_afp32", weights="int8"),
+        _of_litert("dynamic_wi4_afp32", weights="int4"),
+        _of_litert("weight_only_wi8_afp32", weights="int8", cast_weights=True),
+        _of_litert("weight_only_wi4_afp32", weights="int4", cast_weights=True),
+        _of_litert("dynamic_legacy_wi8_afp32", weights="int8", min_weight_elements=1024),
+    )
+}
+
+
+def recipe(
+    scheme: str | Recipe | Iterable[Rule],
+    *,
+    per_channel: bool | None = None,
+    min_weight_elements: int | None = None,
+    keep_float: Iterable[str] = (),
+    **changes: Any,
+) -> Recipe:
+    """A recipe of SCHEMES or NAMED, or of rules, with fields of Recipe changed; None leaves a field as it is.
+
+    per_channel, min_weight_elements: for all rules. keep_float: regular expressions of operators that stay as they are.
+    Raises RecipeError for what cannot be.
 
     >>> recipe("int8", input_type="uint8").input_type
     'uint8'
     """
     if isinstance(scheme, str):
-        if scheme not in SCHEMES:
-            raise RecipeError(f"scheme {scheme!r} is not one of {', '.join(SCHEMES)}")
-        scheme = SCHEMES[scheme]
-    made = replace(scheme, **{name: value for name, value in changes.items() if value is not None})
+        known = SCHEMES | NAMED
+        if scheme not in known:
+            raise RecipeError(f"scheme {scheme!r} is not one of {', '.join(known)}")
+        scheme = known[scheme]
+    made = scheme if isinstance(scheme, Recipe) else Recipe("rules", tuple(scheme))
+    granularity = None if per_channel is None else GRANULARITIES[not per_channel]
+    same = _given(granularity=granularity, min_weight_elements=min_weight_elements)
+    rules = [replace(rule, **same) for rule in made.rules] + [Rule(pattern) for pattern in keep_float]
+    made = replace(made, rules=tuple(rules), **_given(**changes))
+    for i, rule in enumerate(made.rules):
+        _check_rule(rule, f"rule {i} of {made.name}")
     for field in ("input_type", "output_type"):
         found, allowed = getattr(made, field), made.boundary_types()
-        if found not in allowed:
+        if found is not None and found not in allowed:
             raise RecipeError(f"scheme {made.name}: {field} {found!r} is not one of {', '.join(allowed)}")
-    for pattern in made.keep_float:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise RecipeError(f"keep_float {pattern!r} is not a regular expression: {error}") from None
     return made
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _check_rule(rule: Rule, where: str) -> None:
+    try:
+        re.compile(rule.regex)
+    except re.error as error:
+        raise RecipeError(f"{where}: {rule.regex!r} is not a regular expression: {error}") from None
+    for field, allowed in (
+        ("weights", (None, *WEIGHTS)),
+        ("activations", (None, *BIAS, *(("uint8",) if rule.operation in (INPUT, OUTPUT) else ()))),
+        ("granularity", GRANULARITIES),
+        ("method", tuple(METHODS)),
+        ("rounding", ROUNDINGS),
+    ):
+        if getattr(rule, field) not in allowed:
+            expected = ", ".join(map(str, allowed))
+            raise RecipeError(f"{where}: {field} {getattr(rule, field)!r} is not one of {expected}")
+    if rule.is_static and rule.weights not in ("int8", "int4"):
+        raise RecipeError(f"{where}: weights {rule.weights} do not go with {rule.activations} activations")
+    if rule.block and (rule.is_static or rule.cast_weights or rule.weights != "int4"):
+        raise RecipeError(f"{where}: only int4 weights with float activations have a scale for each block")
+    if rule.weights == "float16" and not rule.cast_weights:
+        raise RecipeError(f"{where}: no kernel takes float16 weights: they must be cast (cast_weights=True)")

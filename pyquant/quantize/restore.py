@@ -15,7 +15,7 @@ from pyquant.quantize.solve import inputs_of, outputs_of
 from pyquant.wire import Record
 
 Choice = Callable[[Subgraph, Node], bool]
-FLOAT_AGAIN = Recipe("float32", weights="float32")
+FLOAT_AGAIN = Recipe("float32", ())
 
 
 def float_weights(model: Model) -> Model:

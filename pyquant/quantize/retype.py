@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import replace
 
 from pyquant.calibrate import Range
 from pyquant.dtypes import FLOAT32, DType
@@ -14,6 +13,7 @@ from pyquant.ops import find
 from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import Assignments
 from pyquant.quantize.recipe import SCHEMES, Recipe
+from pyquant.quantize.recipe import recipe as make_recipe
 from pyquant.quantize.restore import is_integer_computation, is_small, note_unknown, state_activation, without_casts
 from pyquant.quantize.solve import inputs_of, outputs_of, solve_again
 
@@ -49,7 +49,7 @@ def reassign(model: Model, to: str) -> Assignments:
             ranges[value] = ranges.get(value, seen).joined(seen)
     note_unknown(made, main)
     nodes = [node for node in main.nodes if _is_candidate(made, node, ranges)]
-    if recipe.activations == "int16":  # whose ranges never begin at zero
+    if "int16" in recipe.activations:  # whose ranges never begin at zero
         for node in nodes:
             state_activation(node)
     solve_again(made, ranges, nodes)
@@ -64,7 +64,7 @@ def _one_scale(model: Model) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe for one scale per weight, and the type that activations have and keep."""
     found = Counter(t.dtype.name for t in model.main.tensors if is_small(t) and not t.is_constant)
     scheme = SCHEMES["int16x8" if found["int16"] > found["int8"] else "int8"]
-    return replace(scheme, per_channel=False), (str(scheme.activations),)
+    return make_recipe(scheme, per_channel=False), scheme.activations
 
 
 def _range(dtype: DType, quantization: Quantization) -> Range:

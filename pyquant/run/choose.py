@@ -24,7 +24,8 @@ from pyquant.run.limits import (
     temporaries,
     unpacked_bytes,
 )
-from pyquant.run.plan import OBSERVATION, CWork, NumpyWork, Step
+from pyquant.run.observation import record_bytes
+from pyquant.run.plan import CWork, NumpyWork, Step
 from pyquant.run.resolve import (
     MOST_ELEMENTS,
     Resolved,
@@ -63,6 +64,7 @@ class Chooser:
     references: bool = False
     fused: bool = False
     packer: native.Packer = field(default_factory=native.Packer)
+    detailed: bool = False  # what observers record
 
     @staticmethod
     def of(
@@ -163,9 +165,12 @@ class Chooser:
         return constants
 
     def observer(self, tensor: Tensor) -> Step:
-        """A step that folds a float32 tensor into an OBSERVATION record."""
-        record = Tensor(f"observation of {tensor.name}", (OBSERVATION.itemsize,), UINT8)
-        work = self._work("observe_f32", "pq_observe", Launch(1, {"size": tensor.size}, tensor.size), tensor.name)
+        """A step that folds a float32 tensor into a record, see observation.py."""
+        channels = tensor.shape[-1] if tensor.shape else 1
+        record = Tensor(f"observation of {tensor.name}", (record_bytes(channels if self.detailed else None),), UINT8)
+        params = {"size": tensor.size, "channels": channels, "detailed": int(self.detailed)}
+        launch = Launch(1, params, tensor.size)
+        work = self._work("observe_f32", "pq_observe", launch, tensor.name)
         return Step("observe", work.name, (tensor,), (record,), work=work)
 
     def _kernel(self, call: Call) -> Step | None:

@@ -24,6 +24,7 @@ def compile(
     limits: Limits | None = None,
     shapes: Shapes | None = None,
     exact_floats: bool = False,
+    detailed: bool = False,
 ) -> Plan:
     """Make a model ready to run.
 
@@ -31,6 +32,7 @@ def compile(
     numerics: where the two differ, "tflite" follows tflite-runtime 2.14 and "litert" ai-edge-litert 2.3.
     keep: tensors whose values `plan.run` returns beside the outputs; "all" for all that are fed or computed.
     observers: float32 tensors whose ranges `session.observations()` tells; those that never have a value are left out.
+    detailed: whether the observations have histograms, too, and `session.extremes()` the sums of channels.
     limits: the most memory and work that the model may ask for; None for what a sound model of its size never needs.
     shapes: of inputs, by name or tensor, where they are not as the file declares them.
     exact_floats: float sums of products and elementary functions are those of the reference kernels, to the last bit.
@@ -43,7 +45,8 @@ def compile(
     graph = subgraph_of(model, subgraph)
     chooser = Chooser.of(isa, numerics, threads, limits or Limits.of(graph))
     # what is observed becomes scales of a file, which is to be the same on every machine
-    chooser = replace(chooser, fused=not (observers or exact_floats) and may_fuse(model))
+    fused = not (observers or exact_floats) and may_fuse(model)
+    chooser = replace(chooser, fused=fused, detailed=detailed)
     return planned(model, graph, chooser, keep, observers, shapes or {})
 
 

@@ -19,14 +19,11 @@ from pyquant.ops import Launch
 from pyquant.run.feeds import Names, bind
 from pyquant.run.limits import Limits
 from pyquant.run.memory import Timeline
+from pyquant.run.observation import Observation, Recent, clear, record_in
 from pyquant.run.profile import Profile
 
-OBSERVATION = np.dtype(
-    [("low", "f4"), ("high", "f4"), ("count", "i8"), ("nan", "i8"), ("infinite", "i8")]
-)  # pq_observation in csrc/kernels/observe/observe.h
 SUBGRAPHS, BY_VALUES = "subgraphs", "by values"  # kernels of steps that run other plans
 MOST_CHILDREN = 64  # sessions of other plans that one keeps
-_NOTHING_SEEN = np.array((np.inf, -np.inf, 0, 0, 0), OBSERVATION)
 
 NumpyWork = Callable[[Sequence["np.ndarray | None"]], Sequence[np.ndarray]]
 
@@ -79,21 +76,6 @@ class Step:
         return f"{self.ops:<24} {self.kernel:<32} {', '.join(t.name for t in self.outputs)}"
 
 
-@dataclass(frozen=True)
-class Observation:
-    """What a tensor held over all runs. low, high: of its finite elements, 0 without any; the rest are counts."""
-
-    low: float
-    high: float
-    count: int
-    nan: int
-    infinite: int
-
-    @property
-    def ignored(self) -> int:
-        return self.nan + self.infinite
-
-
 @dataclass(frozen=True, eq=False)
 class Layout:
     """Where the values of a plan are."""
@@ -102,7 +84,7 @@ class Layout:
     offsets: Mapping[Tensor, int]
     constants: Mapping[Tensor, np.ndarray]
     variables: tuple[tuple[Tensor, int | bytes | np.ndarray], ...]  # with what they start from, one code or an array
-    observers: Mapping[Tensor, Tensor]  # observed tensor -> the OBSERVATION record's
+    observers: Mapping[Tensor, Tensor]  # observed tensor -> the record's, see observation.py
     shown: Mapping[Tensor, Tensor]  # tensor of the model -> what stands in for it, where it is not itself
     timeline: Timeline
 
@@ -254,21 +236,25 @@ class Session:
 
     def observations(self) -> dict[Tensor, Observation]:
         """What the observed tensors held since the session began, or since `forget`."""
-        return {t: _observation(record) for t, record in self._records().items()}
+        return {t: Observation.of(records) for t, records in self._records().items()}
+
+    def recent(self) -> dict[Tensor, Recent]:
+        """What the observed tensors held since the last call. The ranges of `observations` begin anew by this."""
+        return {t: Recent.taken(records) for t, records in self._records().items()}
 
     def forget(self) -> None:
         """Begin the observations anew."""
-        for record in self._plan._layout.observers.values():
-            self._view(record).view(OBSERVATION)[0] = _NOTHING_SEEN
+        for tensor in self._plan._layout.observers.values():
+            clear(record_in(self._view(tensor)))
         for child in self._children.values():
             child.forget()
 
-    def _records(self) -> dict[Tensor, np.ndarray]:
-        """The OBSERVATION of each observed tensor, over this session and its children."""
-        found = {t: self._view(r).view(OBSERVATION)[0] for t, r in self._plan._layout.observers.items()}
+    def _records(self) -> dict[Tensor, list[np.ndarray]]:
+        """The records of each observed tensor, in this session and its children."""
+        found = {t: [record_in(self._view(r))] for t, r in self._plan._layout.observers.items()}
         for child in self._children.values():
-            for tensor, record in child._records().items():
-                found[tensor] = _merged(found[tensor], record) if tensor in found else record
+            for tensor, records in child._records().items():
+                found.setdefault(tensor, []).extend(records)
         return found
 
     def value(self, tensor: Tensor) -> np.ndarray:
@@ -402,16 +388,3 @@ class Session:
 
 def _single_steps(work: range | Callable[[], None]) -> list[range | Callable[[], None]]:
     return [range(i, i + 1) for i in work] if isinstance(work, range) else [work]
-
-
-def _merged(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    merged = a.copy()
-    merged["low"], merged["high"] = min(a["low"], b["low"]), max(a["high"], b["high"])
-    for name in ("count", "nan", "infinite"):
-        merged[name] += b[name]
-    return merged
-
-
-def _observation(record: np.ndarray) -> Observation:
-    low, high, count, nan, infinite = record.item()
-    return Observation(low, high, count, nan, infinite) if low <= high else Observation(0.0, 0.0, count, nan, infinite)

@@ -2,6 +2,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "histogram.h"
 #include "observe.h"
 #include "pq.h"
 
@@ -38,4 +39,11 @@ void OBSERVE(const pq_step *step, int32_t begin, int32_t end) {
     seen->count += p->size;
     seen->nan += all_nan;
     seen->infinite += p->size - all_finite - all_nan;
+    if (!p->detailed || all_finite == 0) return;
+    pq_histogram *histogram = (pq_histogram *)(seen + 1);
+    count_bins(x, p->size, fmaxf(fabsf(seen->low), fabsf(seen->high)), histogram);
+    histogram->counts[HALF] -= p->size - all_finite;
+    double *restrict sums = (double *)(histogram + 1);
+    for (const float *row = x; row < x + p->size; row += p->channels)
+        for (int64_t c = 0; c < p->channels; c++) sums[c] += row[c];
 }

@@ -1,0 +1,123 @@
+"""Searches the ranges under which a quantized model's outputs are nearest to the float model's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pyquant.calibrate import Range, Statistics
+from pyquant.dtypes import FLOAT32
+from pyquant.graph import Model, Node, Tensor
+from pyquant.ops import Fixed, find
+from pyquant.quantize.apply import Codes, apply
+from pyquant.quantize.assignments import Assignments
+from pyquant.quantize.correct import Errors, correct_biases
+from pyquant.quantize.recipe import Recipe
+from pyquant.quantize.rounding import Rounding
+from pyquant.quantize.solve import solve
+from pyquant.run import compile
+
+Ranges = dict[Tensor, Range]
+
+SAMPLES = 8  # that candidates are judged by
+ROUNDING_SAMPLES = 24  # that weights are rounded by
+SWEEPS = 2  # over all tensors
+GAIN = 0.002  # of the noise that is left, which a change must take away
+ALIKE = 0.01  # of the span, by which a candidate must differ
+# Candidates, of which each is also tried for all tensors at once: method and options.
+CANDIDATES: tuple[tuple[str, dict[str, float]], ...] = (
+    ("min_max", {}),
+    ("mse", {}),
+    ("percentile", {"keep": 99.999}),
+    ("percentile", {"keep": 99.99}),
+    ("percentile", {"keep": 99.95}),
+    ("percentile", {"keep": 99.9}),
+    ("percentile", {"keep": 99.5}),
+)
+
+
+class Judge:
+    """Measures a quantized model by samples. feeds: arrays in input order, of some samples."""
+
+    def __init__(self, model: Model, recipe: Recipe, seen: Statistics, feeds: Sequence[Sequence[np.ndarray]]) -> None:
+        self.model, self.means = model, seen.means(model)
+        self.recipe = replace(recipe, input_type="float32", output_type="float32")
+        self.feeds = feeds[:: max(len(feeds) // SAMPLES, 1)][:SAMPLES]
+        self.judged = judged(model)
+        plan = compile(model, keep=self.judged, exact_floats=True)
+        self.expected = [[found[t] for t in self.judged] for found in (plan.run(*arrays) for arrays in self.feeds)]
+        self._codes: Codes = {}
+        self._errors: Errors = {}
+        self._rounding = Rounding(model, feeds[:: max(len(feeds) // ROUNDING_SAMPLES, 1)][:ROUNDING_SAMPLES])
+
+    def decide(self, ranges: Mapping[Tensor, Range], recipe: Recipe | None = None) -> Assignments:
+        """The decisions under these ranges, with rounded weights and corrected biases."""
+        made = solve(self.model, recipe or self.recipe, ranges)
+        self._rounding.round_weights(made)
+        correct_biases(made, self.means, self._errors)
+        return made
+
+    def noise(self, ranges: Mapping[Tensor, Range], recipe: Recipe | None = None) -> float:
+        """The power of the error over that of the signal, in the mean of the samples and what is judged of each."""
+        small = apply(self.decide(ranges, recipe), self._codes)
+        names = {t.name: t for node in small.main.nodes for t in node.outputs}
+        own = [names[t.name] for t in self.judged]
+        plan = compile(small, keep=own)
+        shares = []
+        for arrays, expected in zip(self.feeds, self.expected, strict=True):
+            found = plan.run(*arrays)
+            for tensor, wanted in zip(own, expected, strict=True):
+                power = np.square(wanted, dtype=np.float64).sum()
+                error = np.square(_real(found[tensor], tensor) - wanted, dtype=np.float64).sum()
+                shares.append(error / max(power, 1e-300))
+        return float(np.mean(shares))
+
+
+def search(judge: Judge, seen: Statistics, recipe: Recipe | None = None) -> Ranges:
+    """The best candidate for all tensors at once, then tensor by tensor whatever takes away more noise."""
+    choices = [seen.ranges(judge.model, method, **options) for method, options in CANDIDATES]
+    noises = [judge.noise(ranges, recipe) for ranges in choices]
+    least, best = min(noises), dict(choices[int(np.argmin(noises))])
+    for _ in range(SWEEPS):
+        before = least
+        for tensor in best:
+            tried = [best[tensor]]
+            for candidate in (ranges[tensor] for ranges in choices):
+                if any(_alike(candidate, other) for other in tried):
+                    continue
+                tried.append(candidate)
+                trial = {**best, tensor: candidate}
+                noise = judge.noise(trial, recipe)
+                if noise < least * (1 - GAIN):
+                    least, best = noise, trial
+        if least > before * (1 - 10 * GAIN):
+            break
+    return best
+
+
+def judged(model: Model) -> list[Tensor]:
+    """The real values that a model is judged by: its outputs, or what functions of fixed scale make them of."""
+    makers = {t: node for node in model.main.nodes for t in node.outputs}
+    found = [_before_fixed(tensor, makers) for tensor in model.main.outputs]
+    return [t for t in dict.fromkeys(found) if t in makers and t.dtype is FLOAT32]
+
+
+def _before_fixed(tensor: Tensor, makers: Mapping[Tensor, Node]) -> Tensor:
+    node = makers.get(tensor)
+    operator = None if node is None else find(node.op)
+    if node is None or operator is None or not isinstance(operator.outputs[0].scale, Fixed):
+        return tensor
+    source = node.inputs[0]
+    return source if source in makers else tensor
+
+
+def _real(array: np.ndarray, tensor: Tensor) -> np.ndarray:
+    if tensor.quantization is None or not tensor.is_quantized:
+        return array
+    return (array.astype(np.float32) - tensor.zero_point) * tensor.scale
+
+
+def _alike(a: Range, b: Range) -> bool:
+    return max(abs(a.low - b.low), abs(a.high - b.high)) <= ALIKE * max(b.high - b.low, 1e-30)
