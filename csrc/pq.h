@@ -46,11 +46,12 @@ void pq_packer_free(pq_packer *packer);
 const char *pq_isa(int32_t index);
 int32_t pq_isa_available(int32_t index);
 
-/* A tensor of a plan: a constant, or a piece of the arena. Both start at a multiple of their element size, arena pieces at one of 64. */
+/* A tensor of a plan: a constant, or a piece of the arena. Both start at a multiple of their element size. */
 typedef struct {
     const void *constant; /* NULL: in the arena */
     size_t offset;
     size_t bytes;
+    size_t element; /* of a piece */
 } pq_tensor;
 
 /* A step of a plan before it has memory: indices into the kernel table and the plan's tensors, -1 for an absent input. */

@@ -81,7 +81,8 @@ def test_plan_check_refuses_a_bad_step(changes, reason):
         (native.Piece(64, 65), "a tensor leaves the arena"),
         (native.Piece(192, 0), "a tensor leaves the arena"),
         (native.Piece(0, 2**63), "a tensor leaves the arena"),
-        (native.Piece(8, 8), "a tensor is not aligned"),
+        (native.Piece(6, 8, 4), "a tensor is not aligned"),
+        (native.Piece(0, 8, 0), "a tensor is not aligned"),
     ],
 )
 def test_plan_check_refuses_a_bad_tensor(tensor, reason):

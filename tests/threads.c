@@ -34,7 +34,7 @@ static int32_t indices[STEPS + 1];
 
 static void make_plan(void) {
     for (int32_t i = 0; i <= STEPS; i++) {
-        tensors[i] = (pq_tensor){NULL, (size_t)i * SIZE, SIZE};
+        tensors[i] = (pq_tensor){NULL, (size_t)i * SIZE, SIZE, 1};
         indices[i] = i;
     }
     for (int32_t i = 0; i < STEPS; i++)

@@ -6,8 +6,6 @@
 #include "pool.h"
 #include "pq.h"
 
-enum { ALIGNMENT = 64 };
-
 struct pq_session {
     const pq_plan *plan;
     unsigned char *arena;
@@ -22,7 +20,7 @@ struct pq_session {
 
 static const char *tensor_fault(const pq_plan *plan, const pq_tensor *tensor) {
     if (tensor->constant != NULL) return NULL;
-    if (tensor->offset % ALIGNMENT != 0) return "a tensor is not aligned";
+    if (tensor->element == 0 || tensor->offset % tensor->element != 0) return "a tensor is not aligned";
     if (tensor->offset > plan->arena_bytes || tensor->bytes > plan->arena_bytes - tensor->offset) return "a tensor leaves the arena";
     return NULL;
 }

@@ -12,10 +12,11 @@ from pyquant.native.params import ALIGNMENT, Params, aligned
 
 
 class Piece(NamedTuple):
-    """A tensor in the arena: its first byte, a multiple of 64, and its length."""
+    """A tensor in the arena: its first byte, a multiple of that of an element, its bytes, and those of an element."""
 
     offset: int
     size: int
+    element: int = 1
 
 
 class PlannedStep(NamedTuple):
@@ -37,7 +38,7 @@ class Plan:
         c_tensors = ffi.new(
             "pq_tensor[]",
             [
-                (ffi.NULL, t.offset, t.size) if isinstance(t, Piece) else (pointer, 0, t.nbytes)
+                (ffi.NULL, *t) if isinstance(t, Piece) else (pointer, 0, t.nbytes, 1)
                 for t, pointer in zip(tensors, self._owned, strict=True)
             ],
         )

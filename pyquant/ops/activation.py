@@ -26,7 +26,7 @@ def same_shape(call: Call, x: Shape) -> list[Shape]:
 def elements(call: Call, lo: float = -INFINITY, hi: float = INFINITY) -> Launch | None:
     """One unit is one element."""
     params = {"lo": lo, "hi": hi, "fused": int(call.fused)}
-    return Launch(call["x"].size, params) if call["x"].dtype == call["y"].dtype else None
+    return Launch(call["x"].size, params, in_place=True) if call["x"].dtype == call["y"].dtype else None
 
 
 def relu(lo: float, hi: float, call: Call, x: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -147,6 +148,12 @@ def plain(call: Call) -> Launch | None:
     return binary_launch(call, {})
 
 
+def quotient(call: Call) -> Launch | None:
+    """The kernel reports a divisor of 0, so that its inputs must outlive it."""
+    launch = binary_launch(call, {})
+    return launch and replace(launch, in_place=False)
+
+
 INPUTS, OUTPUT = (Slot("a"), Slot("b")), Slot("y")
 
 
@@ -174,6 +181,7 @@ DIV = _pairwise(
     "divide",
     ("float32", "int32"),
     fuses=RELUS,
+    fill=quotient,
 )
 SQUARED_DIFFERENCE = _pairwise(
     "SQUARED_DIFFERENCE",
@@ -204,13 +212,21 @@ MAXIMUM, MINIMUM = (
 )
 POW = _pairwise("POW", {"float32": power, "int32": power_int}, "PowOptions")
 DIVISIBLE = ("float32", "int32", "int8", "int16")
-FLOOR_DIV = _pairwise("FLOOR_DIV", dict.fromkeys(DIVISIBLE, floor_divide), "FloorDivOptions", "floor_divide", DIVISIBLE)
+FLOOR_DIV = _pairwise(
+    "FLOOR_DIV",
+    dict.fromkeys(DIVISIBLE, floor_divide),
+    "FloorDivOptions",
+    "floor_divide",
+    DIVISIBLE,
+    fill=quotient,
+)
 FLOOR_MOD = _pairwise(
     "FLOOR_MOD",
     dict.fromkeys((*DIVISIBLE, "int64"), floor_modulo),
     "FloorModOptions",
     "floor_modulo",
     (*DIVISIBLE, "int64"),
+    fill=quotient,
 )
 ATAN2 = register(
     Operator(

@@ -161,7 +161,7 @@ def loops_launch(call: Call, scaling: Mapping[str, int], lo: float = 0, hi: floa
         return None
     params = {**dict.fromkeys((*ARITHMETIC, *TERMS), 0), **scaling, **loops, "b_size": b.size, "lo": lo, "hi": hi}
     units, cost = loop_units(loops)
-    return Launch(units, params, cost)
+    return Launch(units, params, cost, in_place=True)
 
 
 def broadcast_loops(**shapes: Shape) -> dict[str, Any] | None:

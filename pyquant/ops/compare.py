@@ -111,7 +111,7 @@ def _selection(call: Call, condition: Shape) -> Launch | None:
     ):
         return None
     units, cost = loop_units(loops)
-    return Launch(units, {"element": a.dtype.bits // 8, **loops}, cost)
+    return Launch(units, {"element": a.dtype.bits // 8, **loops}, cost, in_place=True)
 
 
 EIGHT_BITS = ("int8", "uint8")

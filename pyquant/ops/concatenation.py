@@ -74,7 +74,8 @@ def concatenation_params(call: Call) -> Launch | None:
     axis = _axis(call, len(y.shape))
     runs = np.array([math.prod(t.shape[axis:]) * y.dtype.bits // 8 for t in inputs], np.int64)
     units = math.prod(y.shape[:axis])
-    return Launch(units, {"inputs": len(inputs), "bytes": runs}, cost=int(runs.sum()) // 16 + len(inputs))
+    joins = tuple((runs.cumsum() - runs).tolist()) if units == 1 else ()
+    return Launch(units, {"inputs": len(inputs), "bytes": runs}, int(runs.sum()) // 16 + len(inputs), joins=joins)
 
 
 CONCATENATION = register(

@@ -27,7 +27,7 @@ from pyquant.ops.requantize import (
     weight_scales,
     weight_zero_point,
 )
-from pyquant.ops.window import Axis, axes, same_padding, taps
+from pyquant.ops.window import Axis, axes, pads_image, same_padding, taps
 from pyquant.wire import Record
 
 CHANNELS_PER_UNIT = 128  # csrc/kernels/conv2d/conv2d.h
@@ -112,10 +112,17 @@ def depthwise_macs(call: Call) -> int:
 
 
 def without_zeros(call: Call, image: Shape, zeros: np.ndarray) -> Record | None:
+    return same_padding(call, image, zeros, _axes_over) if _ignores_zeros(call) else None
+
+
+def pads(call: Call) -> bool:
+    return pads_image(call, _axes_over) and _ignores_zeros(call)
+
+
+def _ignores_zeros(call: Call) -> bool:
     """A tap on a zero adds 0 times a weight: nothing, unless that weight is infinite or NaN."""
     w = call["w"]
-    finite = not w.dtype.is_float or (w.data is not None and bool(np.isfinite(w.data).all()))
-    return same_padding(call, image, zeros, lambda call, x: conv_axes(call, x, w.shape)) if finite else None
+    return not w.dtype.is_float or (w.data is not None and bool(np.isfinite(w.data).all()))
 
 
 def conv_params(call: Call) -> Launch | None:
@@ -206,7 +213,11 @@ def conv_axes(call: Call, x: Shape, w: Shape) -> tuple[Axis, Axis]:
     if len(w) != 4:
         raise ShapeError(f"{call.label}: expected a filter of 4 dimensions, got shape {w}")
     options = call.options
-    return axes(x, (w[1], w[2]), options, call.label, (options.dilation_h_factor, options.dilation_w_factor))
+    return axes(call, x, (w[1], w[2]), (options.dilation_h_factor, options.dilation_w_factor))
+
+
+def _axes_over(call: Call, image: Shape) -> tuple[Axis, Axis]:
+    return conv_axes(call, image, call["w"].shape)
 
 
 def _geometry(x: Shape, y: Shape, rows: Axis, columns: Axis) -> dict[str, int]:
@@ -258,6 +269,7 @@ CONV_2D = register(
         contraction=convolution(conv_axes),
         fuses=RELUS,
         without_zeros=without_zeros,
+        pads=pads,
         settings={"int16": {"quantized_bias_type": "INT64"}},
     )
 )
@@ -287,5 +299,6 @@ DEPTHWISE_CONV_2D = register(
         contraction=depthwise(conv_axes),
         fuses=RELUS,
         without_zeros=without_zeros,
+        pads=pads,
     )
 )

@@ -122,7 +122,7 @@ def cast_launch(call: Call) -> Launch | None:
     if call.numerics == "litert" and y.lo is not None:
         lo, hi = below, above = y.limits
     limits = {"wide": int(wide), "least": float(lo), "beyond": float(hi + 1), "below": below, "above": above}
-    return Launch(call["x"].size, {"to": CAST_BITS[y.name], **limits})
+    return Launch(call["x"].size, {"to": CAST_BITS[y.name], **limits}, in_place=True)
 
 
 def dense(call: Call, x: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ def lut_kernels(codes: Codes, kinds: tuple[str, ...] = ("int8", "uint8", "int16"
         x, y = call["x"], call["y"]
         if x.dtype.bits != y.dtype.bits or not (x.dtype.is_quantized_integer and y.dtype.is_quantized_integer):
             return None
-        return Launch(x.size, {"table": codes(call, every_code(x))})
+        return Launch(x.size, {"table": codes(call, every_code(x))}, in_place=True)
 
     return {kind: Kernel("lut_x16" if kind == "int16" else "lut_x8", "pq_lut", fill) for kind in kinds}
 

@@ -94,13 +94,15 @@ class Call:
     """A node as its operator sees it: slots by name, options with defaults.
 
     numerics: one of NUMERICS. fused: C kernels of floats may round a product and its sum at once, sum in
-    another order, and be some units in the last place off.
+    another order, and be some units in the last place off. zeros: (rank, 2) elements of value 0 before and after its
+    input "x", along each axis, that the node's options do not know of: for operators with `pads`.
     """
 
     operator: Operator
     node: Node
     numerics: str = "tflite"
     fused: bool = False
+    zeros: np.ndarray | None = None
 
     def __getitem__(self, slot: str) -> Tensor:
         """The tensor in a slot. Raises GraphError where the node has none."""
@@ -145,12 +147,19 @@ class Launch:
 
     units: how many independent pieces [0, units) the work has. cost: scalar operations of one unit, roughly.
     grain: how many units in a row the kernel does best together.
+    joins: where in the output each input begins, in bytes, where one after the other they are all of it. parts: where
+    in the one input that is not constant each output begins, where they are parts of it as it is.
+    in_place: the output may have the memory of an input of as many elements and bytes: a unit reads there only what it
+    then writes over. Not for kernels that report values without result, as those must outlive them.
     """
 
     units: int
     params: Mapping[str, Any] = field(default_factory=dict)
     cost: int = 1
     grain: int = 1
+    joins: tuple[int, ...] = ()
+    parts: tuple[int, ...] = ()
+    in_place: bool = False
 
 
 Fill = Callable[[Call], "Launch | None"]
@@ -186,6 +195,8 @@ Zeros = Callable[[Call], np.ndarray]
 # without_zeros(call, shape, zeros) -> the options with which a node makes of an "x" of that shape, bit for bit, what it
 # makes now of one with such zeros around; None where none do
 WithoutZeros = Callable[[Call, Shape, np.ndarray], "Record | None"]
+# pads(call with zeros) -> whether its kernels make of them, bit for bit, what they make of an "x" that is padded
+Pads = Callable[[Call], bool]
 
 
 @dataclass(frozen=True)
@@ -209,7 +220,8 @@ class Operator:
     restate: for an operator that states shapes in constants or options, or that does not suit every change of shapes.
     contraction: how the weights meet the input, of operators whose weights quantizers choose and correct.
     activation: how other operators call this one as their fused_activation_function; fuses: those that they compute.
-    zeros, without_zeros: for an operator that pads, and for one that can do the padding of another.
+    zeros, without_zeros: for an operator that pads, and for one that can do the padding of another: by its options, or
+    with `pads` by its kernels, which can do more.
     """
 
     name: str
@@ -229,6 +241,7 @@ class Operator:
     fuses: Collection[int] = ()
     zeros: Zeros | None = None
     without_zeros: WithoutZeros | None = None
+    pads: Pads | None = None
     view: bool = False  # the output is the input's bytes under another shape
     cast: bool = False  # the output is the input's real values, stored in another type or scale
     ranged: bool = True  # ranges of its inputs and outputs are all that its quantization needs to know

@@ -11,13 +11,13 @@ from pyquant.ops.clamp import clamp, output_range
 from pyquant.ops.kinds import ACTIVATIONS, RELUS, typed_kernels
 from pyquant.ops.operator import Call, Launch, Operator, SameAs, Shape, Slot
 from pyquant.ops.registry import register
-from pyquant.ops.window import Axis, axes, same_padding, taps
+from pyquant.ops.window import Axis, axes, pads_image, same_padding, taps
 from pyquant.wire import Record
 
 
 def _axes(call: Call, image: Shape) -> tuple[Axis, Axis]:
     options = call.options
-    return axes(image, (options.filter_height, options.filter_width), options, call.label)
+    return axes(call, image, (options.filter_height, options.filter_width))
 
 
 def pooled_shape(call: Call, image: Shape) -> list[Shape]:
@@ -106,10 +106,17 @@ def pool_params(call: Call) -> Launch | None:
 
 
 def max_without_zeros(call: Call, image: Shape, zeros: np.ndarray) -> Record | None:
+    return same_padding(call, image, zeros, _axes) if _ignores_zeros(call) else None
+
+
+def max_pads(call: Call) -> bool:
+    return _ignores_zeros(call) and pads_image(call, _axes)
+
+
+def _ignores_zeros(call: Call) -> bool:
     """Where a zero has the smallest code, and so never wins over what is inside the image."""
     x = call["x"]
-    least = not x.dtype.is_float and x.is_quantized and x.zero_point == x.dtype.lo
-    return same_padding(call, image, zeros, _axes) if least else None
+    return not x.dtype.is_float and x.is_quantized and x.zero_point == x.dtype.lo
 
 
 AVERAGE_POOL_2D = register(
@@ -136,6 +143,7 @@ MAX_POOL_2D = register(
         operations=pool_operations,
         fuses=RELUS,
         without_zeros=max_without_zeros,
+        pads=max_pads,
         reference=dict.fromkeys(ACTIVATIONS, max_pool),
         kernels=typed_kernels("max_pool", "pq_pool", pool_params),
     )

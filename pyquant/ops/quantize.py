@@ -72,7 +72,8 @@ def requantize_params(call: Call) -> Launch | None:
     if not _has_c_codes(y) and y.dtype != INT32:
         return None
     m, e = quantize_multiplier(float(x.scale) / float(y.scale))
-    return Launch(x.size, {"offset": -x.zero_point, "multiplier": int(m), "exponent": int(e), **_codes(y)})
+    params = {"offset": -x.zero_point, "multiplier": int(m), "exponent": int(e), **_codes(y)}
+    return Launch(x.size, params, in_place=True)
 
 
 def dequantize_params(call: Call) -> Launch | None:

@@ -112,7 +112,7 @@ def row_launch(call: Call, **fields: Any) -> Launch | None:
         **dict.fromkeys(("beta", "lo", "wide", "multiplier", "exponent"), 0),
     }
     params |= {**dict.fromkeys(("powers", "exp", "reciprocal")), **fields}
-    return Launch(x.size // x.shape[-1], params, cost=20 * x.shape[-1])
+    return Launch(x.size // x.shape[-1], params, cost=20 * x.shape[-1], in_place=True)
 
 
 SOFTMAX = register(

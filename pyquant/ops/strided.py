@@ -47,7 +47,9 @@ def strided_kernels(views: Views) -> dict[str, Kernel]:
         if any(len(shape) > MAX_RANK + 1 for _, shape, _ in pieces):
             return None
         launch = _launch(pieces, memory.itemsize)
-        return replace(launch, params={**launch.params, "source": call.node.inputs.index(x)})
+        together = all(shape[1:] == [] and shape[0] > 0 and step[0] == memory.itemsize for _, shape, step in pieces)
+        parts = tuple(start for start, _, _ in pieces) if together else ()
+        return replace(launch, params={**launch.params, "source": call.node.inputs.index(x)}, parts=parts)
 
     return dict.fromkeys(EVERY_TYPE, Kernel("strided_copy_u8", "pq_strided", fill))
 

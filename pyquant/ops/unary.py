@@ -138,7 +138,7 @@ def logical_not(call: Call, x: np.ndarray) -> np.ndarray:
 
 
 def elements_by(call: Call, table: np.ndarray) -> Launch | None:
-    return Launch(call["x"].size, {"table": table}) if call["x"].dtype == call["y"].dtype else None
+    return Launch(call["x"].size, {"table": table}, in_place=True) if call["x"].dtype == call["y"].dtype else None
 
 
 def codes(function: Real) -> Reference:

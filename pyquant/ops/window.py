@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -26,6 +26,11 @@ class Axis:
     before: int  # padding in front
     out: int  # windows
 
+    @property
+    def meets(self) -> bool:
+        """Whether every window, from its first tap to its last, meets the image."""
+        return self.before <= (self.taps - 1) * self.dilation and (self.out - 1) * self.stride - self.before < self.size
+
     def reaching(self) -> range:
         """The taps that are inside the image for some output: not all of a window that is larger than the image."""
         first = -(((self.out - 1) * self.stride - self.before) // self.dilation)
@@ -41,12 +46,18 @@ class Axis:
         return slice(lo, hi), slice(lo * self.stride + first, hi * self.stride + first, self.stride)
 
 
-def axis(size: int, taps: int, stride: int, dilation: int, padding: int, label: str) -> Axis:
-    """Place windows along an axis; of an odd padding the larger part goes after. Raises ShapeError where none fits."""
-    found = _axis(size, taps, stride, dilation, padding)
+def axis(
+    size: int, taps: int, stride: int, dilation: int, padding: int, label: str, zeros: Sequence[int] = (0, 0)
+) -> Axis:
+    """Place windows along an axis; of an odd padding the larger part goes after. Raises ShapeError where none fits.
+
+    zeros: how many lie before and after the image, as a part of it for `padding`.
+    """
+    before, after = zeros
+    found = _axis(size + before + after, taps, stride, dilation, padding)
     if isinstance(found, str):
         raise ShapeError(f"{label}: {found}")
-    return found
+    return replace(found, size=size, before=found.before + before) if before or after else found
 
 
 @lru_cache(maxsize=4096)
@@ -64,16 +75,24 @@ def _axis(size: int, taps: int, stride: int, dilation: int, padding: int) -> Axi
     return Axis(size, taps, stride, dilation, before, out)
 
 
-def axes(
-    image: tuple[int, ...], taps: tuple[int, int], options: Record, label: str, dilation: tuple[int, int] = (1, 1)
-) -> tuple[Axis, Axis]:
+def axes(call: Call, image: Shape, taps: tuple[int, int], dilation: tuple[int, int] = (1, 1)) -> tuple[Axis, Axis]:
     """The vertical and the horizontal axis. image: (N, H, W, C); stride and padding from the operator's options."""
+    options, label = call.options, call.label
     if len(image) != 4:
         raise ShapeError(f"{label}: expected an image (N, H, W, C), got shape {image}")
+    zeros = [(0, 0)] * 4 if call.zeros is None else call.zeros.tolist()
     return (
-        axis(image[1], taps[0], options.stride_h, dilation[0], options.padding, label),
-        axis(image[2], taps[1], options.stride_w, dilation[1], options.padding, label),
+        axis(image[1], taps[0], options.stride_h, dilation[0], options.padding, label, zeros[1]),
+        axis(image[2], taps[1], options.stride_w, dilation[1], options.padding, label, zeros[2]),
     )
+
+
+def pads_image(call: Call, axes_of: Callable[[Call, Shape], tuple[Axis, Axis]]) -> bool:
+    """Whether the zeros of a call lie around its image alone, so that windows see them as they see padding."""
+    zeros = call.zeros
+    if zeros is None or zeros.shape != (4, 2) or zeros[[0, 3]].any():
+        return False
+    return all(axis.meets for axis in axes_of(call, call["x"].shape))
 
 
 def same_padding(
@@ -86,9 +105,9 @@ def same_padding(
     if zeros.shape != (4, 2) or zeros[[0, 3]].any():
         return None
     options = call.options.replace(padding=SAME)
-    now = axes_of(call, tuple(n + int(before) + int(after) for n, (before, after) in zip(image, zeros, strict=True)))
+    now = axes_of(replace(call, zeros=zeros), image)
     same = axes_of(replace(call, node=replace(call.node, options=options)), image)
-    fits = all(s.before == n.before + z and s.out == n.out for s, n, z in zip(same, now, zeros[1:3, 0], strict=True))
+    fits = all(s.before == n.before and s.out == n.out for s, n in zip(same, now, strict=True))
     return options if fits else None
 
 

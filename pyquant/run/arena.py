@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -26,13 +27,22 @@ class Block(NamedTuple):
         return self.last - self.first + 1
 
 
-# Who is first to choose its memory. None of these is the best for all models, and each is for some.
-ORDERS: tuple[Callable[[Block], tuple[int, ...]], ...] = (
-    lambda block: (-block.size,),
-    lambda block: (block.first, -block.size),
-    lambda block: (-block.size * block.life,),
-    lambda block: (-block.size, -block.life),
-    lambda block: (-block.life, -block.size),
+Order = Callable[[Sequence[Block]], Sequence[tuple[int, ...]]]
+
+
+def _by(key: Callable[[Block], tuple[int, ...]]) -> Order:
+    return lambda blocks: [key(block) for block in blocks]
+
+
+# Who is first to choose its memory: the blocks' keys. None is the best for all models, and each is for some.
+ORDERS: tuple[Order, ...] = (
+    _by(lambda block: (-block.size,)),
+    _by(lambda block: (block.first, -block.size)),
+    _by(lambda block: (block.first, -block.last)),
+    _by(lambda block: (-block.size * block.life,)),
+    _by(lambda block: (-block.size, -block.life)),
+    _by(lambda block: (-block.life, -block.size)),
+    lambda blocks: [(-crowd, block.first) for crowd, block in zip(crowds(blocks), blocks, strict=True)],
 )
 
 
@@ -44,12 +54,12 @@ def place(blocks: Sequence[Block]) -> tuple[list[int], int]:
     >>> place([Block(64, 0, 1), Block(100, 1, 2), Block(64, 2, 3)])
     ([128, 0, 128], 192)
     """
-    found, least = place_in_order(blocks, _sorted(blocks, ORDERS[0])), most_alive(blocks)
+    found, least = place_in_order(blocks, in_order(blocks, ORDERS[0])), most_alive(blocks)
     comparisons = _comparisons(blocks)
     for i, order in enumerate(ORDERS[1:], 1):
         if found[1] == least or i * comparisons > WORTH_COMPARING:
             break
-        found = min(found, place_in_order(blocks, _sorted(blocks, order)), key=lambda placed: placed[1])
+        found = min(found, place_in_order(blocks, in_order(blocks, order)), key=lambda placed: placed[1])
     return found
 
 
@@ -91,16 +101,35 @@ def most_alive(blocks: Sequence[Block], alignment: int = ALIGNMENT) -> int:
     >>> most_alive([Block(64, 0, 1), Block(100, 1, 2), Block(64, 2, 3)])
     192
     """
+    return max(_alive(blocks, alignment).values(), default=0)
+
+
+def in_order(blocks: Sequence[Block], order: Order) -> list[int]:
+    """The blocks' indices, as ORDERS say."""
+    return sorted(range(len(blocks)), key=order(blocks).__getitem__)
+
+
+def crowds(blocks: Sequence[Block]) -> list[int]:
+    """For each block the bytes of all that live at one of its steps, at most.
+
+    >>> crowds([Block(64, 0, 1), Block(100, 1, 2), Block(64, 3, 3)])
+    [192, 192, 64]
+    """
+    alive = _alive(blocks, ALIGNMENT)
+    place = {step: i for i, step in enumerate(alive)}
+    totals = np.array([*alive.values()], np.int64)
+    return [int(totals[place[first] : place[last + 1]].max(initial=0)) for _, first, last in blocks]
+
+
+def _alive(blocks: Sequence[Block], alignment: int) -> dict[int, int]:
+    """The bytes that live from each step on at which some begin, or have ended before."""
     changes: dict[int, int] = {}
     for size, first, last in blocks:
         size = -(-size // alignment) * alignment
         changes[first] = changes.get(first, 0) + size
         changes[last + 1] = changes.get(last + 1, 0) - size
-    alive = most = 0
-    for step in sorted(changes):
-        alive += changes[step]
-        most = max(most, alive)
-    return most
+    steps = sorted(changes)
+    return dict(zip(steps, accumulate(changes[step] for step in steps), strict=True))
 
 
 def _comparisons(blocks: Sequence[Block]) -> int:
@@ -109,7 +138,3 @@ def _comparisons(blocks: Sequence[Block]) -> int:
     begun = np.searchsorted(np.sort(first), last, "right")
     ended = np.searchsorted(np.sort(last), first, "left")
     return len(blocks) ** 2 // AT_ONCE + int((begun - ended).sum()) // 2
-
-
-def _sorted(blocks: Sequence[Block], order: Callable[[Block], tuple[int, ...]]) -> list[int]:
-    return sorted(range(len(blocks)), key=lambda i: order(blocks[i]))

@@ -89,6 +89,13 @@ class Chooser:
         call = resolve(node, self.numerics, self.fused)
         return call, shapes_of(call)
 
+    def padded(self, node: Node, zeros: np.ndarray) -> Resolved | None:
+        """The same for a node that puts zeros around its first input itself; None where its kernels cannot do so."""
+        call = replace(resolve(node, self.numerics, self.fused), zeros=zeros)
+        if call.operator.pads is None or not call.operator.pads(call):
+            return None
+        return call, shapes_of(call)
+
     @quietly
     def shapes(self, node: Node) -> list[tuple[int, ...]] | None:
         """Of the outputs; None where they follow from values that are not constant. Raises as `step` does."""
@@ -219,7 +226,7 @@ class Chooser:
         packed = params.packed_bytes(row.index)
         self.meter.hold(params.bytes + packed, label)
         params.pack(row.index, packed, self.packer)
-        return CWork(row, params, launch.units, self._chunk(launch), reference)
+        return CWork(row, params, launch, self._chunk(launch), reference)
 
     def _row(self, operation: str) -> native.Row | None:
         return _best_row(operation, self.isas)

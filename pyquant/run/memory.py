@@ -14,7 +14,8 @@ from pyquant.table import Column, lines, short
 class Lifetime:
     """The memory of one tensor, from step `first` to step `last`, both included.
 
-    An input that is there before the first step lives from -1. views: other tensors that are the same memory.
+    An input that is there before the first step lives from -1. views: other tensors in that memory or in
+    parts of it, at the same time, before or later.
     """
 
     tensor: Tensor

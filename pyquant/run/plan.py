@@ -15,6 +15,7 @@ from pyquant import native
 from pyquant.dtypes import STRING
 from pyquant.errors import BusyError, RangeError
 from pyquant.graph import Node, Tensor
+from pyquant.ops import Launch
 from pyquant.run.feeds import Names, bind
 from pyquant.run.limits import Limits
 from pyquant.run.memory import Timeline
@@ -40,7 +41,7 @@ class CWork:
 
     row: native.Row
     params: native.Params
-    units: int
+    launch: Launch
     chunk: int
     reference: NumpyWork | None = None
 
@@ -53,8 +54,8 @@ class CWork:
 class Step:
     """One line of a plan's listing: what runs a node.
 
-    kernel: a C kernel by its full name (conv2d_s8_x86_avx2); "numpy" for the reference; "view" where the output is the
-    input's memory; "constant" for what was computed while compiling; "nothing" where the outputs are empty;
+    kernel: a C kernel by its full name (conv2d_s8_x86_avx2); "numpy" for the reference; "view" where inputs and outputs
+    are the same memory; "constant" for what was computed while compiling; "nothing" where the outputs are empty;
     "subgraphs" for control flow; "by values" for a node whose outputs' shapes follow from values, with all after it.
     """
 
@@ -64,9 +65,15 @@ class Step:
     outputs: tuple[Tensor, ...]
     node: Node | None = None  # None for an observer
     work: CWork | NumpyWork | SessionWork | None = None
+    before: tuple[Node, ...] = ()  # nodes that it does, too, so that what they make is nowhere
+
+    @property
+    def ops(self) -> str:
+        """All that it does, PAD + CONV_2D."""
+        return " + ".join([*(node.op for node in self.before), self.op])
 
     def __str__(self) -> str:
-        return f"{self.op:<24} {self.kernel:<32} {', '.join(t.name for t in self.outputs)}"
+        return f"{self.ops:<24} {self.kernel:<32} {', '.join(t.name for t in self.outputs)}"
 
 
 @dataclass(frozen=True, eq=False)

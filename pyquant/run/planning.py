@@ -13,13 +13,13 @@ from pyquant.dtypes import FLOAT32, STRING
 from pyquant.errors import GraphError, OptionError, UnsupportedOp
 from pyquant.graph import Model, Node, Subgraph, Tensor
 from pyquant.ops import find, get
-from pyquant.run.arena import Block, most_alive, place
 from pyquant.run.branches import FLOWS, Branch, Evaluate, Family, Loop, Rest, Settled
 from pyquant.run.choose import Chooser, settled, valued
 from pyquant.run.feeds import Names, input_names
 from pyquant.run.flatten import Flat, Handles, Variables, flatten
+from pyquant.run.fusion import Fusion
 from pyquant.run.limits import unpacked_bytes
-from pyquant.run.memory import Lifetime, Timeline
+from pyquant.run.places import placed, used
 from pyquant.run.plan import CWork, Layout, Plan, Step
 from pyquant.run.resolve import check_size, constant_value, initial_code, quietly, stand_ins
 
@@ -65,6 +65,11 @@ class Wanted:
     keep: Collection[Tensor] | str = ()
     observers: Sequence[Tensor] = ()
 
+    @property
+    def tensors(self) -> set[Tensor]:
+        """Those that are named."""
+        return {*self.outputs, *(() if isinstance(self.keep, str) else self.keep), *self.observers}
+
     def beyond(self, made: Collection[Tensor]) -> Wanted:
         """What is left to ask for once some tensors are made."""
         keep = self.keep if isinstance(self.keep, str) else [t for t in self.keep if t not in made]
@@ -95,11 +100,11 @@ class Context:
     def plan(self, task: Task) -> Plan:
         chooser = self.chooser.afresh()
         planning = Planning(replace(self, chooser=chooser), task)
-        steps = list(planning.steps())
+        steps = planning.fusion.needed(planning.steps())
         records = {t: chooser.observer(planning.stand_in(t)) for t in planning.observable(task.wanted.observers, steps)}
         steps = _with_observers(steps, {planning.stand_in(t): step for t, step in records.items()})
         kept = planning.kept(steps)
-        layout = planning.layout(steps, kept, {t: step.outputs[0] for t, step in records.items()})
+        steps, layout = planning.layout(steps, kept, {t: step.outputs[0] for t, step in records.items()})
         chooser.meter.hold(layout.arena_bytes, "the arena")
         program, work = _program(steps, layout)
         chooser.packer.finish()
@@ -153,6 +158,8 @@ class Planning:
         self.written = set(task.given)
         self.constants = {**task.constants, **self._constants_of_file()}
         self.rest: list[Node] = []
+        wanted = task.wanted
+        self.fusion = Fusion(self.chooser, wanted.keep if isinstance(wanted.keep, str) else wanted.tensors)
 
     def stand_in(self, tensor: Tensor) -> Tensor:
         return self.shown.get(tensor, tensor)
@@ -188,8 +195,7 @@ class Planning:
                 self._fold(node, seen)
                 yield Step(node.op, "constant", (), tuple(map(self.stand_in, node.outputs)), node)
             else:
-                step = self.chooser.step(seen, resolved)
-                yield step if seen is node else replace(step, node=node)
+                yield self.fusion.step(node, seen, resolved)
 
     def _fold(self, node: Node, seen: Node) -> None:
         arrays = [None if t is None else self.constants.get(t) for t in node.inputs]
@@ -309,46 +315,21 @@ class Planning:
                 raise OptionError(f"keep: tensor {tensor.name!r} never has a value")
         return tuple(t for t in kept if t not in later)
 
-    def layout(self, steps: Sequence[Step], kept: Sequence[Tensor], observers: Mapping[Tensor, Tensor]) -> Layout:
-        """Arena offsets from lifetimes. A view has the memory of the tensor that it shows, which then lives as long."""
+    def layout(
+        self, steps: Sequence[Step], kept: Sequence[Tensor], observers: Mapping[Tensor, Tensor]
+    ) -> tuple[list[Step], Layout]:
+        """Arena offsets from lifetimes; the steps, with views in the place of those that they leave nothing to do."""
         constants = {self.stand_in(t): value for t, value in self.constants.items()}
-        owner: dict[Tensor, Tensor] = {}
-        first: dict[Tensor, int] = dict.fromkeys(self.task.given.values(), -1)
-        last: dict[Tensor, int] = {}
-        for i, step in enumerate(steps):
-            if step.kernel == "view":
-                assert step.inputs[0] is not None
-                owner[step.outputs[0]] = owner.get(step.inputs[0], step.inputs[0])
-            for tensor in (*step.inputs, *step.outputs):
-                if tensor is not None and tensor not in constants:
-                    home = owner.get(tensor, tensor)
-                    first.setdefault(home, i)
-                    last[home] = i
+        first, last = used(steps, constants, self.task.given.values(), [*map(self.stand_in, kept), *observers.values()])
+        first.update(dict.fromkeys(observers.values(), -1))  # a record goes on from run to run
         initial = self.context.variables.initial
         variables = tuple((t, initial.get(t, initial_code(t))) for t in first if t.is_variable)
-        for tensor in (*(t for t, _ in variables), *observers.values()):
-            first[tensor], last[tensor] = -1, len(steps)
-        for tensor in map(self.stand_in, kept):
-            if tensor not in constants:
-                last[owner.get(tensor, tensor)] = len(steps)
-        strings = [t for t in first if t.dtype is STRING]
-        self.chooser.meter.hold(sum(map(unpacked_bytes, strings)), "its strings")
-        sizes = {t: unpacked_bytes(t) for t in first} | dict.fromkeys(strings, 0)  # they lie beside the arena
-        blocks = [Block(sizes[t], start, last.get(t, -1)) for t, start in first.items()]
-        offsets, arena_bytes = place(blocks)
-        by_owner = dict(zip(first, offsets, strict=True))
-        offsets_of = by_owner | {t: by_owner[home] for t, home in owner.items()}
-        views: dict[Tensor, tuple[Tensor, ...]] = {}
-        for t, home in owner.items():
-            views[home] = (*views.get(home, ()), t)
-        lives = [
-            Lifetime(t, block.size, offset, block.first, block.last, views.get(t, ()))
-            for t, block, offset in zip(first, blocks, offsets, strict=True)
-            if block.size
-        ]
-        lives.sort(key=lambda life: life.first)
-        timeline = Timeline("pyquant", arena_bytes, most_alive(blocks), tuple(lives))
-        return Layout(arena_bytes, offsets_of, constants, variables, observers, self.shown, timeline)
+        self.chooser.meter.hold(sum(unpacked_bytes(t) for t in first if t.dtype is STRING), "its strings")
+        places = placed(steps, first, last)
+        done = [replace(step, kernel="view", work=None) if i in places.idle else step for i, step in enumerate(steps)]
+        return done, Layout(
+            places.arena_bytes, places.offsets, constants, variables, observers, self.shown, places.timeline()
+        )
 
 
 def _in_c_order(value: np.ndarray) -> np.ndarray:
@@ -397,12 +378,17 @@ def _program(steps: Sequence[Step], layout: Layout) -> tuple[native.Plan, list[r
             c = step.work
             inputs = tuple(None if t is None else index.setdefault(t, len(index)) for t in step.inputs)
             outputs = tuple(index.setdefault(t, len(index)) for t in step.outputs)
-            planned.append(native.PlannedStep(c.row.index, c.params, inputs, outputs, c.units, c.chunk))
+            planned.append(native.PlannedStep(c.row.index, c.params, inputs, outputs, c.launch.units, c.chunk))
             before = work.pop() if work and isinstance(work[-1], range) else range(len(planned) - 1, len(planned))
             assert isinstance(before, range)
             work.append(range(before.start, len(planned)))
         elif step.work is not None:
             work.append(step)
     constants, offsets = layout.constants, layout.offsets
-    tensors = [constants[t] if t in constants else native.Piece(offsets[t], unpacked_bytes(t)) for t in index]
+    tensors = [constants[t] if t in constants else _piece(t, offsets[t]) for t in index]
     return native.Plan(tensors, planned, layout.arena_bytes), work
+
+
+def _piece(tensor: Tensor, offset: int) -> native.Piece:
+    assert tensor.dtype.numpy is not None
+    return native.Piece(offset, unpacked_bytes(tensor), tensor.dtype.numpy.itemsize)

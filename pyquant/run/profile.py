@@ -42,7 +42,7 @@ class Timing:
 
     @property
     def op(self) -> str:
-        return self.step.op
+        return self.step.ops
 
     @property
     def kernel(self) -> str:

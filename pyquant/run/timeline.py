@@ -29,9 +29,9 @@ def timeline(model: Model, planner: str = "pyquant") -> Timeline:
     >>> for i in range(3):
     ...     y = add(b, "LOGISTIC", [y], f"y{i}")
     >>> [(life.tensor.name, life.bytes, life.offset, life.first, life.last) for life in timeline(b.model([y]))]
-    [('x', 400, 0, -1, 0), ('y0', 400, 448, 0, 1), ('y1', 400, 0, 1, 2), ('y2', 400, 448, 2, 3)]
+    [('x', 400, 0, -1, 3)]
     >>> timeline(b.model([y])).arena_bytes, timeline(b.model([y]), "tflm").arena_bytes
-    (896, 800)
+    (448, 800)
     """
     if planner not in PLANNERS:
         raise OptionError(f"planner: found {planner!r}, expected one of {', '.join(PLANNERS)}")

@@ -3,7 +3,7 @@
  * error function, or where lo > 0 nearly so, by tanh. abs_f32, square_f32, sqrt_f32, rsqrt_f32, exp_f32, log_f32,
  * neg_f32, sin_f32, cos_f32, floor_f32, ceil_f32: what they say. round_f32: ties to even. elu_f32: exp(x) - 1 below 0.
  * Where `fused`, kernels may round a product and its addition at once, and be 8 units in the last place off.
- * One unit is one element. */
+ * One unit is one element; y may be x. */
 #ifndef PQ_ACTIVATION_H
 #define PQ_ACTIVATION_H
 #include <stdint.h>

@@ -14,7 +14,8 @@
  * maximum, minimum: of the codes; f32: b where either is NaN.
  *
  * y has `rank` outer loops of `shape`, the last one fastest, and an inner one; the strides, in elements, are those of a and
- * b, 0 where they are broadcast. One unit is one run of the inner loop. With rank 0 there is one run, and a unit is an element. */
+ * b, 0 where they are broadcast. One unit is one run of the inner loop. With rank 0 there is one run, and a unit is an element.
+ * y may be an input of as many elements, as wide; but then a report comes too late to save what it held. */
 #ifndef PQ_BINARY_H
 #define PQ_BINARY_H
 #include <stdint.h>

@@ -1,4 +1,5 @@
 /* The loops of binary operators for one TYPE and ISA. */
+#include "in_place.h"
 #include "types.h"
 #include "runs.h"
 
@@ -127,10 +128,12 @@ INLINE CODE NAME(less)(const pq_binary *p, CODE a, CODE b) {
 /* The loops for functions that make a RESULT. Steps of the inner one are constants where they are called. */
 #define RUNS(RESULT, FUNCTION, RUN, ALL)                                                                               \
     typedef RESULT NAME(FUNCTION)(const pq_binary *, CODE, CODE);                                                      \
-    INLINE void NAME(RUN)(NAME(FUNCTION) *f, const pq_binary *p, const CODE *restrict a, int32_t a_step,               \
-                          const CODE *restrict b, int32_t b_step, RESULT *restrict y, int32_t n) {                     \
+    INLINE void NAME(RUN)(NAME(FUNCTION) *f, const pq_binary *p, const CODE *a, int32_t a_step, const CODE *b,         \
+                          int32_t b_step, RESULT *y, int32_t n) {                                                      \
         const pq_binary own = *p; /* which no write to y can change */                                                 \
-        for (int32_t i = 0; i < n; i++) y[i] = f(&own, a[i * a_step], b[i * b_step]);                                  \
+        const CODE first_a = *a, first_b = *b;                                                                         \
+        PQ_IN_PLACE for (int32_t i = 0; i < n; i++)                                                                    \
+            y[i] = f(&own, a_step ? a[i] : first_a, b_step ? b[i] : first_b);                                          \
     }                                                                                                                  \
     ALL_RUNS(RESULT, FUNCTION, RUN, ALL)
 RUNS(CODE, function, run, runs)

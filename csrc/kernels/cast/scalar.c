@@ -1,14 +1,15 @@
 #include "cast.h"
 
+#include "in_place.h"
 #include "pq.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
 #define EACH(CODE, TO, value)                                                                \
     do {                                                                                     \
-        const CODE *restrict x = step->in[0];                                                \
-        TO *restrict y = step->out[0];                                                       \
-        for (int32_t i = begin; i < end; i++) y[i] = (TO)(value);                            \
+        const CODE *x = step->in[0];                                                         \
+        TO *y = step->out[0];                                                                \
+        PQ_IN_PLACE for (int32_t i = begin; i < end; i++) y[i] = (TO)(value);                \
     } while (0)
 
 /* To integers as wide as asked for, by a value that has all of their bits. */

@@ -1,4 +1,5 @@
-/* lut_x8, lut_x16: y = table[x], x being read as unsigned bits of that width, as wide as the table's entries. One unit is one element. */
+/* lut_x8, lut_x16: y = table[x], x being read as unsigned bits of that width, as wide as the table's entries. One unit is one
+ * element; y may be x. */
 #ifndef PQ_LUT_H
 #define PQ_LUT_H
 #include <stdint.h>

@@ -1,4 +1,6 @@
 /* The loops between scales for one ISA. */
+#include "in_place.h"
+
 #define FUNCTION(operation) PQ_JOIN(operation, ISA)
 
 /* Clamped before it is rounded, which changes nothing as the limits are whole, and makes the conversion safe. */
@@ -26,19 +28,19 @@ static inline int32_t requantized(int32_t x, const pq_requantize *p) {
     return (int32_t)(code < p->lo ? p->lo : code > p->hi ? p->hi : code);
 }
 
-#define REQUANTIZE(type, code)                                                                       \
-    void FUNCTION(requantize_##type)(const pq_step *step, int32_t begin, int32_t end) {              \
-        const pq_requantize p = *(const pq_requantize *)step->params;                                \
-        const code *restrict x = step->in[0];                                                        \
-        int8_t *restrict narrow = step->out[0];                                                      \
-        int16_t *restrict wide = step->out[0];                                                       \
-        int32_t *restrict widest = step->out[0];                                                     \
-        if (p.wide == 2)                                                                             \
-            for (int32_t i = begin; i < end; i++) widest[i] = requantized(x[i], &p);                 \
-        else if (p.wide)                                                                             \
-            for (int32_t i = begin; i < end; i++) wide[i] = (int16_t)requantized(x[i], &p);          \
-        else                                                                                         \
-            for (int32_t i = begin; i < end; i++) narrow[i] = (int8_t)requantized(x[i], &p);         \
+#define REQUANTIZE(type, code)                                                                            \
+    void FUNCTION(requantize_##type)(const pq_step *step, int32_t begin, int32_t end) {                   \
+        const pq_requantize p = *(const pq_requantize *)step->params;                                     \
+        const code *x = step->in[0];                                                                      \
+        int8_t *narrow = step->out[0];                                                                    \
+        int16_t *wide = step->out[0];                                                                     \
+        int32_t *widest = step->out[0];                                                                   \
+        if (p.wide == 2)                                                                                  \
+            PQ_IN_PLACE for (int32_t i = begin; i < end; i++) widest[i] = requantized(x[i], &p);          \
+        else if (p.wide)                                                                                  \
+            PQ_IN_PLACE for (int32_t i = begin; i < end; i++) wide[i] = (int16_t)requantized(x[i], &p);   \
+        else                                                                                              \
+            PQ_IN_PLACE for (int32_t i = begin; i < end; i++) narrow[i] = (int8_t)requantized(x[i], &p);  \
     }
 REQUANTIZE(s16, int16_t)
 REQUANTIZE(s32, int32_t)

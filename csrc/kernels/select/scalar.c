@@ -1,16 +1,19 @@
 #include "select.h"
 
+#include "in_place.h"
 #include "pq.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
 /* A run with steps that are constants where it is called, so that it vectorizes; and runs of units. */
 #define SELECT(TYPE)                                                                                                           \
-    INLINE void run_##TYPE(const uint8_t *restrict c, int32_t c_step, const TYPE *restrict a, int32_t a_step,                  \
-                           const TYPE *restrict b, int32_t b_step, TYPE *restrict y, int32_t n) {                              \
-        for (int32_t i = 0; i < n; i++) {                                                                                      \
-            const TYPE yes = a[i * a_step], no = b[i * b_step];                                                                \
-            y[i] = c[i * c_step] ? yes : no;                                                                                   \
+    INLINE void run_##TYPE(const uint8_t *c, int32_t c_step, const TYPE *a, int32_t a_step, const TYPE *b, int32_t b_step,     \
+                           TYPE *y, int32_t n) {                                                                               \
+        const uint8_t first_c = *c;                                                                                            \
+        const TYPE first_a = *a, first_b = *b;                                                                                 \
+        PQ_IN_PLACE for (int32_t i = 0; i < n; i++) {                                                                          \
+            const TYPE yes = a_step ? a[i] : first_a, no = b_step ? b[i] : first_b;                                            \
+            y[i] = (c_step ? c[i] : first_c) ? yes : no;                                                                       \
         }                                                                                                                      \
     }                                                                                                                          \
     static void select_##TYPE(const pq_step *step, int32_t begin, int32_t end) {                                               \

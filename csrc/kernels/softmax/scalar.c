@@ -3,12 +3,13 @@
 
 #include "codes.h"
 #include "fixed.h"
+#include "in_place.h"
 #include "pq.h"
 #include "softmax.h"
 
 /* f of every row, which has `depth` numbers. */
 static inline void rows(
-    void (*f)(const pq_softmax *, const float *restrict, float *restrict), const pq_step *step, int32_t begin, int32_t end) {
+    void (*f)(const pq_softmax *, const float *, float *), const pq_step *step, int32_t begin, int32_t end) {
     const pq_softmax *p = step->params;
     for (int32_t unit = begin; unit < end; unit++) {
         const size_t first = (size_t)unit * (size_t)p->depth;
@@ -22,25 +23,26 @@ static inline float greatest(const float *x, int32_t n) {
     return max;
 }
 
-static void softmax(const pq_softmax *p, const float *restrict x, float *restrict y) {
+static void softmax(const pq_softmax *p, const float *x, float *y) {
     const float max = greatest(x, p->depth);
     float sum = 0;
     for (int32_t c = 0; c < p->depth; c++) sum += y[c] = expf((x[c] - max) * p->beta);
     for (int32_t c = 0; c < p->depth; c++) y[c] /= sum;
 }
 
-static void log_softmax(const pq_softmax *p, const float *restrict x, float *restrict y) {
+static void log_softmax(const pq_softmax *p, const float *x, float *y) {
     const float max = greatest(x, p->depth);
     float sum = 0;
     for (int32_t c = 0; c < p->depth; c++) sum += expf(x[c] - max);
-    for (int32_t c = 0; c < p->depth; c++) y[c] = x[c] - max - logf(sum);
+    const float log = logf(sum);
+    PQ_IN_PLACE for (int32_t c = 0; c < p->depth; c++) y[c] = x[c] - max - log;
 }
 
-static void l2_normalization(const pq_softmax *p, const float *restrict x, float *restrict y) {
+static void l2_normalization(const pq_softmax *p, const float *x, float *y) {
     float sum = 0;
     for (int32_t c = 0; c < p->depth; c++) sum += x[c] * x[c];
     const float norm = sqrtf(sum), divisor = norm < 1e-6f ? 1e-6f : norm;
-    for (int32_t c = 0; c < p->depth; c++) y[c] = x[c] / divisor;
+    PQ_IN_PLACE for (int32_t c = 0; c < p->depth; c++) y[c] = x[c] / divisor;
 }
 
 void softmax_f32_scalar(const pq_step *step, int32_t begin, int32_t end) { rows(softmax, step, begin, end); }
@@ -55,7 +57,7 @@ void l2_normalization_f32_scalar(const pq_step *step, int32_t begin, int32_t end
         const int32_t bits = p->wide ? 16 : 8, hi = (int32_t)((INT64_C(1) << bits) - 1);                \
         for (int32_t unit = begin; unit < end; unit++) {                                                \
             const size_t first = (size_t)unit * (size_t)p->depth;                                       \
-            const code *restrict x = (const code *)step->in[0] + first;                                 \
+            const code *x = (const code *)step->in[0] + first;                                 \
             int32_t max = x[0];                                                                         \
             uint64_t total = 0; /* in units of 2^-19 */                                                 \
             for (int32_t c = 1; c < p->depth; c++) max = max < x[c] ? x[c] : max;                       \
@@ -80,8 +82,8 @@ SOFTMAX(u8, uint8_t)
 void softmax_s16_scalar(const pq_step *step, int32_t begin, int32_t end) {
     const pq_softmax *p = step->params;
     for (int32_t unit = begin; unit < end; unit++) {
-        const int16_t *restrict x = (const int16_t *)step->in[0] + (size_t)unit * (size_t)p->depth;
-        int16_t *restrict y = (int16_t *)step->out[0] + (size_t)unit * (size_t)p->depth;
+        const int16_t *x = (const int16_t *)step->in[0] + (size_t)unit * (size_t)p->depth;
+        int16_t *y = (int16_t *)step->out[0] + (size_t)unit * (size_t)p->depth;
         int32_t max = INT16_MIN;
         uint64_t total = 0; /* in units of 2^-15 */
         for (int32_t c = 0; c < p->depth; c++) max = max < x[c] ? x[c] : max;

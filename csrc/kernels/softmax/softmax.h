@@ -4,7 +4,8 @@
  * s16: exp and reciprocal are tables of 513 nodes: exp(t) for t in -10..0, 1 / (1 + t) for t in 0..1; (multiplier, exponent)
  * leads from steps of x to steps of exp's table; y's codes begin at 0, 2^-15 each.
  * f32: where `fused`, the sum in any order, and powers 8 units in the last place off.
- * log_softmax_f32: its logarithm. l2_normalization_f32: y = x / the root of the sum of squares, but for 1e-6 at least. */
+ * log_softmax_f32: its logarithm. l2_normalization_f32: y = x / the root of the sum of squares, but for 1e-6 at least.
+ * y may be x, where it is as wide. */
 #ifndef PQ_SOFTMAX_H
 #define PQ_SOFTMAX_H
 #include <stdint.h>
