@@ -1,11 +1,9 @@
 /* pq_rescale with the vectors of AVX-512. To be included where that set is on. */
 #ifndef PQ_RESCALE_AVX512_H
 #define PQ_RESCALE_AVX512_H
-#include <immintrin.h>
+#include "vectors_avx512.h"
 
 #include "rescale.h"
-
-#define PQ_INLINE static inline __attribute__((always_inline))
 
 PQ_INLINE __m512i pq_odd_lanes(__m512i x) { return _mm512_srli_epi64(x, 32); }
 

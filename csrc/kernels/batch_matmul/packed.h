@@ -62,11 +62,11 @@ typedef struct {
     const int32_t *starts; /* (columns), of s8 */
 } NAME(columns);
 
-/* Products of up to PQ_TILE_ROWS rows: y[i] = row i's codes of these columns. */
+/* Products of up to ROWS rows: y[i] = row i's codes of these columns. */
 PQ_INLINE void NAME(rows_by_columns)(const NAME(columns) *c, const char *cells, size_t stride, int32_t rows, CODE *y) {
     const size_t part = (size_t)c->lanes * 64;
     const int32_t together = PARTS == 2 ? 1 : 2;
-    int32_t lacking[PQ_TILE_ROWS];
+    int32_t lacking[ROWS];
     NAME(sum_rows)(c->p, (const CELL *)cells, stride, rows, lacking);
     for (int32_t at = 0; at < c->columns; at += 16 * together) {
         const int32_t blocks = PARTS == 2 || c->columns - at > 16 ? 2 : 1;
@@ -80,7 +80,7 @@ static void NAME(matrix)(const pq_batch_matmul *p, const CODE *a, const char *b,
     const int32_t lanes = (p->depth + LANE - 1) / LANE, most = FACTORS / (PARTS * lanes * 64) * 16;
     const bool direct = NAME(is_direct) && !p->transposed_a && p->depth % LANE == 0;
     const size_t stride = direct ? (size_t)p->depth : ((size_t)lanes * LANE + 64 / sizeof(CELL) + 63) / 64 * 64;
-    const int32_t fit = direct ? rows : (int32_t)(CELLS / (stride * sizeof(CELL))), together = fit < PQ_TILE_ROWS ? fit : PQ_TILE_ROWS;
+    const int32_t fit = direct ? rows : (int32_t)(CELLS / (stride * sizeof(CELL))), together = fit < ROWS ? fit : ROWS;
     char factors[FACTORS], gathered[CELLS];
     int32_t starts[FACTORS / 64];
     for (int32_t column = 0; column < p->columns; column += most) {

@@ -15,8 +15,8 @@
 
 pq_kernel_function batch_matmul_s8_x86_avx2, batch_matmul_s16_x86_avx2, batch_matmul_f32_x86_avx2;
 
-/* FACTORS, CELLS: bytes of packed columns, and of gathered rows. DEEPEST: bytes of a row. */
-enum { FACTORS = 128 << 10, CELLS = 32 << 10, DEEPEST = 4 << 10, SHALLOW = 504, FEWEST_ROWS = 3 };
+/* FACTORS, CELLS: bytes of packed columns, and of gathered rows. DEEPEST: bytes of a row. ROWS: of a tile. */
+enum { FACTORS = 128 << 10, CELLS = 32 << 10, DEEPEST = 4 << 10, SHALLOW = 504, FEWEST_ROWS = 3, ROWS = PQ_ROWS_x86_avx512vnni };
 
 #define CELL_s8 uint8_t
 #define CELL_s16 int16_t
@@ -140,9 +140,9 @@ PQ_INLINE __mmask16 first_columns(int32_t n) { return n < 16 ? (__mmask16)((1u <
 /* A tile's products, and the n codes of y that they lead to in each row. */
 PQ_INLINE void tile_s8(const pq_batch_matmul *p, const char *cells, size_t stride, const char *factors, int32_t lanes, int32_t rows,
                        int32_t blocks, const int32_t *starts, const int32_t *lacking, int32_t n, int8_t *y) {
-    __m512i sums[PQ_TILE_ROWS * 2], *from = sums;
+    __m512i sums[ROWS * 2], *from = sums;
     const pq_pieces x = {cells, stride, 1, 0, lanes};
-    pq_tiles_u8.of[blocks - 1][rows - 1](&x, factors, (size_t)lanes * 64, (const char *)starts, 64, sums);
+    pq_tiles_u8_x86_avx512vnni.of[blocks - 1][rows - 1](&x, factors, (size_t)lanes * 64, (const char *)starts, 64, sums);
     const pq_rescale_vectors scaling = pq_rescale_all(*p->multiplier, *p->exponent);
     for (int32_t i = 0; i < rows; i++, y += p->columns)
         for (int32_t b = 0; b < blocks; b++) {
@@ -164,11 +164,11 @@ PQ_INLINE void tile_s16(const pq_batch_matmul *p, const char *cells, size_t stri
     const __m512i multiplier = _mm512_set1_epi64(m >= 0x7FFF0000 ? 0x7FFF : (m + (1 << 15)) >> 16);
     const __m512i half = _mm512_set1_epi64(INT64_C(1) << (shift - 1));
     const __m128i count = _mm_cvtsi32_si128(shift);
-    __m512i sums[PQ_TILE_ROWS * 2], total[PQ_TILE_ROWS][2];
+    __m512i sums[ROWS * 2], total[ROWS][2];
     for (int32_t k = 0; k < lanes; k += SHALLOW / 2) {
         const int32_t some = lanes - k < SHALLOW / 2 ? lanes - k : SHALLOW / 2;
         const pq_pieces x = {cells + (size_t)k * 4, stride, 1, 0, some};
-        pq_tiles_s16.of[1][rows - 1](&x, factors + (size_t)k * 64, (size_t)lanes * 64, (const char *)NOTHING, 0, sums);
+        pq_tiles_s16_x86_avx512vnni.of[1][rows - 1](&x, factors + (size_t)k * 64, (size_t)lanes * 64, (const char *)NOTHING, 0, sums);
         for (int32_t i = 0; i < rows; i++)
             for (int32_t half = 0; half < 2; half++) {
                 const __m256i high = ((const __m256i *)sums)[4 * i + half], low = ((const __m256i *)sums)[4 * i + 2 + half];
@@ -187,8 +187,8 @@ PQ_INLINE void tile_s16(const pq_batch_matmul *p, const char *cells, size_t stri
 PQ_INLINE void tile_f32(const pq_batch_matmul *p, const char *cells, size_t stride, const char *factors, int32_t lanes, int32_t rows,
                         int32_t blocks, const int32_t *starts, const int32_t *lacking, int32_t n, float *y) {
     (void)starts, (void)lacking;
-    __m512 sums[PQ_TILE_ROWS * 2], *from = sums;
-    const pq_tiles *tiles = p->fused ? &pq_tiles_fused_f32 : &pq_tiles_f32;
+    __m512 sums[ROWS * 2], *from = sums;
+    const pq_tiles *tiles = p->fused ? &pq_tiles_fused_f32_x86_avx512vnni : &pq_tiles_f32_x86_avx512vnni;
     const pq_pieces x = {cells, stride, 1, 0, lanes};
     tiles->of[blocks - 1][rows - 1](&x, factors, (size_t)lanes * 64, (const char *)NOTHING, 0, sums);
     for (int32_t i = 0; i < rows; i++, y += p->columns)

@@ -9,35 +9,15 @@
 #define PARAMS pq_conv2d
 #include "convert.h"
 #undef PARAMS
+#include "cell.h"
 
 #if BYTES
-/* The cell of a zero term. */
-static inline int32_t NAME(x_zero)(ORIGIN origin) {
-#if HYBRID
-    return LOWEST - (int32_t)(origin.lo - origin.after);
-#else
-    return origin - MOVED;
-#endif
-}
-
-static inline CELL NAME(cell)(CODE x, ORIGIN origin) {
-#if HYBRID
-    return (CELL)(NAME(term)(x, origin) + NAME(x_zero)(origin));
-#else
-    return (void)origin, (CELL)(x - MOVED);
-#endif
-}
-
 /* Make the sums of one pixel's terms from those of its cells, of which x_sum is the sum. */
 static void NAME(complete)(const pq_conv2d *p, ORIGIN origin, int32_t x_sum, size_t packed_channel, int32_t channels, SUM *sums) {
     const uint32_t *w_sums = (const uint32_t *)p->packed + packed_channel, x_zero = (uint32_t)NAME(x_zero)(origin);
     const uint32_t same = (uint32_t)(p->weight_zero - FLIPPED) * (uint32_t)x_sum;
     for (int32_t c = 0; c < channels; c++) sums[c] -= x_zero * w_sums[c] + same;
 }
-#else
-static inline int32_t NAME(x_zero)(ORIGIN origin) { return (void)origin, 0; }
-
-static inline CELL NAME(cell)(CODE x, ORIGIN origin) { return NAME(term)(x, origin); }
 #endif
 
 /* Make the cells [first, first + count) of an output pixel; zero terms for those outside the image. */
@@ -59,9 +39,8 @@ static void NAME(gather)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32
             continue;
         }
         const size_t position = ((size_t)image * (size_t)p->height + (size_t)y) * (size_t)p->width + (size_t)column;
-        const CODE *restrict from = x + position * (size_t)p->channels + group * depth + within;
-        CELL *restrict to = cells;
-        for (int32_t i = 0; i < n; i++) to[i] = NAME(cell)(from[i], origin);
+        const CODE *from = x + position * (size_t)p->channels + group * depth + within;
+        NAME(plain_cells)(from, (size_t)n, origin, cells);
     }
 }
 

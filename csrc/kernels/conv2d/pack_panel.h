@@ -2,6 +2,14 @@
 #include "types.h"
 #include "panel.h"
 
+#ifndef PQ_CONV2D_PACK_PANEL_H
+#define PQ_CONV2D_PACK_PANEL_H
+static inline int64_t bias_at_s8(const pq_conv2d *p, int32_t o) { return ((const int32_t *)p->bias)[o]; }
+static inline int64_t bias_at_u8(const pq_conv2d *p, int32_t o) { return ((const int32_t *)p->bias)[o]; }
+static inline int64_t bias_at_s16(const pq_conv2d *p, int32_t o) { return ((const int64_t *)p->bias)[o]; }
+static inline int64_t bias_at_f32s8(const pq_conv2d *p, int32_t o) { return (void)p, (void)o, 0; }
+#endif
+
 #if INTEGER
 /* Σ |w[k] - zero| */
 static int64_t NAME(magnitude)(const WEIGHT *restrict w, int32_t n, int32_t zero) {
@@ -16,7 +24,9 @@ static int64_t NAME(magnitude)(const WEIGHT *restrict w, int32_t n, int32_t zero
 }
 
 #endif
-size_t NAME(conv2d_pack_panel)(const void *params, void *packed) {
+size_t NAME(conv2d_pack)(const void *params, void *packed);
+
+size_t NAME(PQ_JOIN(PACK, panel))(const void *params, void *packed) {
     const pq_conv2d *p = params;
     if (!NAME(by_panels)(p)) return NAME(conv2d_pack)(params, packed);
     const int32_t terms = term_count(p), padded = p->filter_height * NAME(row_cells)(p), channels = group_channels(p);
@@ -28,26 +38,27 @@ size_t NAME(conv2d_pack_panel)(const void *params, void *packed) {
     pq_panel_head *head = packed;
     pq_rescale *rescale = (pq_rescale *)(head + 1);
     FACTOR *factor = (FACTOR *)(rescale + rescales);
-    const int32_t flip = sizeof(WEIGHT) == 1 && (WEIGHT)-1 > 0 ? 128 : 0;
+    const int32_t origin = BYTES ? FLIPPED : p->weight_zero;
     for (int32_t o = 0; o < p->out_channels; o++) {
         const int32_t group = o / channels, channel = o % channels;
         FACTOR *block = factor + (size_t)(group * group_blocks(p) + channel / BLOCK) * BLOCK * (size_t)padded;
         const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;
-        FACTOR *restrict to = block + channel % BLOCK * LANE;
+        FACTOR *restrict to = block + channel % BLOCK * GATHERED;
         const int32_t row = NAME(row_terms)(p);
         for (int32_t ky = 0; ky < p->filter_height; ky++, weights += row) {
             int32_t k = 0;
-            for (; k + LANE <= row; k += LANE, to += BLOCK * LANE)
-                for (int32_t i = 0; i < LANE; i++) to[i] = (FACTOR)(weights[k + i] - flip);
+            for (; k + GATHERED <= row; k += GATHERED, to += BLOCK * GATHERED)
+                for (int32_t i = 0; i < GATHERED; i++) to[i] = (FACTOR)(weights[k + i] - origin);
             if (k == row) continue;
-            for (int32_t i = 0; k + i < row; i++) to[i] = (FACTOR)(weights[k + i] - flip);
-            to += BLOCK * LANE;
+            for (int32_t i = 0; k + i < row; i++) to[i] = (FACTOR)(weights[k + i] - origin);
+            to += BLOCK * GATHERED;
         }
     }
 #if INTEGER
-    const int32_t offset = sizeof(CODE) == 1 && (CODE)-1 < 0 ? 128 + p->input_zero : p->input_zero;
+    const int32_t offset = BYTES ? p->input_zero - MOVED : 0;
     const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
-    head->exact = !HYBRID && (flip > 0 || p->weight_zero == 0) && p->device == NULL && !(p->once && !p->wide && p->real == NULL);
+    const bool whole = !BYTES || FLIPPED > 0 || p->weight_zero == 0; /* nothing is missing from the sums of rows */
+    head->exact = !HYBRID && whole && p->device == NULL && !(p->once && !p->wide && p->real == NULL);
     head->narrow = 1;
     for (int32_t o = 0; o < p->out_channels && !HYBRID; o++) {
         const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;

@@ -1,9 +1,28 @@
-/* The loops of conv2d over panels for one TYPE, around the tiles of the including file. */
+/* The loops of conv2d over panels for one TYPE, around the tiles of the including file: TILES_<type>, and see panel_store.h. */
 #include "types.h"
 #include "panel.h"
+
+#ifndef PQ_CONV2D_PANELS_H
+#define PQ_CONV2D_PANELS_H
+/* Rows and blocks of tiles, as tiles.h tells, and sums of one. MOST_ROWS: of a panel, which takes L1_SHARE bytes of the nearest
+ * cache, or ROWS rows. */
+enum {
+    ROWS = PQ_JOIN(PQ_ROWS, ISA), MOST_BLOCKS = PQ_JOIN(PQ_BLOCKS, ISA), WIDE_BLOCKS = PQ_JOIN(PQ_WIDE, ISA),
+    SUMS = ROWS * MOST_BLOCKS > WIDE_BLOCKS ? ROWS * MOST_BLOCKS : WIDE_BLOCKS, MOST_ROWS = 8 * ROWS, L1_SHARE = 16 << 10,
+};
+
+static const char NOTHING[64]; /* what sums start from where nothing is known of them */
+
+/* Rows of an image, those of the filter from `top` on, `columns` columns from `left` on. */
+typedef struct {
+    int32_t image, left, columns, top;
+} held_rows;
+#endif
+
 #define PARAMS pq_conv2d
 #include "convert.h"
 #undef PARAMS
+#include "cell.h"
 #include "panel_cells.h"
 #include "panel_store.h"
 
@@ -15,26 +34,27 @@ static inline NAME(rows) NAME(some_rows)(const NAME(panel) *panel, int32_t first
 
 /* All of a panel, where vectors can finish its sums. */
 static void NAME(vector_panel)(const NAME(panel) *panel, CODE *y) {
-    __m512i sums[ROWS * 2];
+    sixteen sums[MOST_ROWS * MOST_BLOCKS];
     int32_t lacking[MOST_ROWS];
 #if INTEGER && !HYBRID
-    if ((WEIGHT)-1 > 0) NAME(sum_rows)(panel, lacking);
+    if (BYTES && FLIPPED) NAME(sum_rows)(panel, lacking);
 #endif
     for (int32_t b = 0, together; b * BLOCK < panel->channels; b += together) {
         together = NAME(blocks_together)(panel, b);
         for (NAME(rows) rows = {0, 0}; rows.first < panel->rows; rows.first += rows.count) {
             rows = NAME(some_rows)(panel, rows.first);
-            NAME(multiply)(panel, rows, panel->cells, (const char *)panel->factors, b, together, INTEGER && !HYBRID, sums);
-            for (int32_t pair = b; pair < b + together; pair += 2)
-                NAME(store)(panel, rows, pair, sums + (pair - b), together, lacking, y + pair * BLOCK);
+            NAME(multiply)(panel, rows, panel->cells, (const char *)panel->factors, b, together, INTEGER && !HYBRID,
+                           sums + rows.first * together);
         }
+        for (int32_t pair = b; pair < b + together; pair += 2)
+            NAME(store)(panel, pair, sums + (pair - b), together, lacking, y + pair * BLOCK);
     }
 }
 
 #if INTEGER && !HYBRID
 /* total[row][channel of the piece] += the sums of pieces of cells by factors. */
 static void NAME(add_to)(const NAME(panel) *panel, pq_pieces cells, const char *factors, SUM *total) {
-    __m512i sums[ROWS * 2];
+    sixteen sums[SUMS];
     for (int32_t b = 0, together; b * BLOCK < panel->channels; b += together) {
         together = NAME(blocks_together)(panel, b);
         const int32_t left = panel->channels - b * BLOCK, n = together * BLOCK < left ? together * BLOCK : left;
@@ -54,7 +74,7 @@ static void NAME(add_to)(const NAME(panel) *panel, pq_pieces cells, const char *
 static void NAME(plain_panel)(const NAME(panel) *panel, CODE *y) {
     const pq_conv2d *p = panel->p;
     const pq_panel_head *head = p->packed;
-    const int32_t most = sizeof(CODE) == 2 && !head->narrow ? 504 / LANE : INT32_MAX; /* 504 · 2^22 < 2^31 */
+    const int32_t most = sizeof(CODE) == 2 && !head->narrow ? 504 / GATHERED : INT32_MAX; /* 504 · 2^22 < 2^31 */
     pq_pieces cells = panel->cells;
     const char *factors = (const char *)panel->factors;
     SUM total[MOST_ROWS * PIECE];
@@ -102,10 +122,12 @@ static void NAME(make_panel)(const pq_conv2d *p, pq_pieces cells, CODE *y, const
     NAME(vector_panel)(&panel, y);
 }
 
+pq_kernel_function PQ_JOIN(NAME(conv2d), x86_avx2_long);
+
 void FULL_NAME(conv2d)(const pq_step *step, int32_t begin, int32_t end) {
     const pq_conv2d *p = step->params;
     if (!NAME(by_panels)(p)) {
-        PQ_JOIN(NAME(conv2d), x86_avx2)(step, begin, end);
+        PQ_JOIN(NAME(conv2d), x86_avx2_long)(step, begin, end);
         return;
     }
     const int32_t in_image = p->out_height * p->out_width, pixels = p->batch * in_image;

@@ -5,22 +5,16 @@
 
 #include "layout.h"
 #include "pq.h"
-#include "dynamic_avx512.h"
 #include "rescale_avx512.h"
+#include "dynamic_vectors.h"
 #include "tiles.h"
 
-/* What filters are left to whose terms are too many for a panel. */
-pq_kernel_function conv2d_s8_x86_avx2, conv2d_u8_x86_avx2, conv2d_s16_x86_avx2, conv2d_f32_x86_avx2, conv2d_f32s8_x86_avx2;
-
-/* MOST_ROWS: of a panel, which takes L1_SHARE bytes of the nearest cache, or ROWS rows. */
-enum { ROWS = PQ_TILE_ROWS, MOST_ROWS = 8 * ROWS, L1_SHARE = 16 << 10, WIDE_BLOCKS = PQ_WIDE_BLOCKS };
-
-#define TILES_s8 (&pq_tiles_u8)
-#define TILES_u8 (&pq_tiles_u8)
-#define TILES_s16 (&pq_tiles_s16)
-#define TILES_f32 (panel->p->fused ? &pq_tiles_fused_f32 : &pq_tiles_f32)
-#define TILES_f32s8 (&pq_tiles_u8)
-#define cells_f32s8 pq_dynamic_cells
+#define TILES_s8 (&pq_tiles_u8_x86_avx512vnni)
+#define TILES_u8 (&pq_tiles_u8_x86_avx512vnni)
+#define TILES_s16 (&pq_tiles_s16_x86_avx512vnni)
+#define TILES_f32 (panel->p->fused ? &pq_tiles_fused_f32_x86_avx512vnni : &pq_tiles_f32_x86_avx512vnni)
+#define TILES_f32s8 (&pq_tiles_u8_x86_avx512vnni)
+#define cells_f32s8 pq_dynamic_bytes
 
 /* The cells of n activations; they may be written in whole vectors, past n. */
 static inline void cells_s8(const int8_t *x, size_t n, int16_t origin, uint8_t *cells) {
@@ -58,13 +52,6 @@ static inline void cells_f32(const float *x, size_t n, float origin, float *cell
     cells_u8((const uint8_t *)x, n * sizeof *x, 0, (uint8_t *)cells);
 }
 
-/* What is added to a term to make it a cell. */
-static int32_t offset_s8(const pq_conv2d *p, int16_t origin) { return (void)p, 128 + origin; }
-static int32_t offset_u8(const pq_conv2d *p, int16_t origin) { return (void)p, origin; }
-static int32_t offset_s16(const pq_conv2d *p, int16_t origin) { return (void)p, (void)origin, 0; }
-static int32_t offset_f32(const pq_conv2d *p, float origin) { return (void)p, (void)origin, 0; }
-static int32_t offset_f32s8(const pq_conv2d *p, pq_dynamic origin) { return (void)p, pq_dynamic_offset(origin); }
-
 /* Σ of `count` times n bytes, each `pitch` after the other */
 static int32_t sum_of_bytes(const uint8_t *x, size_t count, size_t pitch, size_t n) {
     __m512i sum = _mm512_setzero_si512();
@@ -77,6 +64,10 @@ static int32_t sum_of_bytes(const uint8_t *x, size_t count, size_t pitch, size_t
     return _mm512_reduce_add_epi32(sum);
 }
 
+typedef __m512i sixteen;
+
+PQ_INLINE sixteen less(sixteen sums, int32_t n) { return _mm512_sub_epi32(sums, _mm512_set1_epi32(n)); }
+
 /* What is added to scaled sums, and what clamps them then, as vectors of int16. */
 typedef struct {
     __m512i zero, lo, hi;
@@ -86,8 +77,9 @@ PQ_INLINE code_limits limits_of(int32_t zero, int32_t lo, int32_t hi) {
     return (code_limits){_mm512_set1_epi16((int16_t)zero), _mm512_set1_epi16((int16_t)lo), _mm512_set1_epi16((int16_t)hi)};
 }
 
-/* Sums times doubles, of the lanes in the mask, rounded half away from zero and clamped to whole numbers. */
-PQ_INLINE __m512i scaled_by_doubles(__m512i sums, const double *real, __mmask16 mask, __m512d lo, __m512d hi) {
+/* Sums times doubles, of the first n lanes, rounded half away from zero and clamped to whole numbers. */
+PQ_INLINE sixteen scaled_by_doubles(sixteen sums, const double *real, int32_t n, double lo, double hi) {
+    const __mmask16 mask = n >= 16 ? 0xFFFF : n > 0 ? (__mmask16)((1 << n) - 1) : 0;
     const __m512d below_half = _mm512_set1_pd(0x1.fffffffffffffp-2), sign = _mm512_set1_pd(-0.0);
     __m256i whole[2];
     for (int i = 0; i < 2; i++) {
@@ -95,7 +87,7 @@ PQ_INLINE __m512i scaled_by_doubles(__m512i sums, const double *real, __mmask16 
         const __m512d factors = _mm512_maskz_loadu_pd((__mmask8)(mask >> 8 * i), real + 8 * i);
         const __m512d scaled = _mm512_mul_pd(_mm512_cvtepi32_pd(half), factors);
         const __m512d away = _mm512_add_pd(scaled, _mm512_or_pd(_mm512_and_pd(scaled, sign), below_half));
-        whole[i] = _mm512_cvttpd_epi32(_mm512_min_pd(_mm512_max_pd(away, lo), hi));
+        whole[i] = _mm512_cvttpd_epi32(_mm512_min_pd(_mm512_max_pd(away, _mm512_set1_pd(lo)), _mm512_set1_pd(hi)));
     }
     return _mm512_inserti64x4(_mm512_castsi256_si512(whole[0]), whole[1], 1);
 }
@@ -133,14 +125,18 @@ PQ_INLINE void store_two_rows(__m512i first, __m512i second, code_limits limits,
     else _mm_mask_storeu_epi8(next, mask, _mm256_extracti128_si256(bytes, 1));
 }
 
-/* Rows of an image, those of the filter from `top` on, `columns` columns from `left` on. */
-typedef struct {
-    int32_t image, left, columns, top;
-} held_rows;
-
-static const char NOTHING[64]; /* what sums start from where nothing is known of them */
-
 #define ISA x86_avx512vnni
-#define EACH "kernels/conv2d/panels.h"
-#include "each_type.h"
+#define BYTES 1
+#define TYPE s8
+#include "panels.h"
+#define TYPE u8
+#include "panels.h"
+#define TYPE f32s8
+#include "panels.h"
+#undef BYTES
+#define BYTES 0
+#define TYPE s16
+#include "panels.h"
+#define TYPE f32
+#include "panels.h"
 #endif

@@ -180,7 +180,7 @@ void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end
 #if HYBRID
             CELL *row = cells + iy % spanned * bytes_of_row(p);
             if (rows_known[iy % spanned] != iy) {
-                pq_dynamic_cells(x + (size_t)iy * row_size, row_size, block.origin, row);
+                pq_dynamic_bytes(x + (size_t)iy * row_size, row_size, block.origin, row);
                 rows_known[iy % spanned] = iy;
             }
             block.rows[ky] = row;

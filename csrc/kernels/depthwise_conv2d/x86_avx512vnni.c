@@ -5,8 +5,8 @@
 
 #include "depthwise_conv2d.h"
 #include "pq.h"
-#include "dynamic_avx512.h"
 #include "rescale_avx512.h"
+#include "dynamic_vectors.h"
 #include "taps.h"
 
 /* Vectors that are made together, so that what they share is loaded once. */
