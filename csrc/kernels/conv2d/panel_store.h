@@ -6,9 +6,10 @@ typedef struct {
     const pq_conv2d *p;
     pq_pieces cells;
     const FACTOR *factors;
+    size_t block; /* bytes of the factors of a block */
     const pq_rescale *rescale;
     const ORIGIN *origins; /* of each row; where all have the same, of the first */
-    int32_t rows, channel, channels;
+    int32_t rows, together, channel, channels; /* together: rows of a tile */
 } NAME(panel);
 
 /* Some rows of a panel, at most ROWS. */
@@ -20,12 +21,11 @@ typedef struct {
  * the first block. started: from where each channel's sums start, else from 0. */
 static void NAME(multiply)(const NAME(panel) *panel, NAME(rows) rows, pq_pieces cells, const char *factors, int32_t first,
                            int32_t blocks, bool started, void *sums) {
-    const size_t block = (size_t)(panel->p->filter_height * NAME(row_cells)(panel->p)) * BLOCK * sizeof(FACTOR);
     const pq_tiles *tiles = PQ_JOIN(TILES, TYPE);
     pq_tile *run = blocks > MOST_BLOCKS ? tiles->wide : tiles->of[blocks - 1][rows.count - 1];
     const char *start = started ? (const char *)panel->rescale[first].start : NOTHING;
     cells.x += (size_t)rows.first * cells.stride;
-    run(&cells, factors + (size_t)first * block, block, start, started ? sizeof(pq_rescale) : 0, sums);
+    run(&cells, factors + (size_t)first * panel->block, panel->block, start, started ? sizeof(pq_rescale) : 0, sums);
 }
 
 static inline int32_t NAME(blocks_together)(const NAME(panel) *panel, int32_t first) {

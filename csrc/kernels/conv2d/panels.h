@@ -26,10 +26,10 @@ typedef struct {
 #include "panel_cells.h"
 #include "panel_store.h"
 
-/* Rows of a panel, from `first` on: about as many in each tile. */
+/* Rows of a panel, from `first` on, for a tile. */
 static inline NAME(rows) NAME(some_rows)(const NAME(panel) *panel, int32_t first) {
-    const int32_t left = panel->rows - first, tiles = rounded_up(left, ROWS) / ROWS;
-    return (NAME(rows)){first, rounded_up(left, tiles) / tiles};
+    const int32_t left = panel->rows - first;
+    return (NAME(rows)){first, left < panel->together ? left : panel->together};
 }
 
 /* All of a panel, where vectors can finish its sums. */
@@ -102,13 +102,16 @@ static void NAME(make_panel)(const pq_conv2d *p, pq_pieces cells, CODE *y, const
     const pq_rescale *rescale = (const pq_rescale *)((const pq_panel_head *)p->packed + 1);
     const FACTOR *factors = (const FACTOR *)(rescale + (INTEGER ? p->groups * group_rescales(p) : 0));
     const size_t block = (size_t)(p->filter_height * NAME(row_cells)(p)) * BLOCK;
+    const int32_t tiles = rounded_up(rows, ROWS) / ROWS;
     NAME(panel) panel = {
         .p = p,
         .cells = cells,
         .factors = factors + (size_t)(group * group_blocks(p) + first / BLOCK) * block,
+        .block = block * sizeof(FACTOR),
         .rescale = rescale + group * group_rescales(p) + first / BLOCK,
         .origins = origins,
         .rows = rows,
+        .together = rounded_up(rows, tiles) / tiles,
         .channel = group * in_group + first,
         .channels = in_group - first < PIECE ? in_group - first : PIECE,
     };
