@@ -1,9 +1,9 @@
 /* The loops of conv2d for one TYPE. They stand around an inner product that the including file defines for each CELL:
  *   accumulate_bytes(const byte *x, int rows, const int8_t *w, int32_t terms, int32_t *sums), where BYTES, else
  *   accumulate_s16(const int16_t *x, int rows, const int16_t *w, int32_t terms, int32_t *sums)
- *   accumulate_f32(const float *x, int rows, const float *w, int32_t terms, float *sums)
- * sums[r][c] += Σ_k x[r][k] · w[k][c] over a packed block of 16 channels; x has rows of TERMS, sums has rows of BLOCK.
- * rows is ROWS or 1, a constant where it is called; terms is a multiple of GATHERED. */
+ *   accumulate_f32(const float *x, int rows, const float *w, int32_t terms, bool fused, float *sums)
+ * sums[r][c] += Σ_k x[r][k] · w[k][c] over a packed block of 16 channels, with one rounding or two where fused; x has rows of
+ * TERMS, sums has rows of BLOCK. rows is ROWS or 1, a constant where it is called; terms is a multiple of GATHERED. */
 #include "types.h"
 #include "cells.h"
 #define PARAMS pq_conv2d
@@ -46,8 +46,9 @@ static void NAME(gather)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32
 
 /* sums[r][c] += the product of gathered rows with the block of packed weights at w; sums has rows of PIECE. */
 static inline __attribute__((always_inline)) void NAME(add_block)(
-    const CELL *x, int rows, const FACTOR *w, int32_t terms, SUM *sums) {
+    const pq_conv2d *p, const CELL *x, int rows, const FACTOR *w, int32_t terms, SUM *sums) {
 #if INTEGER
+    (void)p;
     int32_t block[ROWS * BLOCK] = {0}; /* holds TERMS products of int16 with int8 */
 #if BYTES
     accumulate_bytes(x, rows, w, terms, block);
@@ -59,7 +60,7 @@ static inline __attribute__((always_inline)) void NAME(add_block)(
 #else
     float block[ROWS * BLOCK];
     for (int r = 0; r < rows; r++) memcpy(block + r * BLOCK, sums + r * PIECE, sizeof(float) * BLOCK);
-    accumulate_f32(x, rows, w, terms, block);
+    accumulate_f32(x, rows, w, terms, p->fused, block);
     for (int r = 0; r < rows; r++) memcpy(sums + r * PIECE, block + r * BLOCK, sizeof(float) * BLOCK);
 #endif
 }
@@ -92,8 +93,8 @@ static void NAME(piece)(const pq_conv2d *p, const CODE *x, CODE *y, const ORIGIN
         for (int32_t c = 0; c < channels; c += BLOCK) {
             const FACTOR *w = weights + (size_t)c * (size_t)padded + (size_t)k * BLOCK;
             int32_t i = 0;
-            for (; i + ROWS <= count; i += ROWS) NAME(add_block)(cells + i * TERMS, ROWS, w, even, sums + i * PIECE + c);
-            for (; i < count; i++) NAME(add_block)(cells + i * TERMS, 1, w, even, sums + i * PIECE + c);
+            for (; i + ROWS <= count; i += ROWS) NAME(add_block)(p, cells + i * TERMS, ROWS, w, even, sums + i * PIECE + c);
+            for (; i < count; i++) NAME(add_block)(p, cells + i * TERMS, 1, w, even, sums + i * PIECE + c);
         }
     }
     y += (size_t)pixel * (size_t)p->out_channels + (size_t)channel;

@@ -2,6 +2,7 @@
 #if defined(__x86_64__)
 #pragma GCC target("avx2")
 #include <immintrin.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "layout.h"
@@ -27,7 +28,8 @@ static inline __attribute__((always_inline)) void accumulate_s16(
 }
 
 static inline __attribute__((always_inline)) void accumulate_f32(
-    const float *x, int rows, const float *w, int32_t terms, float *sums) {
+    const float *x, int rows, const float *w, int32_t terms, bool fused, float *sums) {
+    (void)fused;
     __m256 acc[ROWS][2];
     memcpy(acc, sums, sizeof(float) * BLOCK * (size_t)rows);
     for (int32_t k = 0; k < terms; k++, w += BLOCK) {
