@@ -39,6 +39,18 @@ PQ_INLINE pq_rescale_vectors pq_rescale_load(const pq_rescale *r, bool wide, boo
     return both;
 }
 
+/* One scaling for all lanes, rounded twice. */
+PQ_INLINE pq_rescale_vectors pq_rescale_all(int32_t multiplier, int32_t exponent) {
+    const int32_t n = exponent < 0 ? -exponent : 0;
+    pq_rescale_half v = {0};
+    v.multiplier[0] = v.multiplier[1] = _mm256_set1_epi32(multiplier);
+    v.rounding[0] = v.rounding[1] = _mm256_set1_epi64x((INT64_C(1) << 30) + (n > 0 ? INT64_C(1) << (n + 30) : 0));
+    v.half = _mm256_set1_epi32(n > 0 ? INT32_C(1) << (n - 1) : INT32_MIN);
+    v.shift = _mm256_set1_epi32(n);
+    v.left = _mm256_set1_epi32(exponent > 0 ? exponent : 0);
+    return (pq_rescale_vectors){{v, v}};
+}
+
 /* 8 sums -> 8 scaled sums. left: whether a lane has a left shift. */
 PQ_INLINE __m256i pq_rescaled_half(__m256i sums, const pq_rescale_half *v, bool wide, bool left) {
     if (left) sums = _mm256_sllv_epi32(sums, v->left);
