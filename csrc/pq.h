@@ -21,7 +21,7 @@ struct pq_step {
     int32_t *failed; /* the session's: the place of the step that reported, INT32_MAX before one did */
 };
 
-/* Lay out a kernel's constants as it wants them. Returns the bytes needed, and writes them where packed is not NULL.
+/* Lay out a kernel's constants as it wants them. Returns the bytes needed, and writes all of them where packed is not NULL.
    The params struct of a kernel that packs starts with `const void *packed`. */
 typedef size_t (*pq_pack)(const void *params, void *packed);
 
@@ -34,6 +34,13 @@ typedef struct {
 } pq_row;
 
 const pq_row *pq_rows(int32_t *count);
+
+/* A thread that packs while its owner goes on: NULL, which packs at once, where there can be none. What a job points to must last until
+   free, which waits for all jobs. */
+typedef struct pq_packer pq_packer;
+pq_packer *pq_packer_new(void);
+void pq_packer_add(pq_packer *packer, pq_pack pack, const void *params, void *packed, size_t bytes);
+void pq_packer_free(pq_packer *packer);
 
 /* Instruction sets that this build knows, best first, scalar last; NULL past the end. */
 const char *pq_isa(int32_t index);
@@ -78,6 +85,10 @@ void pq_session_free(pq_session *session);
 /* Run the steps [first, last) on `threads` threads, the caller's among them. Ends with a step that reports, and returns its
    place; its inputs are then as it found them. -1 where none did. */
 int32_t pq_session_run(pq_session *session, int32_t first, int32_t last, int32_t threads);
+
+/* Split n real multipliers into (m, e), m / 2^31 * 2^e, 2^30 <= |m| < 2^31; below 2^-32 they become (0, 0). Returns the place of one
+   that is not finite or needs e > 30, or -1. */
+int32_t pq_quantize_multipliers(const double *real, int32_t n, int32_t *m, int32_t *e);
 
 /* y[i] = f(x[i]) by the C library's function of that name, expf or exp. Return 0, or -1 for a name that is not known. */
 int32_t pq_libm_float(const char *name, const float *x, float *y, size_t n);

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 
 from pyquant.errors import GraphError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DType:
-    """An element type. `numpy` is the type of one unpacked element: object for strings, of bytes; None for handles."""
+    """An element type. `numpy` is the type of one unpacked element: object for strings, of bytes; None for handles.
+
+    There is one object for each type.
+    """
 
     name: str
     code: int  # TensorType in schema/tflite.fbs
@@ -43,6 +48,9 @@ class DType:
 
     def __repr__(self) -> str:
         return self.name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return by_code, (self.code,)
 
 
 def _row(code: int, name: str, bits: int, numpy: str | None, signed: bool | None = None) -> DType:
@@ -83,6 +91,16 @@ BY_NAME: dict[str, DType] = {d.name: d for d in DTYPES}
 FLOAT32, FLOAT16, INT32, UINT8, INT64, INT16, INT8, BOOL, STRING = (
     BY_NAME[n] for n in ("float32", "float16", "int32", "uint8", "int64", "int16", "int8", "bool", "string")
 )
+
+
+@cache
+def _newer(code: int) -> DType:
+    return DType(f"type_{code}", code, 0, None)
+
+
+def by_code(code: int) -> DType:
+    """The type with that code in the file; one without arrays for a code that the schema does not know."""
+    return BY_CODE.get(code) or _newer(code)
 
 
 def dtype(spec: DType | str | np.dtype | type) -> DType:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyquant import native
 from pyquant.dtypes import DType
 from pyquant.errors import GraphError, RangeError
 
@@ -41,20 +42,7 @@ def quantize_multiplier(d: npt.ArrayLike) -> tuple[Integers, Integers]:
     (1610612736, 0)
     """
     real = np.asarray(d, np.float64)
-    if not np.isfinite(real).all():
-        raise RangeError(f"a real multiplier must be finite, found {real}")
-    fraction, exponent = np.frexp(real)
-    # half away from zero: 32 bits before the point leave room for the sum
-    m = (fraction * 2.0**31 + np.copysign(0.5, fraction)).astype(np.int64)
-    e = exponent.astype(np.int64)
-    full = m == 1 << 31
-    if full.any():
-        m, e = np.where(full, 1 << 30, m), np.where(full, e + 1, e)
-    flushed = (e < -31) | (m == 0)
-    if flushed.any():
-        m, e = np.where(flushed, 0, m), np.where(flushed, 0, e)
-    if (e > 30).any():
-        raise RangeError(f"a real multiplier must be below 2**30, found {real.max()}")
+    m, e = native.quantize_multipliers(np.ravel(real)).astype(np.int64).reshape(2, *real.shape)
     return m[()], e[()]
 
 

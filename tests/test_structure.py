@@ -13,9 +13,9 @@ PACKAGE = Path(pyquant.__file__).parent
 # layer -> height; equal heights never import each other
 HEIGHTS = {
     **dict.fromkeys(("errors", "table"), 0),
-    "dtypes": 1,
+    **dict.fromkeys(("dtypes", "native"), 1),
     **dict.fromkeys(("wire", "fixed"), 2),
-    **dict.fromkeys(("graph", "native"), 3),
+    "graph": 3,
     "ops": 4,
     **dict.fromkeys(("run", "targets"), 5),
     "interpreter": 6,

@@ -1,4 +1,4 @@
-"""Threads: the pool under ThreadSanitizer, and plans made and run from many threads at once."""
+"""Threads: the pool and the packer under ThreadSanitizer, and plans made and run from many threads at once."""
 
 import shutil
 import subprocess
@@ -12,7 +12,7 @@ from test_run import feed, network
 from pyquant.run import compile
 
 ROOT = Path(__file__).parents[1]
-SOURCES = [ROOT / "tests/threads.c", ROOT / "csrc/core/plan.c", ROOT / "csrc/core/pool.c"]
+SOURCES = [ROOT / "tests/threads.c", *(ROOT / f"csrc/core/{name}.c" for name in ("plan", "pool", "packer"))]
 FLAGS = ["-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-fsanitize=thread"]
 PLANS, CALLERS = 1000, 8
 
@@ -26,7 +26,7 @@ def sanitized(folder: Path, *sources: Path) -> Path | None:
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
-def test_thread_sanitizer_finds_nothing_in_the_pool(tmp_path):
+def test_thread_sanitizer_finds_nothing_in_the_pool_and_the_packer(tmp_path):
     empty = tmp_path / "empty.c"
     empty.write_text("int main(void) { return 0; }\n")
     probe = sanitized(tmp_path, empty)

@@ -1,5 +1,5 @@
 /* A program for ThreadSanitizer: sessions of one plan run on pools of several threads, from several threads at once, steps
- * of one chunk and of many mixed, some runs ended by a step that reports. Exits with 0 where all results are right. */
+ * of one chunk and of many mixed, some runs ended by a step that reports; and packers. Exits with 0 where all results are right. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +60,25 @@ static void *call(void *seed) {
     return (void *)wrong;
 }
 
+static size_t pack_number(const void *params, void *packed) {
+    *(int32_t *)packed = 1 + *(const int32_t *)params;
+    return sizeof(int32_t);
+}
+
+/* What is handed to a packer is there when it is freed, whether its thread was woken for it or not. */
+static intptr_t pack_all(size_t bytes) {
+    int32_t numbers[SIZE], packed[SIZE] = {0};
+    pq_packer *packer = pq_packer_new();
+    for (int32_t i = 0; i < SIZE; i++) {
+        numbers[i] = i;
+        pq_packer_add(packer, pack_number, &numbers[i], &packed[i], bytes);
+    }
+    pq_packer_free(packer);
+    intptr_t wrong = 0;
+    for (int32_t i = 0; i < SIZE; i++) wrong += packed[i] != 1 + i;
+    return wrong;
+}
+
 int main(void) {
     const char *reason;
     make_plan();
@@ -70,7 +89,7 @@ int main(void) {
         seeds[i] = i;
         pthread_create(&callers[i], NULL, call, &seeds[i]);
     }
-    intptr_t all = 0;
+    intptr_t all = pack_all(1) + pack_all(1 << 17);
     for (int i = 0; i < CALLERS; i++) {
         void *wrong;
         pthread_join(callers[i], &wrong);

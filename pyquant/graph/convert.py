@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from pyquant.dtypes import BY_CODE, DType
+from pyquant.dtypes import by_code
 from pyquant.errors import FormatError, GraphError
 from pyquant.graph.model import Buffer, Model, Node, OpCode, Quantization, Signature, Subgraph, Tensor
 from pyquant.wire import Record
@@ -136,8 +136,9 @@ def _fill(
     records = _required(rest, "tensors")
     made.tensors = tensors = [_tensor(r, f"{path}.tensors[{i}]", buffers) for i, r in enumerate(records)]
     for i, r in enumerate(records):
-        if "quantization" in r.fields:
-            tensors[i].quantization = _quantization(r.quantization, f"{path}.tensors[{i}].quantization", tensors)
+        quantization = r.fields.get("quantization")
+        if quantization is not None:
+            tensors[i].quantization = _quantization(quantization, f"{path}.tensors[{i}].quantization", tensors)
     made.inputs = _tensors(tensors, _required(rest, "inputs"), f"{path}.inputs")
     made.outputs = _tensors(tensors, _required(rest, "outputs"), f"{path}.outputs")
     made.nodes = [
@@ -169,7 +170,7 @@ def _tensor(record: Record, path: str, buffers: list[Buffer]) -> Tensor:
     return Tensor(
         _name(rest, "name"),
         tuple(_numbers(rest, "shape")),
-        BY_CODE.get(code) or DType(f"type_{code}", code, 0, None),
+        by_code(code),
         _at(buffers, buffer, f"{path}.buffer") if buffer else None,
         None,
         rest.pop("is_variable", False),

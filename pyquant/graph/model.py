@@ -13,6 +13,7 @@ import numpy as np
 
 from pyquant.dtypes import DType
 from pyquant.errors import GraphError
+from pyquant.graph.storage import load, store
 from pyquant.wire import Record
 
 if TYPE_CHECKING:
@@ -112,15 +113,11 @@ class Tensor:
     @property
     def data(self) -> np.ndarray | None:
         """The constant in this tensor's shape and type, int4 and int2 as int8; None for what is not constant."""
-        from pyquant.graph.storage import load
-
         return load(self)
 
     @data.setter
     def data(self, value: np.ndarray | None) -> None:
         """Give the tensor a buffer of its own with this value, of its shape and type (packed where the type is)."""
-        from pyquant.graph.storage import store
-
         self.buffer, self.sparsity = store(self, value), None
         self.extra.pop("external_buffer", None)
 

@@ -20,40 +20,41 @@ def load(tensor: Tensor) -> np.ndarray | None:
     int4, int2 and uint4 come one element a byte; strings as an object array of bytes. Raises GraphError where the
     buffer does not hold what shape and type need.
     """
-    where = f"tensor {tensor.name!r}"
-    if tensor.buffer is None and tensor.extra.get("external_buffer"):
-        raise GraphError(f"{where}: its data lies in another file, which is not there: see the model's warnings")
-    if tensor.buffer is None or tensor.buffer.data is None or not tensor.buffer.data.size:
+    buffer, dtype, shape = tensor.buffer, tensor.dtype, tensor.shape
+    if buffer is None and tensor.extra.get("external_buffer"):
+        raise GraphError(
+            f"tensor {tensor.name!r}: its data lies in another file, which is not there: see the model's warnings"
+        )
+    if buffer is None or buffer.data is None or not buffer.data.size:
         return None
-    raw = tensor.buffer.data
+    raw = buffer.data
     if tensor.sparsity is not None:
-        return _frozen(_dense(tensor, raw, where))
-    if tensor.dtype.name == "string":
-        return _frozen(_split_strings(raw, tensor.size, where).reshape(tensor.shape))
-    if tensor.dtype.numpy is None:
-        raise GraphError(f"{where}: type {tensor.dtype} has no array form")
-    needed = (tensor.size * tensor.dtype.bits + 7) // 8
-    if raw.size != needed or min(tensor.shape, default=0) < 0:
-        raise GraphError(f"{where}: {tensor.dtype} {tensor.shape} needs {needed} bytes, its buffer has {raw.size}")
-    if tensor.dtype.bits < 8:
-        return _frozen(_unpack(raw, tensor.dtype.bits, tensor.dtype.numpy)[: tensor.size].reshape(tensor.shape))
-    if tensor.dtype.name == "bool" and raw.max(initial=0) > 1:
+        return _frozen(_dense(tensor, raw))
+    if dtype.name == "string":
+        return _frozen(_split_strings(raw, tensor.size, tensor.name).reshape(shape))
+    if dtype.numpy is None:
+        raise GraphError(f"tensor {tensor.name!r}: type {dtype} has no array form")
+    needed = (tensor.size * dtype.bits + 7) // 8
+    if raw.size != needed or min(shape, default=0) < 0:
+        raise GraphError(f"tensor {tensor.name!r}: {dtype} {shape} needs {needed} bytes, its buffer has {raw.size}")
+    if dtype.bits < 8:
+        return _frozen(_unpack(raw, dtype.bits, dtype.numpy)[: tensor.size].reshape(shape))
+    if dtype.name == "bool" and raw.max(initial=0) > 1:
         raw = (raw != 0).view(np.uint8)  # NumPy's own bool holds 0 and 1 only
-    array = raw.view(tensor.dtype.numpy).reshape(tensor.shape)
+    array = raw.view(dtype.numpy).reshape(shape)
     return _frozen(array if array.flags.aligned else array.copy())
 
 
-def _dense(tensor: Tensor, raw: np.ndarray, where: str) -> np.ndarray:
+def _dense(tensor: Tensor, raw: np.ndarray) -> np.ndarray:
     """The array of a sparse-encoded tensor, zero where nothing is stored."""
     try:
         count = stored_values(tensor)
     except ValueError as error:
-        raise GraphError(f"{where}: sparsity: {error}") from error
+        raise GraphError(f"tensor {tensor.name!r}: sparsity: {error}") from error
     kind, bits = tensor.dtype.numpy, tensor.dtype.bits
     if kind is None or raw.size != (count * bits + 7) // 8:
-        raise GraphError(
-            f"{where}: {count} sparse values of {tensor.dtype} are not what its buffer of {raw.size} holds"
-        )
+        found = f"{count} sparse values of {tensor.dtype} are not what its buffer of {raw.size} holds"
+        raise GraphError(f"tensor {tensor.name!r}: {found}")
     values = _unpack(raw, bits, kind)[:count] if bits < 8 else np.frombuffer(raw.tobytes(), kind)
     dense = np.zeros(tensor.size, kind)
     dense[positions(tensor)] = values
@@ -95,6 +96,8 @@ def _typed(tensor: Tensor, given: np.ndarray) -> np.ndarray:
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:
+    if not array.flags.writeable:
+        return array
     view = array.view()
     view.flags.writeable = False
     return view
@@ -131,10 +134,10 @@ def string_fault(raw: np.ndarray, count: int) -> str | None:
     return None
 
 
-def _split_strings(raw: np.ndarray, count: int, where: str) -> np.ndarray:
+def _split_strings(raw: np.ndarray, count: int, name: str) -> np.ndarray:
     fault = string_fault(raw, count)
     if fault:
-        raise GraphError(f"{where}: {fault}")
+        raise GraphError(f"tensor {name!r}: {fault}")
     data = raw.tobytes()
     strings = np.empty(count, object)
     strings[:] = [data[start:end] for start, end in pairwise(np.frombuffer(data, "<i4", count + 1, 4).tolist())]

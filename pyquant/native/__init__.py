@@ -1,8 +1,22 @@
 """The C side as Python sees it; nothing above knows ffi or lib."""
 
 from pyquant.native.libm import libm
-from pyquant.native.params import Params
+from pyquant.native.multiplier import quantize_multipliers
+from pyquant.native.params import Packer, Params
 from pyquant.native.plan import Piece, Plan, PlannedStep, Session
 from pyquant.native.table import Row, isas, rows, rows_of
 
-__all__ = ["Params", "Piece", "Plan", "PlannedStep", "Row", "Session", "isas", "libm", "rows", "rows_of"]
+__all__ = [
+    "Packer",
+    "Params",
+    "Piece",
+    "Plan",
+    "PlannedStep",
+    "Row",
+    "Session",
+    "isas",
+    "libm",
+    "quantize_multipliers",
+    "rows",
+    "rows_of",
+]

@@ -23,46 +23,71 @@ _ELEMENTS = {
 }
 
 
+class Packer:
+    """Lets kernels lay out large constants on a thread of its own, until `finish`; without one, at once."""
+
+    def __init__(self) -> None:
+        self._jobs: list[Params] = []
+        self._memory = ffi.NULL
+
+    def add(self, params: Params, function: Any, size: int) -> None:
+        if size >= WORTH_A_THREAD and self._memory == ffi.NULL:
+            self._memory = lib.pq_packer_new()
+        self._jobs.append(params)
+        packer = self._memory if size >= WORTH_A_THREAD else ffi.NULL
+        lib.pq_packer_add(packer, function, params.memory, params.memory.packed, size)
+
+    def finish(self) -> None:
+        """Wait until all is laid out."""
+        memory, self._memory = self._memory, ffi.NULL
+        lib.pq_packer_free(memory)
+        self._jobs.clear()
+
+    __del__ = finish
+
+
 class Params:
     """A filled parameter struct. It owns what its pointers point to.
 
+    bytes: of the arrays that the struct points to.
     Raises RangeError for a number that its field cannot hold, TypeError for other fields or element types.
     """
 
     def __init__(self, struct: str, values: Mapping[str, Any]) -> None:
         self._owned: list[Any] = []
+        self.bytes = 0
         types = _types(struct)
-        if values.keys() - {"packed"} != types.keys() - {"packed"}:
-            raise TypeError(f"{struct} has the fields {sorted(types)}, got {sorted(values)}")
         try:
             plain = {
                 name: value if type(value) is int else self._converted(struct, name, types[name], value)
                 for name, value in values.items()
             }
-            self.memory = ffi.new(f"{struct} *", plain)
+            if len(values) != len(types) - ("packed" in types):
+                raise KeyError
+            self.memory = ffi.new(_pointer(struct), plain)
+        except KeyError:
+            raise TypeError(f"{struct} has the fields {sorted(types)}, got {sorted(values)}") from None
         except OverflowError as error:
             raise RangeError(f"{struct}: {error}") from None
-
-    @property
-    def bytes(self) -> int:
-        """Of the arrays that the struct points to."""
-        return sum(len(ffi.buffer(owned)) for owned in self._owned)
 
     def packed_bytes(self, row: int) -> int:
         """What `pack` will allocate for the kernel in that row of the table."""
         function = _pack_function(row)
         return 0 if function == ffi.NULL else int(function(self.memory, ffi.NULL))
 
-    def pack(self, row: int) -> None:
-        """Let the kernel in that row of the table lay out its constants, and point `packed` to them."""
+    def pack(self, row: int, size: int, packer: Packer) -> None:
+        """Let the kernel in that row of the table lay out its constants, and point `packed` to them.
+
+        size: its packed_bytes. They are there when the packer has finished.
+        """
         function = _pack_function(row)
         if function == ffi.NULL:
             return
-        packed = aligned_bytes(function(self.memory, ffi.NULL))
-        pointer = ffi.from_buffer("char[]", packed)
-        function(self.memory, pointer)
+        pointer = ffi.from_buffer("char[]", aligned(np.empty(size + ALIGNMENT, np.uint8)))
+        self.bytes += size
         self.memory.packed = pointer
         self._owned.append(pointer)
+        packer.add(self, function, size)
 
     def _converted(self, struct: str, name: str, field: _Field, value: Any) -> Any:
         if field.kind == "array":
@@ -75,6 +100,7 @@ class Params:
         if field.element is not None and array.dtype != field.element:
             raise TypeError(f"{struct}.{name} takes {field.element.name}, got {array.dtype.name}")
         pointer = ffi.from_buffer(field.vector, array)
+        self.bytes += array.nbytes
         self._owned.append(pointer)
         return pointer
 
@@ -100,12 +126,20 @@ def _types(struct: str) -> dict[str, _Field]:
 
 
 @cache
+def _pointer(struct: str) -> Any:
+    return ffi.typeof(f"{struct} *")
+
+
+ALIGNMENT = 64
+WORTH_A_THREAD = 1 << 14  # bytes to lay out; below, handing them over takes longer
+
+
+@cache
 def _pack_function(row: int) -> Any:
     return lib.pq_rows(ffi.new("int32_t *"))[row].pack
 
 
-def aligned_bytes(size: int) -> np.ndarray:
-    """Zeroed bytes that start at a multiple of 64. -> (size,) uint8"""
-    memory = np.zeros(size + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + size]
+def aligned(memory: np.ndarray) -> np.ndarray:
+    """The part of it that starts at a multiple of 64. memory: (size + 64,) uint8 -> (size,) uint8"""
+    start = -int(ffi.cast("uintptr_t", ffi.from_buffer(memory))) % ALIGNMENT
+    return memory[start : start + memory.size - ALIGNMENT]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyquant.native._pq import ffi, lib
-from pyquant.native.params import Params, aligned_bytes
+from pyquant.native.params import ALIGNMENT, Params, aligned
 
 
 class Piece(NamedTuple):
@@ -34,22 +34,22 @@ class Plan:
 
     def __init__(self, tensors: Sequence[Piece | np.ndarray], steps: Sequence[PlannedStep], arena_bytes: int) -> None:
         self._owned = [ffi.from_buffer("char[]", t) if isinstance(t, np.ndarray) else None for t in tensors]
-        c_tensors = ffi.new("pq_tensor[]", len(tensors))
-        for to, tensor, pointer in zip(c_tensors, tensors, self._owned, strict=True):
-            if isinstance(tensor, Piece):
-                to.offset, to.bytes = tensor
-            else:
-                to.constant, to.bytes = pointer, tensor.nbytes
-        c_steps = ffi.new("pq_plan_step[]", len(steps))
-        indices = []
+        c_tensors = ffi.new(
+            "pq_tensor[]",
+            [
+                (ffi.NULL, t.offset, t.size) if isinstance(t, Piece) else (pointer, 0, t.nbytes)
+                for t, pointer in zip(tensors, self._owned, strict=True)
+            ],
+        )
+        lists = [i for step in steps for i in (*step.inputs, *step.outputs)]
+        indices = ffi.new("int32_t[]", [-1 if i is None else i for i in lists])
+        c_steps, at = ffi.new("pq_plan_step[]", len(steps)), indices
         for to, step in zip(c_steps, steps, strict=True):
-            inputs = ffi.new("int32_t[]", [-1 if i is None else i for i in step.inputs])
-            outputs = ffi.new("int32_t[]", step.outputs)
-            indices += [inputs, outputs]
             to.row, to.units, to.chunk, to.params = step.row, step.units, step.chunk, step.params.memory
-            to.in_count, to.out_count = len(inputs), len(outputs)
-            setattr(to, "in", inputs)
-            to.out = outputs
+            to.in_count, to.out_count = len(step.inputs), len(step.outputs)
+            setattr(to, "in", at)
+            to.out = at + to.in_count
+            at = to.out + to.out_count
         self.memory = ffi.new("pq_plan *", [len(tensors), len(steps), c_tensors, c_steps, arena_bytes])
         self._owned += [c_tensors, c_steps, indices, [step.params for step in steps]]
         reason = ffi.new("const char **")
@@ -62,7 +62,7 @@ class Session:
     """A plan with memory to run in: `arena`, (arena_bytes,) uint8, zero at first. One caller at a time."""
 
     def __init__(self, plan: Plan) -> None:
-        self.arena = aligned_bytes(plan.memory.arena_bytes)
+        self.arena = aligned(np.zeros(plan.memory.arena_bytes + ALIGNMENT, np.uint8))
         self._plan = plan  # which must live as long
         self._memory = ffi.gc(lib.pq_session_new(plan.memory, ffi.from_buffer(self.arena)), lib.pq_session_free)
         if self._memory == ffi.NULL:

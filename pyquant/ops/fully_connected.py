@@ -182,7 +182,7 @@ def _finish_float(call: Call, x: np.ndarray, sums: np.ndarray, b: np.ndarray | N
 
 def _bounds(call: Call) -> tuple[np.float32, np.float32]:
     """Of float outputs. TFLite lets a product with integer weights be infinite."""
-    most = np.inf if call.operator.kind(call.node) == "hybrid" else FLOAT32_MAX
+    most = np.inf if call.kind == "hybrid" else FLOAT32_MAX
     return activation_bounds(call.options.fused_activation_function, most)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyquant import fixed
+from pyquant import fixed, native
 from pyquant.dtypes import INT16
 from pyquant.ops.hybrid import Dynamic
 from pyquant.ops.operator import Call
@@ -15,11 +15,14 @@ from pyquant.ops.requantize import Requantization, weight_zero_point
 
 # Kind of node -> the weights and biases that its C kernel takes.
 _TYPES = {
-    "float32": ("float32", "float32"),
-    "int8": ("int8", "int32"),
-    "uint8": ("uint8", "int32"),
-    "int16": ("int8", "int64"),
-    "hybrid": ("int8", "float32"),
+    kind: (np.dtype(weights), np.dtype(bias))
+    for kind, weights, bias in (
+        ("float32", "float32", "float32"),
+        ("int8", "int8", "int32"),
+        ("uint8", "uint8", "int32"),
+        ("int16", "int8", "int64"),
+        ("hybrid", "int8", "float32"),
+    )
 }
 _NO_RESCALING = {
     **dict.fromkeys(("multiplier", "exponent", "real", "device")),
@@ -37,12 +40,12 @@ def kernel_constants(
     16-bit activations.
     """
     x, w, b = call["x"], call["w"], call.get("b")
-    kind = call.operator.kind(call.node)
+    kind = call.kind
     weight_type, bias_type = _TYPES[kind]
     weights, bias = w.data, None if b is None else b.data
     if weights is None or (b is not None and bias is None):
         return None
-    if weights.dtype.name != weight_type or x.dtype != call["y"].dtype:
+    if weights.dtype != weight_type or x.dtype != call["y"].dtype:
         return None
     zeros = (0, 0) if x.dtype.is_float else (x.zero_point, weight_zero_point(w))
     if x.dtype == INT16 and any(zeros):
@@ -51,7 +54,7 @@ def kernel_constants(
     lo, hi = fixed.activation_bounds(call.options.fused_activation_function)
     return {
         "weights": weights,
-        "bias": None if bias is None else bias.reshape(-1).astype(bias_type),
+        "bias": None if bias is None else bias.reshape(-1).astype(bias_type, copy=False),
         "input_zero": zeros[0],
         "weight_zero": zeros[1],
         **(_NO_RESCALING if x.dtype.is_float else _rescaling(rescaling(call), channels)),
@@ -64,12 +67,12 @@ def kernel_constants(
 
 def _rescaling(how: Requantization, channels: int) -> dict[str, Any]:
     real = how.real if how.real.size == channels else np.full(channels, how.real)
-    multiplier, exponent = fixed.quantize_multiplier(real)
+    multiplier, exponent = native.quantize_multipliers(real)
     if how.bits == 64 and not how.exact:
         fixed.multiply64(0, multiplier, exponent)  # raises RangeError for what it does not take
     return {
-        "multiplier": multiplier.astype(np.int32),
-        "exponent": exponent.astype(np.int32),
+        "multiplier": multiplier,
+        "exponent": exponent,
         "real": real if how.exact else None,
         "device": None if how.device is None else np.ascontiguousarray(np.broadcast_to(how.device, channels)),
         "once": 0,

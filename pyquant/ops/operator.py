@@ -106,9 +106,10 @@ class Call:
         return found
 
     def get(self, slot: str) -> Tensor | None:
-        if slot not in self.operator.places:
+        place = self.operator.places.get(slot)
+        if place is None:
             raise KeyError(f"{self.operator.name} has no slot {slot!r}")
-        output, i = self.operator.places[slot]
+        output, i = place
         tensors: Sequence[Tensor | None] = self.node.outputs if output else self.node.inputs
         return tensors[i] if i < len(tensors) else None
 
@@ -124,6 +125,10 @@ class Call:
         if self.operator.options is None:
             raise KeyError(f"{self.operator.name} has no options")
         return Record(self.operator.options)
+
+    @cached_property
+    def kind(self) -> str:
+        return self.operator.kind(self.node)
 
     @property
     def label(self) -> str:
@@ -232,6 +237,11 @@ class Operator:
         """Slot name -> whether it is of an output, and which; an input's where both have one of that name."""
         places = {slot.name: (True, i) for i, slot in reversed(list(enumerate(self.outputs)))}
         return places | {slot.name: (False, i) for i, slot in reversed(list(enumerate(self.inputs)))}
+
+    @cached_property
+    def weighted(self) -> bool:
+        """Whether it has weights or a bias."""
+        return any(slot.role in ("weight", "bias") for slot in self.inputs)
 
     def slots(self, tensors: Sequence[Any], outputs: bool = False) -> Sequence[Slot]:
         """The slot of each input (or output) tensor, variadic ones repeated."""

@@ -28,7 +28,7 @@ def take_params(call: Call) -> Launch | None:
         return None
     if not x.size or not y.size or max(x.size, y.size) > MOST_PLACES:
         return None
-    reference = call.operator.reference[call.operator.kind(call.node)]
+    reference = call.operator.reference[call.kind]
     try:
         numbered = np.arange(FIRST, FIRST + x.size).reshape(x.shape)
         places = np.asarray(reference(call, numbered, *others)).ravel() - FIRST

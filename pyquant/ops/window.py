@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -42,14 +43,23 @@ class Axis:
 
 def axis(size: int, taps: int, stride: int, dilation: int, padding: int, label: str) -> Axis:
     """Place windows along an axis; of an odd padding the larger part goes after. Raises ShapeError where none fits."""
+    found = _axis(size, taps, stride, dilation, padding)
+    if isinstance(found, str):
+        raise ShapeError(f"{label}: {found}")
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _axis(size: int, taps: int, stride: int, dilation: int, padding: int) -> Axis | str:
+    """The axis, or why there is none."""
     if min(size, taps, stride, dilation) < 1:
-        raise ShapeError(f"{label}: size {size}, window {taps}, stride {stride}, dilation {dilation} must be positive")
+        return f"size {size}, window {taps}, stride {stride}, dilation {dilation} must be positive"
     extent = (taps - 1) * dilation + 1
     if size + extent + stride >= 2**31:  # positions are int32 in C
-        raise ShapeError(f"{label}: a window of {extent} at steps of {stride} over {size} is too large")
+        return f"a window of {extent} at steps of {stride} over {size} is too large"
     out = -(-size // stride) if padding == SAME else (size - extent) // stride + 1
     if out < 1:
-        raise ShapeError(f"{label}: a window of {extent} does not fit into {size} without padding")
+        return f"a window of {extent} does not fit into {size} without padding"
     before = max((out - 1) * stride + extent - size, 0) // 2
     return Axis(size, taps, stride, dilation, before, out)
 

@@ -63,25 +63,26 @@ def place_in_order(
 
     order: the blocks' indices. fixed: the offsets of blocks that do not choose, which should come first.
     """
-    sizes, first, last = np.array(blocks, np.int64).reshape(-1, 3).T
-    sizes = -(-sizes // alignment) * alignment
-    starts, ends, placed = np.zeros_like(sizes), np.zeros_like(sizes), np.zeros(len(blocks), bool)
+    _, first, last = np.array(blocks, np.int64).reshape(-1, 3).T
+    placed = np.zeros(len(blocks), bool)
+    spans_of = [(0, 0)] * len(blocks)
     comparisons = top = 0
     for i in order:
-        size, offset = int(sizes[i]), fixed.get(i, 0)
+        size, begin, until = blocks[i]
+        size, offset = -(-size // alignment) * alignment, fixed.get(i, 0)
         if comparisons > MOST_COMPARISONS and i not in fixed:
             offset = top
         elif size and i not in fixed:
-            beside = placed & (first <= last[i]) & (last >= first[i])
-            spans = sorted(zip(starts[beside].tolist(), ends[beside].tolist(), strict=True))
+            beside = np.flatnonzero(placed & (first <= until) & (last >= begin)).tolist()
+            spans = sorted([spans_of[j] for j in beside])
             for start, end in spans:
                 if offset + size <= start:
                     break
                 offset = max(offset, end)
             comparisons += len(blocks) // AT_ONCE + len(spans)
-        starts[i], ends[i], placed[i] = offset, offset + size, size > 0
+        spans_of[i], placed[i] = (offset, offset + size), size > 0
         top = max(top, offset + size)
-    return starts.tolist(), top
+    return [start for start, _ in spans_of], top
 
 
 def most_alive(blocks: Sequence[Block], alignment: int = ALIGNMENT) -> int:

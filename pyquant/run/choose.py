@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 
 import numpy as np
 
@@ -33,10 +34,12 @@ from pyquant.run.resolve import (
     computed,
     evaluate,
     holds_strings,
+    quietly,
     reference,
     resolve,
     ruled_shapes,
     shapes_of,
+    within_reason,
 )
 
 COPY_BLOCK = 1 << 16  # bytes that one unit of copy_u8 moves
@@ -47,7 +50,8 @@ CHUNKS_PER_THREAD = 8  # so that others can take from a thread that is late
 
 @dataclass(frozen=True)
 class Chooser:
-    """The choice's circumstances. isas: the instruction sets allowed, best first; meter: counts what steps take.
+    """The choice's circumstances. isas: the instruction sets allowed, best first; meter: counts what steps take;
+    packer: lays out their constants, and must finish before they run.
 
     references: no kernel is chosen. fused: as in Call.
     """
@@ -58,6 +62,7 @@ class Chooser:
     meter: Meter
     references: bool = False
     fused: bool = False
+    packer: native.Packer = field(default_factory=native.Packer)
 
     @staticmethod
     def of(
@@ -75,13 +80,14 @@ class Chooser:
 
     def afresh(self) -> Chooser:
         """The same for another plan, which has the limits for itself."""
-        return replace(self, meter=Meter(self.meter.limits))
+        return replace(self, meter=Meter(self.meter.limits), packer=native.Packer())
 
     def resolved(self, node: Node) -> Resolved:
         """The node as a Call, with what its shape rule says of its outputs. Raises as `step` does."""
-        call = resolve(node, self.numerics)
+        call = resolve(node, self.numerics, self.fused)
         return call, shapes_of(call)
 
+    @quietly
     def shapes(self, node: Node) -> list[tuple[int, ...]] | None:
         """Of the outputs; None where they follow from values that are not constant. Raises as `step` does."""
         return settled(self.resolved(node)[1])
@@ -115,7 +121,7 @@ class Chooser:
         resolved: what the method of that name makes of the node, where that is known.
         Raises RangeError, before it allocates, where the step needs more than the limits allow.
         """
-        call = replace(checked(node, self.numerics, resolved), fused=self.fused)
+        call = checked(node, self.numerics, resolved, self.fused)
         self.meter.borrow(arena_share(node), node.label)
         if node.outputs and all(t.size == 0 for t in node.outputs):
             return Step(node.op, "nothing", (), tuple(node.outputs), node)
@@ -125,14 +131,16 @@ class Chooser:
             return self._view(node, node.inputs[0], node.outputs[0])
         return self._kernel(call) or self._numpy(call)
 
+    @quietly
     def kernel(self, node: Node) -> str:
         """What the step of a node says runs it, found without laying out its constants. Raises as `step` does."""
-        call = replace(checked(node, self.numerics), fused=self.fused)
+        call = checked(node, self.numerics, None, self.fused)
         self.meter.borrow(arena_share(node), node.label)
         chosen = None if call.operator.view else self._chosen(call)
         row = None if chosen is None else self._row(chosen[0].name)
         return self.step(node).kernel if row is None else row.name
 
+    @quietly
     def fold(self, node: Node, arrays: Sequence[np.ndarray | None]) -> list[Tensor]:
         """Constant tensors that stand for the outputs of a node whose inputs' values are known.
 
@@ -158,17 +166,17 @@ class Chooser:
         if chosen is None:
             return None
         kernel, launch = chosen
-        work = replace(self._work(kernel.name, kernel.struct, launch, call.label), reference=_evaluation(call))
+        work = self._work(kernel.name, kernel.struct, launch, call.label, partial(_evaluated, call))
         return Step(call.node.op, work.name, tuple(call.node.inputs), tuple(call.node.outputs), call.node, work)
 
     def _chosen(self, call: Call) -> tuple[Kernel, Launch] | None:
         if holds_strings(call.node):  # which the arena does not
             return None
-        kernels = call.operator.kernels.get(call.operator.kind(call.node), ())
+        kernels = call.operator.kernels.get(call.kind, ())
         for kernel in (kernels,) if isinstance(kernels, Kernel) else kernels:
             if self._row(kernel.name) is None or (kernel.doubly and self.numerics == "single-rounding"):
                 continue
-            with arithmetic(call):
+            with within_reason(call):
                 launch = kernel.fill(call)
             if launch is not None:
                 return kernel, launch
@@ -194,19 +202,22 @@ class Chooser:
         work = self._work("copy_u8", "pq_copy", launch, node.label)
         return Step(node.op, work.name, (x,), (y,), node, work)
 
-    def _work(self, operation: str, struct: str, launch: Launch, label: str) -> CWork:
+    def _work(
+        self, operation: str, struct: str, launch: Launch, label: str, reference: NumpyWork | None = None
+    ) -> CWork:
         row = self._row(operation)
         assert row is not None
         if launch.units > MOST_ELEMENTS:
             raise RangeError(f"{label}: found {launch.units} units of work, kernels count to {MOST_ELEMENTS}")
         self.meter.work(launch.units * launch.cost, label)
         params = native.Params(struct, launch.params)
-        self.meter.hold(params.bytes + params.packed_bytes(row.index), label)
-        params.pack(row.index)
-        return CWork(row, params, launch.units, self._chunk(launch))
+        packed = params.packed_bytes(row.index)
+        self.meter.hold(params.bytes + packed, label)
+        params.pack(row.index, packed, self.packer)
+        return CWork(row, params, launch.units, self._chunk(launch), reference)
 
     def _row(self, operation: str) -> native.Row | None:
-        return next((row for row in native.rows_of(operation) if row.isa in self.isas), None)
+        return _best_row(operation, self.isas)
 
     def _chunk(self, launch: Launch) -> int:
         """Units that a thread takes at a time; all of them where sharing does not pay."""
@@ -214,6 +225,15 @@ class Chooser:
             return max(launch.units, 1)
         grains = -(-launch.units // launch.grain)
         return max(-(-grains // (CHUNKS_PER_THREAD * self.threads)), 1) * launch.grain
+
+
+@cache
+def _best_row(operation: str, isas: tuple[str, ...]) -> native.Row | None:
+    return next((row for row in native.rows_of(operation) if row.isa in isas), None)
+
+
+def _evaluated(call: Call, arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
+    return _evaluation(call)(arrays)
 
 
 def _evaluation(call: Call) -> NumpyWork:

@@ -21,7 +21,7 @@ from pyquant.run.flatten import Flat, Handles, Variables, flatten
 from pyquant.run.limits import unpacked_bytes
 from pyquant.run.memory import Lifetime, Timeline
 from pyquant.run.plan import CWork, Layout, Plan, Step
-from pyquant.run.resolve import check_size, constant_value, initial_code, stand_ins
+from pyquant.run.resolve import check_size, constant_value, initial_code, quietly, stand_ins
 
 MOST_NUMBERS = 16  # among the inputs of a node, of those that may settle its outputs' shapes
 
@@ -91,6 +91,7 @@ class Context:
     variables: Variables
     within: tuple[Subgraph, ...]
 
+    @quietly
     def plan(self, task: Task) -> Plan:
         chooser = self.chooser.afresh()
         planning = Planning(replace(self, chooser=chooser), task)
@@ -101,6 +102,7 @@ class Context:
         layout = planning.layout(steps, kept, {t: step.outputs[0] for t, step in records.items()})
         chooser.meter.hold(layout.arena_bytes, "the arena")
         program, work = _program(steps, layout)
+        chooser.packer.finish()
         ends = (tuple(task.given), tuple(task.wanted.outputs), kept, task.names)
         return Plan(steps, work, program, layout, *ends, chooser.threads, chooser.meter.needs)
 
@@ -195,7 +197,7 @@ class Planning:
             value = constant_value(constant)
             assert value is not None
             self.shown[tensor] = constant
-            self.constants[tensor] = self.constants[constant] = np.require(value, requirements=["C", "ALIGNED"])
+            self.constants[tensor] = self.constants[constant] = _in_c_order(value)
 
     def _flow(self, node: Node, kind: str) -> tuple[Branch | Loop, list[tuple[int, ...]] | None]:
         """What runs the subgraphs of a node, and the shapes of its outputs where they are known."""
@@ -276,7 +278,7 @@ class Planning:
             value = constant_value(tensor)
             if value is None:
                 raise GraphError(f"tensor {tensor.name!r} is read, but nothing writes it")
-            constants[tensor] = np.require(value, requirements=["C", "ALIGNED"])
+            constants[tensor] = _in_c_order(value)
         return constants
 
     def _check_order(self, node: Node) -> None:
@@ -347,6 +349,11 @@ class Planning:
         lives.sort(key=lambda life: life.first)
         timeline = Timeline("pyquant", arena_bytes, most_alive(blocks), tuple(lives))
         return Layout(arena_bytes, offsets_of, constants, variables, observers, self.shown, timeline)
+
+
+def _in_c_order(value: np.ndarray) -> np.ndarray:
+    flags = value.flags
+    return value if flags.c_contiguous and flags.aligned else np.require(value, requirements=["C", "ALIGNED"])
 
 
 def _check_ends(flat: Flat) -> None:

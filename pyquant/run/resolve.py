@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -22,7 +24,7 @@ _LEAST_SCALE = float(np.finfo(np.float32).smallest_subnormal)
 Resolved = tuple[Call, "list[tuple[int, ...]]"]  # with the shapes of its outputs
 
 
-def checked(node: Node, numerics: str, resolved: Resolved | None = None) -> Call:
+def checked(node: Node, numerics: str, resolved: Resolved | None = None, fused: bool = False) -> Call:
     """The node as a Call, once it fits its operator and its shapes follow from its inputs' by the shape rule.
 
     resolved: what `resolve` and `shapes_of` have made of the same node already.
@@ -34,7 +36,7 @@ def checked(node: Node, numerics: str, resolved: Resolved | None = None) -> Call
         if tensor is not None:
             check_size(tensor)
     if resolved is None:
-        call = resolve(node, numerics)
+        call = resolve(node, numerics, fused)
         resolved = call, shapes_of(call)
     for tensor, shape in zip(node.outputs, resolved[1], strict=True):
         check_shape(node, tensor, shape)
@@ -43,12 +45,12 @@ def checked(node: Node, numerics: str, resolved: Resolved | None = None) -> Call
 
 def shapes_of(call: Call) -> list[tuple[int, ...]]:
     """Of the outputs by the shape rule, -1 for what follows from values. Raises as the rule, or for their number."""
-    with arithmetic(call):
+    with within_reason(call):
         return ruled_shapes(call)
 
 
 def ruled_shapes(call: Call) -> list[tuple[int, ...]]:
-    """shapes_of within `arithmetic`."""
+    """shapes_of within `arithmetic` or `within_reason`."""
     shapes = call.operator.shape(call, *(None if t is None else t.shape for t in call.node.inputs))
     if len(shapes) != len(call.node.outputs):
         raise GraphError(f"{call.label}: found {len(call.node.outputs)} outputs, expected {len(shapes)}")
@@ -87,7 +89,7 @@ def check_shape(node: Node, tensor: Tensor, shape: tuple[int, ...]) -> None:
         raise ShapeError(f"{node.label}: makes shape {shape}, output {tensor.name!r} is declared {tensor.shape}")
 
 
-def resolve(node: Node, numerics: str) -> Call:
+def resolve(node: Node, numerics: str, fused: bool = False) -> Call:
     """The node as a Call. Raises UnsupportedOp for an unknown operator, GraphError for a node that is not sound."""
     operator = find(node.op)
     if operator is None or operator.custom != (node.opcode.name == "CUSTOM"):
@@ -100,7 +102,7 @@ def resolve(node: Node, numerics: str) -> Call:
     for tensor in (*node.inputs, *node.outputs):
         if tensor is not None and tensor.is_quantized and tensor.dtype.lo is not None:
             _check_quantization(node, tensor)
-    call = Call(operator, node, numerics)
+    call = Call(operator, node, numerics, fused)
     _check_products(call)
     for slot, tensor in zip(operator.slots(node.outputs, outputs=True), node.outputs, strict=True):
         if isinstance(slot.scale, SameAs) and tensor.dtype != call[slot.scale.slot].dtype:
@@ -113,7 +115,7 @@ def resolve(node: Node, numerics: str) -> Call:
 
 def reference(call: Call) -> Reference:
     """The NumPy reference for the node's types. Raises UnsupportedOp where there is none."""
-    found = call.operator.reference.get(call.operator.kind(call.node))
+    found = call.operator.reference.get(call.kind)
     if found is None or not _strings_fit(call):
         raise unsupported(call.node, "no kernel and no reference takes these types")
     return found
@@ -144,15 +146,45 @@ def computed(call: Call, function: Reference, inputs: Sequence[np.ndarray | None
 @contextmanager
 def arithmetic(call: Call) -> Iterator[None]:
     """Where NaN and infinity are values, as in C. Raises RangeError for numbers that integers cannot hold."""
-    try:
-        with np.errstate(all="ignore"), rounded_once() if call.numerics == "single-rounding" else nullcontext():
-            yield
-    except PyQuantError:
-        raise
-    except ArithmeticError as error:
-        raise RangeError(f"{call.label}: its scales or options lead to numbers that cannot be: {error}") from error
-    except (TypeError, ValueError, IndexError) as error:  # types and shapes that no runtime puts together
-        raise GraphError(f"{call.label}: its tensors do not go together: {error}") from error
+    with np.errstate(all="ignore"), within_reason(call):
+        yield
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def quietly(function: F) -> F:
+    """A function that ignores floating-point errors."""
+
+    @wraps(function)
+    def quiet(*args: Any, **named: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return function(*args, **named)
+
+    return cast(F, quiet)
+
+
+class within_reason:
+    """`arithmetic` where floating-point errors are ignored already."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.rounding = rounded_once() if call.numerics == "single-rounding" else None
+
+    def __enter__(self) -> None:
+        if self.rounding is not None:
+            self.rounding.__enter__()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if self.rounding is not None:
+            self.rounding.__exit__(None, None, None)
+        if error is None or isinstance(error, PyQuantError):
+            return
+        if isinstance(error, ArithmeticError):
+            why = "its scales or options lead to numbers that cannot be"
+            raise RangeError(f"{self.call.label}: {why}: {error}") from error
+        if isinstance(error, TypeError | ValueError | IndexError):  # types and shapes that no runtime puts together
+            raise GraphError(f"{self.call.label}: its tensors do not go together: {error}") from error
 
 
 def unsupported(node: Node, why: str) -> UnsupportedOp:
@@ -174,7 +206,7 @@ def initial_code(tensor: Tensor) -> int | bytes:
 def _strings_fit(call: Call) -> bool:
     """An operator of strings reads nothing but strings and whole numbers, and no other meets strings."""
     slots = zip(call.operator.slots(call.node.inputs), call.node.inputs, strict=True)
-    if call.operator.kind(call.node) == "string":
+    if call.kind == "string":
         return all(t is None or t.dtype is STRING or slot.role == "data" for slot, t in slots)
     return not holds_strings(call.node)
 
@@ -187,7 +219,7 @@ def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: S
     if len(given) > len(slots) and not (slots and slots[-1].variadic):
         raise GraphError(f"{node.label}: found {len(given)} {what}s, expected at most {len(slots)}")
     for i in range(max(len(slots), len(given))):
-        slot, tensor = slots[min(i, len(slots) - 1)], given[i] if i < len(given) else None
+        slot, tensor = slots[i if i < len(slots) else -1], given[i] if i < len(given) else None
         if tensor is None and not slot.optional:
             raise GraphError(f"{node.label}: {what} {slot.name!r} is missing")
         if tensor is None or slot.role != "data":
@@ -198,9 +230,12 @@ def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: S
 
 def _check_products(call: Call) -> None:
     """Integers meet weights and biases of integers; floats meet any weights, and biases of floats."""
+    if not call.operator.weighted:
+        return
     slots = list(zip(call.operator.slots(call.node.inputs), call.node.inputs, strict=True))
-    real = any(t is not None and slot.role == "activation" and t.dtype.is_float for slot, t in slots)
-    if not any(slot.role == "activation" for slot, _ in slots):
+    activations = [t for slot, t in slots if slot.role == "activation"]
+    real = any(t is not None and t.dtype.is_float for t in activations)
+    if not activations:
         return
     for slot, tensor in slots:
         if tensor is not None and slot.role in ("weight", "bias"):
@@ -215,23 +250,18 @@ def _check_quantization(node: Node, tensor: Tensor) -> None:
     quantization, lo, hi = tensor.quantization, tensor.dtype.lo, tensor.dtype.hi
     assert quantization is not None and lo is not None and hi is not None
     scale, zero_point, axis = quantization.scale, quantization.zero_point, quantization.axis
+    if scale.size == 1 == zero_point.size and _LEAST_SCALE <= scale.item() < math.inf and lo <= zero_point.item() <= hi:
+        return
     axis = 0 if len(tensor.shape) == 1 else axis  # where there is only one
     sizes = (1, tensor.shape[axis]) if 0 <= axis < len(tensor.shape) else (1,)
     if scale.size not in sizes or zero_point.size not in (1, scale.size):
         found = f"{scale.size} scales and {zero_point.size} zero points on axis {quantization.axis}"
         raise GraphError(f"{node.label}: {tensor.name!r} of shape {tensor.shape} has {found}")
     least = 0.0 if tensor.is_constant else _LEAST_SCALE  # a channel of zeros may have scale 0
-    low, high = _ends(scale)
-    if not (low >= least and high < math.inf):  # not so for NaN, either
+    if not (least <= np.minimum.reduce(scale) and np.maximum.reduce(scale) < math.inf):  # not so for NaN, either
         raise GraphError(f"{node.label}: {tensor.name!r} has scale {scale.min()}, expected a positive number")
-    low, high = _ends(zero_point)
-    if low < lo or high > hi:
+    if (zero_point.any() or not lo <= 0 <= hi) and not lo <= zero_point.min() <= zero_point.max() <= hi:
         raise GraphError(f"{node.label}: {tensor.name!r} has a zero point outside {lo}..{hi}")
-
-
-def _ends(array: np.ndarray) -> tuple[float, float]:
-    """The least and the greatest element; NaN where there is one."""
-    return (array.item(), array.item()) if array.size == 1 else (array.min().item(), array.max().item())
 
 
 def _types(tensors: Sequence[Tensor | None]) -> str:

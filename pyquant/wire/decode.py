@@ -246,9 +246,10 @@ class _Decoder:
     def numbers(self, at: int, field: Field) -> np.ndarray:
         count, dtype = self.length(at), field.dtype
         assert dtype is not None
-        if (at + 4) % dtype.itemsize:
-            raise _Unsound(at, f"a vector of {dtype.itemsize}-byte numbers is not aligned")
-        self.claim(at, 4 + dtype.itemsize * count)
+        size = dtype.itemsize
+        if (at + 4) % size:
+            raise _Unsound(at, f"a vector of {size}-byte numbers is not aligned")
+        self.claim(at, 4 + size * count)
         array = np.frombuffer(self.view, dtype, count, at + 4)
         if dtype.kind == "b" and array.view(np.uint8).max(initial=0) > 1:
             array = np.not_equal(array.view(np.uint8), 0)  # NumPy's own bool holds 0 and 1 only

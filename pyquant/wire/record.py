@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -29,8 +31,10 @@ class Record:
     table: str
     fields: dict[str, Any]  # those that are present, none of them None
 
+    def __new__(cls, table: str, /, **_: Any) -> Record:
+        return object.__new__(_class_of(table))
+
     def __init__(self, table: str, /, **values: Any) -> None:
-        fields(table)
         object.__setattr__(self, "table", table)
         object.__setattr__(self, "fields", {})
         for name, value in values.items():
@@ -39,7 +43,7 @@ class Record:
     @staticmethod
     def of(table: str, values: dict[str, Any]) -> Record:
         """A record of values that are already in the form that fields hold. It keeps the dict."""
-        record = object.__new__(Record)
+        record: Record = object.__new__(_class_of(table))
         object.__setattr__(record, "table", table)
         object.__setattr__(record, "fields", values)
         return record
@@ -52,10 +56,8 @@ class Record:
         return copy
 
     def __getattr__(self, name: str) -> Any:
-        value = self.fields.get(name)
-        if value is not None:
-            return value
-        return NOTES[name] if name in NOTES else self._field(name).default
+        """What no property of the table's class tells: an error. (It also says that records have attributes.)"""
+        return self._field(name).default
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in NOTES:
@@ -85,6 +87,18 @@ class Record:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Record.of, (self.table, self.fields)
+
+
+@cache
+def _class_of(table: str) -> type[Record]:
+    """A class with a property for each field, which is read many times faster than by `__getattr__`."""
+    defaults = {name: field.default for name, field in fields(table).items()} | NOTES
+    readers = {name: property(_reader(name, default)) for name, default in defaults.items()}
+    return type("Record", (Record,), {"__slots__": (), **readers})
+
+
+def _reader(name: str, default: Any) -> Callable[[Record], Any]:
+    return lambda record: record.fields.get(name, default)
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -1,0 +1,22 @@
+/* Splits real multipliers into the pairs (m, e) of fixed.h. */
+#include <math.h>
+
+#include "pq.h"
+
+int32_t pq_quantize_multipliers(const double *real, int32_t n, int32_t *m, int32_t *e) {
+    for (int32_t i = 0; i < n; i++) {
+        int exponent;
+        const double fraction = frexp(real[i], &exponent);
+        if (!isfinite(real[i])) return i;
+        int64_t whole = (int64_t)(fraction * 2147483648.0 + copysign(0.5, fraction)); /* half away from zero */
+        if (whole == INT64_C(1) << 31) {
+            whole >>= 1;
+            exponent++;
+        }
+        const int flushed = exponent < -31 || whole == 0;
+        if (!flushed && exponent > 30) return i;
+        m[i] = flushed ? 0 : (int32_t)whole;
+        e[i] = flushed ? 0 : exponent;
+    }
+    return -1;
+}

@@ -1,0 +1,18 @@
+"""Real multipliers as whole numbers, as kernels take them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyquant.errors import RangeError
+from pyquant.native._pq import ffi, lib
+
+
+def quantize_multipliers(real: np.ndarray) -> np.ndarray:
+    """real: (n,) float64 -> (2, n) int32, the m and the e of each. RangeError for one that cannot be."""
+    pairs = np.empty((2, real.size), np.int32)
+    out = ffi.from_buffer("int32_t[]", pairs)
+    fault = lib.pq_quantize_multipliers(ffi.from_buffer("double[]", real), real.size, out, out + real.size)
+    if fault >= 0:
+        raise RangeError(f"a real multiplier must be finite and below 2**30, found {real[fault]}")
+    return pairs
