@@ -39,7 +39,7 @@ static void NAME(gather_panel)(const pq_conv2d *p, const CODE *x, const ORIGIN *
         const int32_t top = oy * p->stride_height - p->pad_top, left = ox * p->stride_width - p->pad_left;
         const CODE *from = x + image * image_size + group * depth;
         const ORIGIN origin = origins[HYBRID ? i : 0];
-        const CELL zero = (CELL)NAME(offset)(p, origin);
+        const CELL zero = (CELL)NAME(offset)(origin);
         run = 1;
         if (p->groups == 1 && p->dilation_width == 1 && left >= 0 && left <= last) {
             const int32_t inside = (last - left) / p->stride_width + 1, in_row = p->out_width - ox;
@@ -84,7 +84,7 @@ static pq_pieces NAME(gather_rows)(const pq_conv2d *p, const CODE *x, ORIGIN ori
     const int32_t top = pixel / p->out_width % p->out_height * p->stride_height - p->pad_top;
     const ptrdiff_t row_size = (ptrdiff_t)p->width * p->channels;
     const size_t pitch = row_bytes(columns * p->channels * (int32_t)sizeof(CELL)) / sizeof(CELL);
-    const CELL zero = (CELL)NAME(offset)(p, origin);
+    const CELL zero = (CELL)NAME(offset)(origin);
     x += pixel / (p->out_height * p->out_width) * (p->height * row_size);
     pq_conv2d window = *p;
     window.filter_width = columns; /* a row as of a filter that is as wide as all of them */

@@ -135,7 +135,7 @@ static void NAME(store)(const NAME(panel) *panel, NAME(rows) rows, int32_t first
         for (int32_t i = rows.first; i < rows.first + rows.count; i++, from += 64 * stride, to += p->out_channels) {
 #if HYBRID
             if (i == rows.first || p->batch > 1) { /* what all pixels of an image share */
-                lacks = _mm512_mullo_epi32(_mm512_set1_epi32(NAME(offset)(p, panel->origins[i])), starts);
+                lacks = _mm512_mullo_epi32(_mm512_set1_epi32(NAME(offset)(panel->origins[i])), starts);
                 scale = _mm512_set1_ps(panel->origins[i].scale);
                 both = _mm512_mul_ps(scales, scale);
             }
