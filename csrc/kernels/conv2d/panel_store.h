@@ -48,69 +48,72 @@ PQ_INLINE __m512i NAME(full)(__m512i sums, const int32_t *lacking, int32_t row) 
     return (WEIGHT)-1 < 0 ? sums : _mm512_sub_epi32(sums, _mm512_set1_epi32(lacking[row]));
 }
 
-/* Scale the sums of two blocks, `stride` vectors from row to row, and store the codes of n channels of each row. */
-PQ_INLINE void NAME(store_pair)(const NAME(panel) *panel, int32_t rows, const pq_rescale *r, const __m512i *sums, int32_t stride, bool wide,
-                                bool left, const int32_t *lacking, int32_t n, CODE *y) {
+/* The sums of two vectors scaled, as words; they are those of one block or of two from `first` on. */
+PQ_INLINE __m512i NAME(scaled)(const NAME(panel) *panel, const __m512i *sums, int32_t first, const int32_t blocks, const scaling how) {
     const pq_conv2d *p = panel->p;
-    const pq_rescale_vectors a = pq_rescale_load(&r[0], wide, left), b = pq_rescale_load(&r[1], wide, left);
-    const code_limits limits = limits_of(p->output_zero, p->lo, p->hi);
-    const int32_t out_channels = p->out_channels;
-    for (int32_t i = 0; i < rows; i++, sums += stride, y += out_channels) {
-        const __m512i first = pq_rescaled(NAME(full)(sums[0], lacking, i), a, wide, left);
-        const __m512i second = pq_rescaled(NAME(full)(sums[1], lacking, i), b, wide, left);
-        store_codes(first, second, limits, n, sizeof(CODE) == 2, y);
+    const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    __m512i scaled[2];
+    for (int32_t i = 0; i < 2; i++) {
+        const int32_t block = first + i % blocks, left = panel->channels - block * BLOCK;
+        const double *real = p->real + panel->channel + block * BLOCK;
+        if (how == BY_DOUBLES) scaled[i] = scaled_by_doubles(sums[i], real, left, p->lo - p->output_zero, p->hi - p->output_zero);
+        else scaled[i] = pq_rescaled(sums[i], pq_rescale_load(&panel->rescale[block], how == WIDELY, true), how == WIDELY, how != WIDELY);
     }
+    return _mm512_permutexvar_epi64(order, _mm512_packs_epi32(scaled[0], scaled[1]));
 }
 
-/* The same by doubles. */
-PQ_INLINE void NAME(store_real)(const NAME(panel) *panel, int32_t rows, int32_t first, const __m512i *sums, int32_t stride,
-                                const int32_t *lacking, int32_t n, CODE *y) {
+/* The codes of a vector: of the scaled sums of two vectors, or of four where codes are bytes. */
+PQ_INLINE __m512i NAME(codes)(const __m512i words[2], code_limits limits) {
+    const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    const __m512i low = _mm512_adds_epi16(words[0], limits.zero);
+    if (sizeof(CODE) == 2) return _mm512_min_epi16(_mm512_max_epi16(low, limits.lo), limits.hi);
+    const __m512i high = _mm512_adds_epi16(words[1], limits.zero);
+    const __m512i codes = (CODE)-1 < 0 ? _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(low, high), limits.lo), limits.hi)
+                                       : _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(low, high), limits.lo), limits.hi);
+    return _mm512_permutexvar_epi64(order, codes);
+}
+
+/* Scale the sums of one or two blocks, [row][block], and store the codes of n channels of each row. */
+PQ_INLINE void NAME(store_rows)(const NAME(panel) *panel, int32_t rows, int32_t first, const __m512i *sums, const int32_t blocks,
+                                const scaling how, const int32_t *lacking, int32_t n, CODE *y) {
+    enum { VECTORS = sizeof(CODE) == 2 ? 2 : 4 };
     const pq_conv2d *p = panel->p;
-    const code_limits limits = limits_of(p->output_zero, p->lo, p->hi);
-    const __m512d lo = _mm512_set1_pd(p->lo - p->output_zero), hi = _mm512_set1_pd(p->hi - p->output_zero);
-    const double *real = p->real + panel->channel + first * BLOCK;
-    for (int32_t i = 0; i < rows; i++, sums += stride, y += p->out_channels) {
-        __m512i scaled[2];
-        for (int32_t b = 0; b < 2; b++) {
-            const int32_t left = n - b * BLOCK;
-            const __mmask16 mask = left >= BLOCK ? 0xFFFF : left > 0 ? (__mmask16)((1 << left) - 1) : 0;
-            scaled[b] = scaled_by_doubles(NAME(full)(sums[stride > 1 ? b : 0], lacking, i), real + b * BLOCK, mask, lo, hi);
+    const pq_rescale *r[2] = {panel->rescale + first, panel->rescale + first + blocks - 1};
+    const __m512 real[2] = {_mm512_loadu_ps(r[0]->real), _mm512_loadu_ps(r[1]->real)}, tie[2] = {_mm512_loadu_ps(r[0]->tie), _mm512_loadu_ps(r[1]->tie)};
+    const code_limits limits = limits_of(p->output_zero, p->lo, p->hi, sizeof(CODE));
+    const int32_t together = VECTORS / blocks, out_channels = p->out_channels;
+    for (int32_t i = 0; i < rows; i += together, y += together * out_channels) {
+        __m512i x[VECTORS], words[2];
+        _Pragma("GCC unroll 4") for (int32_t j = 0; j < VECTORS; j++) {
+            const int32_t row = i + j / blocks < rows ? i + j / blocks : rows - 1;
+            x[j] = NAME(full)(sums[row * blocks + j % blocks], lacking, row);
         }
-        store_codes(scaled[0], scaled[1], limits, n, sizeof(CODE) == 2, y);
+        __mmask16 near = how != BY_FLOATS;
+        if (how == BY_FLOATS) {
+            __m512i scaled[VECTORS];
+            _Pragma("GCC unroll 4") for (int32_t j = 0; j < VECTORS; j++)
+                scaled[j] = pq_rescaled_by_floats(x[j], real[j % 2], tie[j % 2], &near);
+            _Pragma("GCC unroll 2") for (int32_t j = 0; j < VECTORS; j += 2) words[j / 2] = pq_upper_halves(scaled[j], scaled[j + 1]);
+        }
+        if (near)
+            _Pragma("GCC unroll 2") for (int32_t j = 0; j < VECTORS; j += 2) words[j / 2] = NAME(scaled)(panel, x + j, first, blocks, how);
+        store_shares(NAME(codes)(words, limits), blocks * BLOCK * (int32_t)sizeof(CODE), n * (int32_t)sizeof(CODE), rows - i, (char *)y, (size_t)out_channels * sizeof(CODE));
     }
 }
 
-/* The same where there is one block only: two rows at a time. */
-PQ_INLINE void NAME(store_single)(const NAME(panel) *panel, int32_t rows, const pq_rescale *r, const __m512i *sums, bool wide, bool left,
-                                  const int32_t *lacking, int32_t n, CODE *y) {
-    const pq_conv2d *p = panel->p;
-    const pq_rescale_vectors v = pq_rescale_load(r, wide, left);
-    const code_limits limits = limits_of(p->output_zero, p->lo, p->hi);
-    const int32_t out_channels = p->out_channels;
-    for (int32_t i = 0; i < rows; i += 2, y += 2 * out_channels) {
-        const int32_t next = i + 1 < rows ? i + 1 : i;
-        const __m512i first = pq_rescaled(NAME(full)(sums[i], lacking, i), v, wide, left);
-        const __m512i second = pq_rescaled(NAME(full)(sums[next], lacking, next), v, wide, left);
-        store_two_rows(first, second, limits, n, sizeof(CODE) == 2, y, next == i ? NULL : y + out_channels);
-    }
-}
-
-/* As store_pair, for the scaling that a layer has. */
+/* As store_rows, for the scaling that a layer has. */
 static void NAME(store)(const NAME(panel) *panel, NAME(rows) rows, int32_t first, const __m512i *sums, int32_t stride,
                         const int32_t *lacking, CODE *y) {
     const pq_conv2d *p = panel->p;
+    const pq_panel_head *head = p->packed;
     lacking += rows.first;
     y += (size_t)rows.first * (size_t)p->out_channels;
-    const pq_rescale *r = panel->rescale + first;
     const int32_t n = panel->channels - first * BLOCK;
-    const bool wide = sizeof(CODE) == 2, shifted = ((const pq_panel_head *)p->packed)->left;
-    if (p->real != NULL) NAME(store_real)(panel, rows.count, first, sums, stride, lacking, n, y);
-    else if (stride == 1 && wide && p->wide) NAME(store_single)(panel, rows.count, r, sums, wide, false, lacking, n, y);
-    else if (stride == 1 && shifted) NAME(store_single)(panel, rows.count, r, sums, false, true, lacking, n, y);
-    else if (stride == 1) NAME(store_single)(panel, rows.count, r, sums, false, false, lacking, n, y);
-    else if (wide && p->wide) NAME(store_pair)(panel, rows.count, r, sums, stride, wide, false, lacking, n, y);
-    else if (shifted) NAME(store_pair)(panel, rows.count, r, sums, stride, false, true, lacking, n, y);
-    else NAME(store_pair)(panel, rows.count, r, sums, stride, false, false, lacking, n, y);
+    const scaling how = p->real != NULL ? BY_DOUBLES : p->wide ? WIDELY : sizeof(CODE) == 1 && head->floats ? BY_FLOATS : EXACTLY;
+    if (stride > 1 && how == BY_FLOATS) NAME(store_rows)(panel, rows.count, first, sums, 2, BY_FLOATS, lacking, n, y);
+    else if (how == BY_FLOATS) NAME(store_rows)(panel, rows.count, first, sums, 1, BY_FLOATS, lacking, n, y);
+    else if (stride > 1) NAME(store_rows)(panel, rows.count, first, sums, 2, how, lacking, n, y);
+    else NAME(store_rows)(panel, rows.count, first, sums, 1, how, lacking, n, y);
 }
 #else
 /* Make real numbers of the sums of two blocks, `stride` vectors from row to row, and store those of each row. */

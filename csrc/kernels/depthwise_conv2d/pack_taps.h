@@ -18,6 +18,7 @@ size_t NAME(depthwise_conv2d_pack_taps)(const void *params, void *packed) {
     const int32_t offset = sizeof(CODE) == 1 && (CODE)-1 < 0 ? 128 + p->input_zero : p->input_zero;
     const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
     head->exact = p->device == NULL && p->real == NULL && !(p->once && !p->wide);
+    head->floats = 1;
     for (int32_t c = 0; c < p->channels; c++) {
         const int64_t bias = p->bias == NULL ? 0 : NAME(bias_at)(p, c);
         int64_t most = 0;
@@ -25,7 +26,7 @@ size_t NAME(depthwise_conv2d_pack_taps)(const void *params, void *packed) {
         head->exact = head->exact && bias > INT32_MIN && bias <= INT32_MAX &&
                       pq_rescale_holds(most + llabs(bias), p->multiplier[c], p->exponent[c], p->wide);
         head->exact = head->exact && (sizeof(CODE) == 1 || p->wide);
-        head->left = head->left || (p->exponent[c] > 0 && !p->wide);
+        head->floats = head->floats && pq_rescale_by_floats(most + llabs(bias), p->multiplier[c], p->exponent[c]);
     }
 #endif
     char *block = (char *)(head + 1);

@@ -75,10 +75,10 @@ static inline bool by_vectors(const pq_depthwise_conv2d *params, bool signed_wei
  * f32 a vector of biases, for f32s8 the sums of weights by cell), and its factors, [taps / LANE][sum][16][LANE], weights of
  * unsigned bytes with their top bit flipped. A block is a vector of channels, or a half, a quarter or an eighth of one, so
  * that it holds as many pixels.
- * exact, left: as in conv2d/panel.h; exact int16 has wide sums. */
+ * exact, floats: as in conv2d/panel.h; exact int16 has wide sums. */
 typedef struct {
     int32_t exact;
-    int32_t left;
+    int32_t floats;
     int32_t unused[14];
 } pq_taps_head;
 

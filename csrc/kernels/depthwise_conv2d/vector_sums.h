@@ -94,24 +94,33 @@ PQ_INLINE void NAME(codes)(const NAME(block) *block, SUMS sums[VECTORS][4], cons
         codes[v] = _mm512_castps_si512(_mm512_min_ps(hi, _mm512_max_ps(lo, _mm512_add_ps(sums[v][0], bias))));
 #else
     const pq_rescale *r = (const pq_rescale *)block->packed;
-    if (sizeof(CODE) == 1 && ((const pq_taps_head *)p->packed)->left)
-        _Pragma("GCC unroll 4") for (int a = 0; a < LANE; a++)
-            _Pragma("GCC unroll 8") for (int v = 0; v < n; v++)
-                sums[v][a] = _mm512_sllv_epi32(sums[v][a], _mm512_loadu_si512(r[a].left));
-    _Pragma("GCC unroll 4") for (int a = 0; a < LANE; a++) {
-        const pq_rescale_vectors rescale = pq_rescale_load(&r[a], sizeof(CODE) == 2, false);
-        _Pragma("GCC unroll 8") for (int v = 0; v < n; v++) sums[v][a] = pq_rescaled(sums[v][a], rescale, sizeof(CODE) == 2, false);
-    }
     const __m512i zero = _mm512_set1_epi16((int16_t)p->output_zero);
 #if PQ_JOIN(PQ_BYTES, TYPE)
     const __m512i lo = _mm512_set1_epi8((char)p->lo), hi = _mm512_set1_epi8((char)p->hi);
     _Pragma("GCC unroll 8") for (int v = 0; v < n; v++) {
-        const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(sums[v][0], sums[v][1]), zero);
-        const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(sums[v][2], sums[v][3]), zero);
+        __mmask16 near = 0xFFFF;
+        __m512i words[2] = {zero, zero};
+        if (((const pq_taps_head *)p->packed)->floats) {
+            near = 0;
+            __m512i scaled[4];
+            _Pragma("GCC unroll 4") for (int a = 0; a < 4; a++)
+                scaled[a] = pq_rescaled_by_floats(sums[v][a], _mm512_loadu_ps(r[a].real), _mm512_loadu_ps(r[a].tie), &near);
+            for (int i = 0; i < 2; i++) words[i] = pq_upper_halves_within(scaled[2 * i], scaled[2 * i + 1]);
+        }
+        if (near) {
+            _Pragma("GCC unroll 4") for (int a = 0; a < 4; a++)
+                sums[v][a] = pq_rescaled(sums[v][a], pq_rescale_load(&r[a], false, true), false, true);
+            for (int i = 0; i < 2; i++) words[i] = _mm512_packs_epi32(sums[v][2 * i], sums[v][2 * i + 1]);
+        }
+        const __m512i low = _mm512_adds_epi16(words[0], zero), high = _mm512_adds_epi16(words[1], zero);
         codes[v] = SIGNED_CODES ? _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(low, high), lo), hi)
                                 : _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(low, high), lo), hi);
     }
 #else
+    _Pragma("GCC unroll 4") for (int a = 0; a < LANE; a++) {
+        const pq_rescale_vectors rescale = pq_rescale_load(&r[a], true, false);
+        _Pragma("GCC unroll 8") for (int v = 0; v < n; v++) sums[v][a] = pq_rescaled(sums[v][a], rescale, true, false);
+    }
     const __m512i lo = _mm512_set1_epi16((int16_t)p->lo), hi = _mm512_set1_epi16((int16_t)p->hi);
     _Pragma("GCC unroll 8") for (int v = 0; v < n; v++)
         codes[v] = _mm512_min_epi16(_mm512_max_epi16(_mm512_adds_epi16(_mm512_packs_epi32(sums[v][0], sums[v][1]), zero), lo), hi);
