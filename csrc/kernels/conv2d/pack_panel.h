@@ -59,7 +59,7 @@ size_t NAME(PQ_JOIN(PACK, panel))(const void *params, void *packed) {
     const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
     const bool whole = !BYTES || FLIPPED > 0 || p->weight_zero == 0; /* nothing is missing from the sums of rows */
     head->exact = !HYBRID && whole && p->device == NULL && !(p->once && !p->wide && p->real == NULL);
-    head->narrow = 1;
+    head->narrow = head->floats = 1;
     for (int32_t o = 0; o < p->out_channels && !HYBRID; o++) {
         const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;
         const int64_t bias = p->bias == NULL ? 0 : NAME(bias_at)(p, o);
@@ -67,7 +67,7 @@ size_t NAME(PQ_JOIN(PACK, panel))(const void *params, void *packed) {
         head->narrow = head->narrow && most < INT64_C(1) << 31;
         head->exact = head->exact && bias > INT32_MIN && bias <= INT32_MAX &&
                       pq_rescale_holds(most + llabs(bias), p->multiplier[o], p->exponent[o], p->wide || p->real != NULL);
-        head->left = head->left || (p->exponent[o] > 0 && !p->wide);
+        head->floats = head->floats && pq_rescale_by_floats(most + llabs(bias), p->multiplier[o], p->exponent[o]);
     }
     for (int32_t o = 0; o < p->out_channels; o++) {
         pq_rescale *r = &rescale[o / channels * group_rescales(p) + o % channels / BLOCK];

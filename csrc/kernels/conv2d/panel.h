@@ -16,12 +16,12 @@ typedef uint8_t byte;
  * [group][block][filter row][its terms / GATHERED][16][GATHERED]. Weights of unsigned bytes, as bytes, have
  * their top bit flipped.
  * exact: every sum fits what pq_rescale holds for, or where doubles scale, 32 bits, and starts hold the biases; else they hold
- * only what offsets lead to, and `finish` scales. narrow: 32 bits hold every sum. left: some channel is shifted to the left.
+ * only what offsets lead to, and `finish` scales. narrow: 32 bits hold every sum. floats: they may scale every sum.
  * f32s8: starts are the sums of weights. */
 typedef struct {
     int32_t exact;
     int32_t narrow;
-    int32_t left;
+    int32_t floats;
     int32_t unused[13];
 } pq_panel_head;
 

@@ -14,6 +14,7 @@
 #define cells_f32 plain_cells_f32
 #define cells_f32s8 pq_dynamic_words
 
+#define STORE "store_avx2.h"
 #define ISA x86_avx2
 #define BYTES 0
 #define EACH "kernels/conv2d/panels.h"

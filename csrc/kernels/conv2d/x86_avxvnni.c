@@ -19,6 +19,7 @@ static int32_t sum_of_bytes(const uint8_t *x, size_t count, size_t pitch, size_t
     return sum;
 }
 
+#define STORE "store_avx2.h"
 #define ISA x86_avxvnni
 #define BYTES 1
 #define TYPE s8

@@ -4,24 +4,21 @@
 
 size_t NAME(depthwise_conv2d_pack_taps)(const void *params, void *packed) {
     const pq_depthwise_conv2d *p = params;
-    if (!by_vectors(p, (WEIGHT)-1 < 0, HYBRID)) return NAME(depthwise_conv2d_pack)(params, packed);
+    if (!by_vectors(p, (WEIGHT)-1 < 0)) return NAME(depthwise_conv2d_pack)(params, packed);
     const int32_t taps = p->filter_height * p->filter_width, groups = (taps + LANE - 1) / LANE;
     const size_t block_size = NAME(start_size) + (size_t)groups * (size_t)LANE * 64;
     size_t size = sizeof(pq_taps_head);
     for (int32_t c = 0; c < p->channels; c += block_width(p->channels - c, CELLS, HYBRID)) size += block_size;
-    const size_t zeros = size, zero_count = HYBRID ? 0 : (size_t)zeros_size(p, sizeof(CODE)) / sizeof(CODE);
-    size += zero_count * sizeof(CODE);
     if (packed == NULL) return size;
     memset(packed, 0, size);
     pq_taps_head *head = packed;
     const WEIGHT *weights = p->weights;
     const int32_t flip = sizeof(WEIGHT) == 1 && (WEIGHT)-1 > 0 ? 128 : 0;
-    head->zeros = zeros;
-    for (size_t i = 0; i < zero_count; i++) ((CODE *)((char *)packed + zeros))[i] = (CODE)p->input_zero;
 #if INTEGER && !HYBRID
     const int32_t offset = sizeof(CODE) == 1 && (CODE)-1 < 0 ? 128 + p->input_zero : p->input_zero;
     const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
     head->exact = p->device == NULL && p->real == NULL && !(p->once && !p->wide);
+    head->floats = 1;
     for (int32_t c = 0; c < p->channels; c++) {
         const int64_t bias = p->bias == NULL ? 0 : NAME(bias_at)(p, c);
         int64_t most = 0;
@@ -29,7 +26,7 @@ size_t NAME(depthwise_conv2d_pack_taps)(const void *params, void *packed) {
         head->exact = head->exact && bias > INT32_MIN && bias <= INT32_MAX &&
                       pq_rescale_holds(most + llabs(bias), p->multiplier[c], p->exponent[c], p->wide);
         head->exact = head->exact && (sizeof(CODE) == 1 || p->wide);
-        head->left = head->left || (p->exponent[c] > 0 && !p->wide);
+        head->floats = head->floats && pq_rescale_by_floats(most + llabs(bias), p->multiplier[c], p->exponent[c]);
     }
 #endif
     char *block = (char *)(head + 1);
