@@ -21,6 +21,12 @@ PQ_INLINE __m256i pq_clamped(pq_two_vectors sums, pq_code_limits limits) {
     return _mm256_min_epi16(_mm256_max_epi16(codes, limits.lo), limits.hi);
 }
 
+/* The low bytes of a and b, in turn for each 16 bytes of them. */
+PQ_INLINE __m256i pq_low_bytes(__m256i a, __m256i b) {
+    const __m256i low = _mm256_set1_epi16(255);
+    return _mm256_packus_epi16(_mm256_and_si256(a, low), _mm256_and_si256(b, low));
+}
+
 /* Store the first n bytes, 16 at most. */
 PQ_INLINE void pq_put_some_bytes(__m128i x, int32_t n, char *y) {
     if (n >= 16) {
@@ -48,9 +54,7 @@ PQ_INLINE void pq_put_codes(pq_two_vectors first, pq_two_vectors second, pq_code
         if (m > 0) pq_put_some_words(_mm256_permute4x64_epi64(b, 0xD8), m, next);
         return;
     }
-    const __m256i low = _mm256_set1_epi16(255), order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    const __m256i bytes = _mm256_packus_epi16(_mm256_and_si256(a, low), _mm256_and_si256(b, low));
-    const __m256i codes = _mm256_permutevar8x32_epi32(bytes, order);
+    const __m256i codes = _mm256_permutevar8x32_epi32(pq_low_bytes(a, b), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
     pq_put_some_bytes(_mm256_castsi256_si128(codes), n, y);
     if (m > 0) pq_put_some_bytes(_mm256_extracti128_si256(codes, 1), m, next);
 }

@@ -1,13 +1,22 @@
-/* How the kernels with dot products hold depthwise weights: define TYPE, include types.h and this file, each time.
- * CELL and LANE are as in ../conv2d/panel.h: a lane of 4 bytes holds LANE taps of one channel. */
+/* How the kernels by vectors of channels hold depthwise weights: define BYTES and TYPE, include types.h and this file, each time.
+ * CELL: an activation, FACTOR: a weight, LANE: how many of them, taps of one channel, a lane of 4 bytes holds. CELLS: of 64 bytes,
+ * which are a vector here, of however many registers. BYTES 1: cells are unsigned bytes, the term plus NAME(offset), 0: terms.
+ * START_SIZE: bytes of what the sums of a block start from. */
 #undef CELL
 #undef FACTOR
 #undef LANE
 #undef CELLS
-#define CELL PQ_JOIN(PQ_TAP_CELL, TYPE)
-#define FACTOR PQ_JOIN(PQ_TAP_FACTOR, TYPE)
+#undef START_SIZE
+#if BYTES
+#define CELL uint8_t
+#define FACTOR int8_t
+#else
+#define CELL TERM
+#define FACTOR TERM
+#endif
 #define LANE ((int32_t)(4 / sizeof(CELL)))
-#define CELLS ((int32_t)(64 / sizeof(CELL))) /* of a vector */
+#define CELLS ((int32_t)(64 / sizeof(CELL)))
+#define START_SIZE (HYBRID ? (size_t)CELLS * 4 : INTEGER ? (size_t)LANE * sizeof(pq_rescale) : 64)
 
 #ifndef PQ_DEPTHWISE_CONV2D_TAPS_H
 #define PQ_DEPTHWISE_CONV2D_TAPS_H
@@ -15,23 +24,6 @@
 
 #include "depthwise_conv2d.h"
 #include "rescale.h"
-
-#define PQ_TAP_CELL_s8 uint8_t
-#define PQ_TAP_FACTOR_s8 int8_t
-#define PQ_TAP_CELL_u8 uint8_t
-#define PQ_TAP_FACTOR_u8 int8_t
-#define PQ_TAP_CELL_s16 int16_t
-#define PQ_TAP_FACTOR_s16 int16_t
-#define PQ_TAP_CELL_f32s8 uint8_t
-#define PQ_TAP_FACTOR_f32s8 int8_t
-#define PQ_TAP_CELL_f32 float
-#define PQ_TAP_FACTOR_f32 float
-
-#define start_size_s8 (4 * sizeof(pq_rescale))
-#define start_size_u8 (4 * sizeof(pq_rescale))
-#define start_size_s16 (2 * sizeof(pq_rescale))
-#define start_size_f32 ((size_t)64)
-#define start_size_f32s8 ((size_t)64 * 4)
 
 enum { MOST_TAPS = 256 };
 

@@ -3,6 +3,25 @@
  * that are stride_width apart stand side by side, so that the taps of pixels do. */
 #include "types.h"
 #include "taps.h"
+
+#ifndef PQ_DEPTHWISE_CONV2D_VECTORS_H
+#define PQ_DEPTHWISE_CONV2D_VECTORS_H
+enum { BAND_SIZE = 512 << 10, FEWEST_ROWS = 4 }; /* bytes of the image, rows of the output */
+
+/* The columns of an image that stand side by side where a strip holds them: of `all`, those in [from, end) are inside, the first
+ * of these being `column`. */
+typedef struct {
+    int32_t from, end, all, column;
+} held_phase;
+
+/* Columns start, start + step and so on of an image of that width. */
+static held_phase phase_of(int32_t start, int32_t width, int32_t step, int32_t all) {
+    const int32_t from = start < 0 ? (-start + step - 1) / step : 0, end = start < width ? (width - start + step - 1) / step : 0;
+    const int32_t last = end < all ? end : all, first = from < last ? from : last;
+    return (held_phase){first, last, all, start + first * step};
+}
+#endif
+
 #define PARAMS pq_depthwise_conv2d
 #include "convert.h"
 #undef PARAMS
@@ -110,15 +129,17 @@ static void NAME(image)(const pq_depthwise_conv2d *p, const CODE *x, ORIGIN orig
             block.width = block_width(left, CELLS, HYBRID);
             block.channels = left < block.width ? left : block.width;
             NAME(strip_rows)(&block, &strip, x, from, to, y);
-            block.packed += NAME(start_size) + (size_t)block.groups * (size_t)LANE * 64;
+            block.packed += START_SIZE + (size_t)block.groups * (size_t)LANE * 64;
         }
     }
 }
 
+pq_kernel_function PQ_JOIN(NAME(depthwise_conv2d), x86_avx2_plain);
+
 void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end) {
     const pq_depthwise_conv2d *params = step->params;
     if (!by_vectors(params, (WEIGHT)-1 < 0)) {
-        PQ_JOIN(NAME(depthwise_conv2d), x86_avx2)(step, begin, end);
+        PQ_JOIN(NAME(depthwise_conv2d), x86_avx2_plain)(step, begin, end);
         return;
     }
     const pq_depthwise_conv2d rows = as_rows(params), *p = &rows;

@@ -17,35 +17,13 @@
 #define PQ_VECTORS_f32s8 2
 #define VECTORS PQ_JOIN(PQ_VECTORS, TYPE)
 
-#define PQ_BYTES_s8 1
-#define PQ_BYTES_u8 1
-#define PQ_BYTES_s16 0
-#define PQ_BYTES_f32 0
-#define PQ_BYTES_f32s8 1
 #define PQ_SUMS_f32s8 __m512i
 #define PQ_SUMS_s8 __m512i
 #define PQ_SUMS_u8 __m512i
 #define PQ_SUMS_s16 __m512i
 #define PQ_SUMS_f32 __m512
 
-/* What channels are left to that have several filters each, and filters of many taps. */
-pq_kernel_function depthwise_conv2d_s8_x86_avx2, depthwise_conv2d_u8_x86_avx2, depthwise_conv2d_s16_x86_avx2,
-    depthwise_conv2d_f32_x86_avx2, depthwise_conv2d_f32s8_x86_avx2;
-
-enum { BAND_SIZE = 512 << 10, FEWEST_ROWS = 4 }; /* bytes of the image, rows of the output */
-
-/* The columns of an image that stand side by side where a strip holds them: of `all`, those in [from, end) are inside, the first
- * of these being `column`. */
-typedef struct {
-    int32_t from, end, all, column;
-} held_phase;
-
-/* Columns start, start + step and so on of an image of that width. */
-static held_phase phase_of(int32_t start, int32_t width, int32_t step, int32_t all) {
-    const int32_t from = start < 0 ? (-start + step - 1) / step : 0, end = start < width ? (width - start + step - 1) / step : 0;
-    const int32_t last = end < all ? end : all, first = from < last ? from : last;
-    return (held_phase){first, last, all, start + first * step};
-}
+typedef __m512i vector;
 
 /* Store n bytes of the share that each of `count` pixels has of a vector; pixels are that many bytes apart. */
 PQ_INLINE void store_pixels(char *y, size_t pixel, __m512i codes, int32_t share, int32_t n, int32_t count) {
@@ -61,7 +39,19 @@ PQ_INLINE void store_pixels(char *y, size_t pixel, __m512i codes, int32_t share,
         _mm256_mask_storeu_epi8(y, n >= 32 ? 0xFFFFFFFF : (1u << n) - 1, _mm256_loadu_si256((const void *)(shares + i * share)));
 }
 
+#define MULTIPLY "sums_avx512.h"
 #define ISA x86_avx512vnni
-#define EACH "kernels/depthwise_conv2d/vectors.h"
-#include "each_type.h"
+#define BYTES 1
+#define TYPE s8
+#include "vectors.h"
+#define TYPE u8
+#include "vectors.h"
+#define TYPE f32s8
+#include "vectors.h"
+#undef BYTES
+#define BYTES 0
+#define TYPE s16
+#include "vectors.h"
+#define TYPE f32
+#include "vectors.h"
 #endif
