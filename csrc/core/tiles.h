@@ -17,7 +17,14 @@ typedef struct {
     int32_t lanes;
 } pq_pieces;
 
-typedef void pq_tile(const pq_pieces *x, const char *w, size_t w_stride, const char *start, size_t start_stride, void *sums);
+/* Where a tile's sums go, rows `stride` bytes apart. Of fused_f32 they are clamped, a NaN stays one. */
+typedef struct {
+    void *first;
+    size_t stride;
+    float lo, hi;
+} pq_sums;
+
+typedef void pq_tile(const pq_pieces *x, const char *w, size_t w_stride, const char *start, size_t start_stride, const pq_sums *sums);
 
 /* of[b - 1][r - 1]: of r rows and b blocks. wide: of one row and PQ_WIDE_BLOCKS blocks. */
 typedef struct {

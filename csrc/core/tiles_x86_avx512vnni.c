@@ -9,9 +9,9 @@
 #define PQ_INLINE static inline __attribute__((always_inline))
 
 /* A tile of at most PQ_TILE_ROWS rows and 2 blocks, or of one row, stays in registers. */
-#define TILE(name, VECTOR, BROADCAST, LOAD, DOT)                                                                    \
+#define TILE(name, VECTOR, BROADCAST, LOAD, DOT, STORE)                                                             \
     PQ_INLINE void name##_tile(pq_pieces p, const char *w, size_t w_stride, const char *start, size_t start_stride,    \
-                               const int rows, const int blocks, void *sums) {                                     \
+                               const int rows, const int blocks, const pq_sums *sums) {                            \
         VECTOR acc[PQ_TILE_ROWS][PQ_WIDE_BLOCKS];                                                                              \
         _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++)                                                     \
             _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++) acc[r][b] = LOAD(start + (size_t)b * start_stride); \
@@ -28,13 +28,13 @@
         }                                                                                                           \
         _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++)                                                     \
             _Pragma("GCC unroll 8") for (int b = 0; b < blocks; b++)                                                \
-                memcpy((char *)sums + (r * blocks + b) * 64, &acc[r][b], 64);                                       \
+                STORE((char *)sums->first + (size_t)r * sums->stride + b * 64, acc[r][b], sums);                   \
     }                                                                                                               \
     TILES(name)
 
 #define TILE_OF(name, rows, blocks)                                                                                 \
     static void name##_##rows##x##blocks(const pq_pieces *p, const char *w, size_t w_stride, const char *start,        \
-                                         size_t start_stride, void *sums) {                                         \
+                                         size_t start_stride, const pq_sums *sums) {                                \
         name##_tile(*p, w, w_stride, start, start_stride, rows, blocks, sums);                                      \
     }
 #define TILES(name)                                                                                      \
@@ -68,8 +68,16 @@ PQ_INLINE __m512 ordered(__m512 sum, __m512 x, __m512 w) { return _mm512_add_ps(
 
 PQ_INLINE __m512 fused(__m512 sum, __m512 x, __m512 w) { return _mm512_fmadd_ps(x, w, sum); }
 
-TILE(u8, __m512i, four_bytes, _mm512_loadu_si512, _mm512_dpbusd_epi32)
-TILE(s16, __m512i, four_bytes, _mm512_loadu_si512, _mm512_dpwssd_epi32)
-TILE(f32, __m512, one_float, _mm512_loadu_ps, ordered)
-TILE(fused_f32, __m512, one_float, _mm512_loadu_ps, fused)
+PQ_INLINE void store_whole(char *to, __m512i sum, const pq_sums *sums) { (void)sums, _mm512_storeu_si512(to, sum); }
+
+PQ_INLINE void store_real(char *to, __m512 sum, const pq_sums *sums) { (void)sums, _mm512_storeu_ps(to, sum); }
+
+PQ_INLINE void store_clamped(char *to, __m512 sum, const pq_sums *sums) {
+    _mm512_storeu_ps(to, _mm512_min_ps(_mm512_set1_ps(sums->hi), _mm512_max_ps(_mm512_set1_ps(sums->lo), sum)));
+}
+
+TILE(u8, __m512i, four_bytes, _mm512_loadu_si512, _mm512_dpbusd_epi32, store_whole)
+TILE(s16, __m512i, four_bytes, _mm512_loadu_si512, _mm512_dpwssd_epi32, store_whole)
+TILE(f32, __m512, one_float, _mm512_loadu_ps, ordered, store_real)
+TILE(fused_f32, __m512, one_float, _mm512_loadu_ps, fused, store_clamped)
 #endif

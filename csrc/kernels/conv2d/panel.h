@@ -5,9 +5,11 @@
 #undef CELL
 #undef FACTOR
 #undef LANE
+#undef START
 #define CELL PQ_JOIN(PQ_CELL, TYPE)
 #define FACTOR PQ_JOIN(PQ_FACTOR, TYPE)
 #define LANE ((int32_t)(4 / sizeof(CELL)))
+#define START (INTEGER ? sizeof(pq_rescale) : BLOCK * sizeof(float)) /* bytes of what a block's sums start from, and more */
 
 #ifndef PQ_CONV2D_PANEL_H
 #define PQ_CONV2D_PANEL_H
@@ -28,7 +30,7 @@
 #define PQ_CELL_f32s8 uint8_t
 #define PQ_FACTOR_f32s8 int8_t
 
-/* Packed: this head; for each group its blocks' pq_rescale, an even number of them (none for f32); then the weights,
+/* Packed: this head; for each group its blocks' pq_rescale, for f32 the 16 biases, an even number of them; then the weights,
  * [group][block][filter row][its terms / LANE][16][LANE]. Weights of unsigned bytes have their top bit flipped.
  * exact: every sum fits what pq_rescale holds for, or where doubles scale, 32 bits, and starts hold the biases; else they hold
  * only what offsets lead to, and `finish` scales. narrow: 32 bits hold every sum. floats: they may scale every sum.
@@ -41,7 +43,7 @@ typedef struct {
 } pq_panel_head;
 
 static inline int32_t group_blocks(const pq_conv2d *p) { return rounded_up(group_channels(p), BLOCK) / BLOCK; }
-static inline int32_t group_rescales(const pq_conv2d *p) { return rounded_up(group_blocks(p), 2); }
+static inline int32_t group_starts(const pq_conv2d *p) { return rounded_up(group_blocks(p), 2); }
 
 enum { SCRATCH = 128 << 10 }; /* bytes of a panel */
 

@@ -68,7 +68,7 @@ static void NAME(gather_panel)(const pq_conv2d *p, const CODE *x, const ORIGIN *
 static inline bool NAME(by_rows)(const pq_conv2d *p) {
     const int32_t most = p->out_width < MOST_ROWS ? p->out_width : MOST_ROWS;
     const int64_t columns = (int64_t)(most - 1) * p->stride_width + p->filter_width;
-    return !pointwise(p) && p->groups == 1 && p->dilation_width == 1 && p->out_width >= ROWS &&
+    return !pointwise(p) && p->groups == 1 && p->dilation_width == 1 && p->out_width >= FEWEST_COLUMNS &&
            p->filter_height * (columns * p->channels * (int32_t)sizeof(CELL) + 64) <= SCRATCH;
 }
 

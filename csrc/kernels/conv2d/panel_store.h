@@ -5,7 +5,7 @@ typedef struct {
     const pq_conv2d *p;
     pq_pieces cells;
     const FACTOR *factors;
-    const pq_rescale *rescale;
+    const char *starts;
     const ORIGIN *origins; /* of each row; where all have the same, of the first */
     int32_t rows, channel, channels;
 } NAME(panel);
@@ -15,16 +15,16 @@ typedef struct {
     int32_t first, count;
 } NAME(rows);
 
-/* Sums of pieces of cells by the blocks [first, first + blocks), 64 bytes each: [row][block]; factors: those of the pieces in
+/* Sums of pieces of cells by the blocks [first, first + blocks), 64 bytes each; factors: those of the pieces in
  * the first block. started: from where each channel's sums start, else from 0. */
 static void NAME(multiply)(const NAME(panel) *panel, NAME(rows) rows, pq_pieces cells, const char *factors, int32_t first,
-                           int32_t blocks, bool started, void *sums) {
+                           int32_t blocks, bool started, pq_sums sums) {
     const size_t block = (size_t)(panel->p->filter_height * NAME(row_cells)(panel->p)) * BLOCK * sizeof(FACTOR);
     const pq_tiles *tiles = PQ_JOIN(TILES, TYPE);
     pq_tile *run = blocks == WIDE_BLOCKS ? tiles->wide : tiles->of[blocks - 1][rows.count - 1];
-    const char *start = started ? (const char *)panel->rescale[first].start : NOTHING;
+    const char *start = started ? panel->starts + (size_t)first * START : NOTHING;
     cells.x += (size_t)rows.first * cells.stride;
-    run(&cells, factors + (size_t)first * block, block, start, started ? sizeof(pq_rescale) : 0, sums);
+    run(&cells, factors + (size_t)first * block, block, start, started ? START : 0, &sums);
 }
 
 static inline int32_t NAME(blocks_together)(const NAME(panel) *panel, int32_t first) {
@@ -57,7 +57,7 @@ PQ_INLINE __m512i NAME(scaled)(const NAME(panel) *panel, const __m512i *sums, in
         const int32_t block = first + i % blocks, left = panel->channels - block * BLOCK;
         const double *real = p->real + panel->channel + block * BLOCK;
         if (how == BY_DOUBLES) scaled[i] = scaled_by_doubles(sums[i], real, left, p->lo - p->output_zero, p->hi - p->output_zero);
-        else scaled[i] = pq_rescaled(sums[i], pq_rescale_load(&panel->rescale[block], how == WIDELY, true), how == WIDELY, how != WIDELY);
+        else scaled[i] = pq_rescaled(sums[i], pq_rescale_load((const pq_rescale *)panel->starts + block, how == WIDELY, true), how == WIDELY, how != WIDELY);
     }
     return _mm512_permutexvar_epi64(order, _mm512_packs_epi32(scaled[0], scaled[1]));
 }
@@ -78,7 +78,7 @@ PQ_INLINE void NAME(store_rows)(const NAME(panel) *panel, int32_t rows, int32_t 
                                 const scaling how, const int32_t *lacking, int32_t n, CODE *y) {
     enum { VECTORS = sizeof(CODE) == 2 ? 2 : 4 };
     const pq_conv2d *p = panel->p;
-    const pq_rescale *r[2] = {panel->rescale + first, panel->rescale + first + blocks - 1};
+    const pq_rescale *rescale = (const pq_rescale *)panel->starts + first, *r[2] = {rescale, rescale + blocks - 1};
     const __m512 real[2] = {_mm512_loadu_ps(r[0]->real), _mm512_loadu_ps(r[1]->real)}, tie[2] = {_mm512_loadu_ps(r[0]->tie), _mm512_loadu_ps(r[1]->tie)};
     const code_limits limits = limits_of(p->output_zero, p->lo, p->hi, sizeof(CODE));
     const int32_t together = VECTORS / blocks, out_channels = p->out_channels;
@@ -130,7 +130,7 @@ static void NAME(store)(const NAME(panel) *panel, NAME(rows) rows, int32_t first
         const char *from = sums;
         CODE *to = y;
 #if HYBRID
-        const __m512i starts = _mm512_loadu_si512(panel->rescale[first + b].start);
+        const __m512i starts = _mm512_loadu_si512(((const pq_rescale *)panel->starts)[first + b].start);
         const __m512 scales = _mm512_maskz_loadu_ps(mask, p->weight_scales + channel);
         __m512i lacks = starts;
         __m512 scale = scales, both = scales;

@@ -24,7 +24,16 @@ static void NAME(vector_panel)(const NAME(panel) *panel, CODE *y) {
         together = NAME(blocks_together)(panel, b);
         for (NAME(rows) rows = {0, 0}; rows.first < panel->rows; rows.first += rows.count) {
             rows = NAME(some_rows)(panel, rows.first);
-            NAME(multiply)(panel, rows, panel->cells, (const char *)panel->factors, b, together, INTEGER && !HYBRID, sums);
+#if !INTEGER
+            if (panel->p->fused && (b + together) * BLOCK <= panel->channels) { /* what the tile makes is what is wanted */
+                const size_t stride = (size_t)panel->p->out_channels * sizeof(CODE);
+                const pq_sums to = {(char *)(y + b * BLOCK) + (size_t)rows.first * stride, stride, panel->p->float_lo, panel->p->float_hi};
+                NAME(multiply)(panel, rows, panel->cells, (const char *)panel->factors, b, together, true, to);
+                continue;
+            }
+#endif
+            const pq_sums to = {sums, (size_t)together * 64, -INFINITY, INFINITY};
+            NAME(multiply)(panel, rows, panel->cells, (const char *)panel->factors, b, together, INTEGER && !HYBRID, to);
             for (int32_t pair = b; pair < b + together; pair += 2)
                 NAME(store)(panel, rows, pair, sums + (pair - b), together, lacking, y + pair * BLOCK);
         }
@@ -40,7 +49,7 @@ static void NAME(add_to)(const NAME(panel) *panel, pq_pieces cells, const char *
         const int32_t left = panel->channels - b * BLOCK, n = together * BLOCK < left ? together * BLOCK : left;
         for (NAME(rows) rows = {0, 0}; rows.first < panel->rows; rows.first += rows.count) {
             rows = NAME(some_rows)(panel, rows.first);
-            NAME(multiply)(panel, rows, cells, factors, b, together, false, sums);
+            NAME(multiply)(panel, rows, cells, factors, b, together, false, (pq_sums){sums, (size_t)together * 64, 0, 0});
             for (int32_t i = 0; i < rows.count; i++) {
                 SUM *restrict to = total + (rows.first + i) * PIECE + b * BLOCK;
                 const int32_t *restrict from = (const int32_t *)sums + i * together * BLOCK;
@@ -62,7 +71,7 @@ static void NAME(plain_panel)(const NAME(panel) *panel, CODE *y) {
     NAME(sum_rows)(panel, lacking);
     for (int32_t i = 0; i < panel->rows; i++)
         for (int32_t c = 0; c < panel->channels; c++)
-            total[i * PIECE + c] = (SUM)(panel->rescale[c / BLOCK].start[c % BLOCK] - lacking[i]);
+            total[i * PIECE + c] = (SUM)(((const pq_rescale *)panel->starts)[c / BLOCK].start[c % BLOCK] - lacking[i]);
     cells.segments = 1;
     for (int32_t segment = 0; segment < panel->cells.segments; segment++) {
         for (int32_t k = 0; k < panel->cells.lanes; k += cells.lanes, factors += (size_t)cells.lanes * 64) {
@@ -79,14 +88,14 @@ static void NAME(plain_panel)(const NAME(panel) *panel, CODE *y) {
 /* One piece of the output channels for `rows` pixels from `pixel` on. */
 static void NAME(make_panel)(const pq_conv2d *p, pq_pieces cells, CODE *y, const ORIGIN *origins, int32_t piece, int32_t pixel, int32_t rows) {
     const int32_t in_group = group_channels(p), group = piece / pieces_of_group(p), first = piece % pieces_of_group(p) * PIECE;
-    const pq_rescale *rescale = (const pq_rescale *)((const pq_panel_head *)p->packed + 1);
-    const FACTOR *factors = (const FACTOR *)(rescale + (INTEGER ? p->groups * group_rescales(p) : 0));
+    const char *starts = (const char *)((const pq_panel_head *)p->packed + 1);
+    const FACTOR *factors = (const FACTOR *)(starts + (size_t)(p->groups * group_starts(p)) * START);
     const size_t block = (size_t)(p->filter_height * NAME(row_cells)(p)) * BLOCK;
     NAME(panel) panel = {
         .p = p,
         .cells = cells,
         .factors = factors + (size_t)(group * group_blocks(p) + first / BLOCK) * block,
-        .rescale = rescale + group * group_rescales(p) + first / BLOCK,
+        .starts = starts + (size_t)(group * group_starts(p) + first / BLOCK) * START,
         .origins = origins,
         .rows = rows,
         .channel = group * in_group + first,

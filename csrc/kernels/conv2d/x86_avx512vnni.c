@@ -1,6 +1,7 @@
 /* conv2d by the dot products of AVX-512 VNNI: panels of up to MOST_ROWS pixels by blocks of 16 channels. */
 #if defined(__x86_64__)
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")
+#include <math.h>
 #include <string.h>
 
 #include "layout.h"
@@ -12,8 +13,9 @@
 /* What filters are left to whose terms are too many for a panel. */
 pq_kernel_function conv2d_s8_x86_avx2, conv2d_u8_x86_avx2, conv2d_s16_x86_avx2, conv2d_f32_x86_avx2, conv2d_f32s8_x86_avx2;
 
-/* MOST_ROWS: of a panel, which takes L1_SHARE bytes of the nearest cache, or ROWS rows. */
-enum { ROWS = PQ_TILE_ROWS, MOST_ROWS = 8 * ROWS, L1_SHARE = 16 << 10, WIDE_BLOCKS = PQ_WIDE_BLOCKS };
+/* MOST_ROWS: of a panel, which takes L1_SHARE bytes of the nearest cache, or ROWS rows. FEWEST_COLUMNS: of a row of the output
+ * that makes a panel. */
+enum { FEWEST_COLUMNS = 5, ROWS = PQ_TILE_ROWS, MOST_ROWS = 8 * ROWS, L1_SHARE = 16 << 10, WIDE_BLOCKS = PQ_WIDE_BLOCKS };
 
 #define TILES_s8 (&pq_tiles_u8)
 #define TILES_u8 (&pq_tiles_u8)
