@@ -9,19 +9,31 @@
 /* What is added to a term to make it a byte. */
 static inline int32_t pq_dynamic_offset(pq_dynamic origin) { return (int32_t)(origin.after - origin.lo); }
 
+/* 16 activations as terms. */
+static inline __attribute__((always_inline)) __m512i pq_dynamic_terms(__m512 x, pq_dynamic origin) {
+    const __m512 code = _mm512_add_ps(_mm512_mul_ps(x, _mm512_set1_ps(origin.inverse)), _mm512_set1_ps(origin.before));
+    const __m512 half = _mm512_or_ps(_mm512_and_ps(code, _mm512_set1_ps(-0.0f)), _mm512_set1_ps(0x1.fffffep-2f));
+    const __m512 above = _mm512_max_ps(_mm512_add_ps(code, half), _mm512_set1_ps(origin.lo)); /* which is lo for a NaN */
+    return _mm512_cvttps_epi32(_mm512_min_ps(above, _mm512_set1_ps(origin.hi)));
+}
+
 /* The bytes of n activations; they are written in whole vectors, up to 15 past n. */
 static inline void pq_dynamic_cells(const float *x, size_t n, pq_dynamic origin, uint8_t *cells) {
-    const __m512 inverse = _mm512_set1_ps(origin.inverse), before = _mm512_set1_ps(origin.before);
-    const __m512 lo = _mm512_set1_ps(origin.lo), hi = _mm512_set1_ps(origin.hi);
-    const __m512 half = _mm512_set1_ps(0x1.fffffep-2f), sign = _mm512_set1_ps(-0.0f);
-    for (size_t i = 0; i < n; i += 16) {
+    const int32_t lo = (int32_t)origin.lo;
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        __m512i words[2];
+        for (size_t j = 0; j < 2; j++) {
+            const __m512i a = pq_dynamic_terms(_mm512_loadu_ps(x + i + 32 * j), origin), b = pq_dynamic_terms(_mm512_loadu_ps(x + i + 32 * j + 16), origin);
+            words[j] = _mm512_sub_epi16(_mm512_packs_epi32(a, b), _mm512_set1_epi16((int16_t)lo));
+        }
+        _mm512_storeu_si512(cells + i, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(words[0], words[1])));
+    }
+    for (; i < n; i += 16) {
         const __mmask16 mask = n - i < 16 ? (__mmask16)((1 << (n - i)) - 1) : 0xFFFF;
-        const __m512 code = _mm512_add_ps(_mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), inverse), before);
-        const __m512 away = _mm512_add_ps(code, _mm512_or_ps(_mm512_and_ps(code, sign), half));
-        const __m512 whole = _mm512_roundscale_ps(away, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-        const __m512 clamped = _mm512_min_ps(_mm512_max_ps(whole, lo), hi); /* max gives lo for a NaN */
-        const __m512i cell = _mm512_cvttps_epi32(_mm512_sub_ps(clamped, lo));
-        _mm_storeu_si128((void *)(cells + i), _mm512_cvtepi32_epi8(cell));
+        const __m512i terms = pq_dynamic_terms(_mm512_maskz_loadu_ps(mask, x + i), origin);
+        _mm_storeu_si128((void *)(cells + i), _mm512_cvtepi32_epi8(_mm512_sub_epi32(terms, _mm512_set1_epi32(lo))));
     }
 }
 

@@ -38,7 +38,7 @@ static void NAME(gather_panel)(const pq_conv2d *p, const CODE *x, const ORIGIN *
     for (int32_t i = 0, run; i < pixels; i += run, cells += (ptrdiff_t)run * stride) {
         const int32_t top = oy * p->stride_height - p->pad_top, left = ox * p->stride_width - p->pad_left;
         const CODE *from = x + image * image_size + group * depth;
-        const ORIGIN origin = origins[HYBRID ? i : 0];
+        const ORIGIN origin = origins[HYBRID && p->batch > 1 ? i : 0];
         const CELL zero = (CELL)NAME(offset)(origin);
         run = 1;
         if (p->groups == 1 && p->dilation_width == 1 && left >= 0 && left <= last) {

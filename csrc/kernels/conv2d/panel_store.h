@@ -116,40 +116,50 @@ static void NAME(store)(const NAME(panel) *panel, NAME(rows) rows, int32_t first
     else NAME(store_rows)(panel, rows.count, first, sums, 1, how, lacking, n, y);
 }
 #else
-/* Make real numbers of the sums of two blocks, `stride` vectors from row to row, and store those of each row. */
+/* Make real numbers of the sums of a block, `stride` vectors from row to row, and store the first n of each row. */
+PQ_INLINE void NAME(store_block)(const NAME(panel) *panel, NAME(rows) rows, int32_t block, const char *sums, int32_t stride,
+                                 const bool whole, const bool biased, CODE *y) {
+    const pq_conv2d *p = panel->p;
+    const __m512 lo = _mm512_set1_ps(p->float_lo), hi = _mm512_set1_ps(p->float_hi);
+    const int32_t channel = panel->channel + block * BLOCK;
+    const __mmask16 mask = whole ? 0xFFFF : (__mmask16)((1 << (panel->channels - block * BLOCK)) - 1);
+    const __m512 bias = biased ? _mm512_maskz_loadu_ps(mask, (const float *)p->bias + channel) : _mm512_setzero_ps();
+#if HYBRID
+    const __m512i starts = _mm512_loadu_si512(((const pq_rescale *)panel->starts)[block].start);
+    const __m512 scales = _mm512_maskz_loadu_ps(mask, p->weight_scales + channel);
+    __m512i lacks = starts;
+    __m512 scale = scales, both = scales;
+#endif
+    for (int32_t i = rows.first; i < rows.first + rows.count; i++, sums += 64 * stride, y += p->out_channels) {
+#if HYBRID
+        if (i == rows.first || p->batch > 1) { /* what all pixels of an image share */
+            const pq_dynamic origin = panel->origins[p->batch > 1 ? i : 0];
+            lacks = _mm512_mullo_epi32(_mm512_set1_epi32(NAME(offset)(origin)), starts);
+            scale = _mm512_set1_ps(origin.scale);
+            both = _mm512_mul_ps(scales, scale);
+        }
+        const __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(sums), lacks));
+        const __m512 real = p->stepwise ? _mm512_mul_ps(_mm512_mul_ps(sum, scales), scale) : _mm512_mul_ps(sum, both);
+#else
+        const __m512 real = _mm512_loadu_ps(sums);
+#endif
+        const __m512 above = _mm512_max_ps(lo, biased ? _mm512_add_ps(real, bias) : real); /* a NaN stays one */
+        if (whole) _mm512_storeu_ps(y, _mm512_min_ps(hi, above));
+        else _mm512_mask_storeu_ps(y, mask, _mm512_min_ps(hi, above));
+    }
+}
+
+/* The same for two blocks. */
 static void NAME(store)(const NAME(panel) *panel, NAME(rows) rows, int32_t first, const void *sums, int32_t stride,
                         const int32_t *lacking, CODE *y) {
-    const pq_conv2d *p = panel->p;
-    y += (size_t)rows.first * (size_t)p->out_channels;
-    const __m512 lo = _mm512_set1_ps(p->float_lo), hi = _mm512_set1_ps(p->float_hi);
+    const bool biased = panel->p->bias != NULL;
     (void)lacking;
-    for (int32_t b = 0; b < 2 && (first + b) * BLOCK < panel->channels; b++, sums = (const char *)sums + 64, y += BLOCK) {
-        const int32_t channel = panel->channel + (first + b) * BLOCK, left = panel->channels - (first + b) * BLOCK;
-        const __mmask16 mask = left >= BLOCK ? 0xFFFF : (__mmask16)((1 << left) - 1);
-        const __m512 bias = p->bias == NULL ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, (const float *)p->bias + channel);
-        const char *from = sums;
-        CODE *to = y;
-#if HYBRID
-        const __m512i starts = _mm512_loadu_si512(((const pq_rescale *)panel->starts)[first + b].start);
-        const __m512 scales = _mm512_maskz_loadu_ps(mask, p->weight_scales + channel);
-        __m512i lacks = starts;
-        __m512 scale = scales, both = scales;
-#endif
-        for (int32_t i = rows.first; i < rows.first + rows.count; i++, from += 64 * stride, to += p->out_channels) {
-#if HYBRID
-            if (i == rows.first || p->batch > 1) { /* what all pixels of an image share */
-                lacks = _mm512_mullo_epi32(_mm512_set1_epi32(NAME(offset)(panel->origins[i])), starts);
-                scale = _mm512_set1_ps(panel->origins[i].scale);
-                both = _mm512_mul_ps(scales, scale);
-            }
-            const __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(from), lacks));
-            const __m512 real = p->stepwise ? _mm512_mul_ps(_mm512_mul_ps(sum, scales), scale) : _mm512_mul_ps(sum, both);
-#else
-            const __m512 real = _mm512_loadu_ps(from);
-#endif
-            const __m512 above = _mm512_max_ps(lo, p->bias == NULL ? real : _mm512_add_ps(real, bias)); /* a NaN stays one */
-            _mm512_mask_storeu_ps(to, mask, _mm512_min_ps(hi, above));
-        }
+    y += (size_t)rows.first * (size_t)panel->p->out_channels;
+    for (int32_t b = first; b < first + 2 && b * BLOCK < panel->channels; b++, sums = (const char *)sums + 64, y += BLOCK) {
+        const bool whole = panel->channels - b * BLOCK >= BLOCK;
+        if (whole && biased) NAME(store_block)(panel, rows, b, sums, stride, true, true, y);
+        else if (whole) NAME(store_block)(panel, rows, b, sums, stride, true, false, y);
+        else NAME(store_block)(panel, rows, b, sums, stride, false, biased, y);
     }
 }
 #endif

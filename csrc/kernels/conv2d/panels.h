@@ -136,7 +136,7 @@ void FULL_NAME(conv2d)(const pq_step *step, int32_t begin, int32_t end) {
         const int32_t panels = rounded_up(left, most_rows) / most_rows;
         n = rounded_up(left, panels) / panels; /* panels of about as many rows each */
         origins[0] = origin;
-        for (int32_t i = 0; HYBRID && i < n; i++) {
+        for (int32_t i = 0; HYBRID && p->batch > 1 && i < n; i++) {
             if ((pixel + i) / in_image != known) origin = NAME(origin)(p, step->in[0], known = (pixel + i) / in_image);
             origins[i] = origin;
         }
