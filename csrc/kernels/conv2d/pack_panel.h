@@ -55,7 +55,8 @@ size_t NAME(conv2d_pack_panel)(const void *params, void *packed) {
         head->narrow = head->narrow && most < INT64_C(1) << 31;
         head->exact = head->exact && bias > INT32_MIN && bias <= INT32_MAX &&
                       pq_rescale_holds(most + llabs(bias), p->multiplier[o], p->exponent[o], p->wide || p->real != NULL);
-        head->floats = head->floats && pq_rescale_by_floats(most + llabs(bias), p->multiplier[o], p->exponent[o]);
+        const double scaling = p->real != NULL ? p->real[o] : ldexp(p->multiplier[o], p->exponent[o] - 31);
+        head->floats = head->floats && pq_rescale_by_floats(most + llabs(bias), scaling);
     }
     for (int32_t o = 0; o < p->out_channels; o++) {
         pq_rescale *r = (pq_rescale *)(head + 1) + o / channels * group_starts(p) + o % channels / BLOCK;
@@ -65,6 +66,7 @@ size_t NAME(conv2d_pack_panel)(const void *params, void *packed) {
         const int64_t bias = head->exact && p->bias != NULL ? NAME(bias_at)(p, o) : 0;
         r->start[o % channels % BLOCK] = (int32_t)(HYBRID ? sum : (uint32_t)bias - (uint32_t)offset * sum);
         if (!HYBRID) pq_rescale_set(r, o % channels % BLOCK, p->multiplier[o], p->exponent[o], p->wide);
+        if (!HYBRID && !p->wide && p->real != NULL) pq_rescale_set_real(r, o % channels % BLOCK, p->real[o]);
     }
 #else
     for (int32_t o = 0; o < p->out_channels && p->bias != NULL; o++)

@@ -56,7 +56,7 @@ static inline bool pointwise(const pq_conv2d *p) {
 #endif
 
 /* Terms of a filter row, and cells that it takes. */
-static inline int32_t NAME(row_terms)(const pq_conv2d *p) { return p->filter_width * (p->channels / p->groups); }
+static inline int32_t NAME(row_terms)(const pq_conv2d *p) { return p->filter_width * group_depth(p); }
 static inline int32_t NAME(row_cells)(const pq_conv2d *p) { return rounded_up(NAME(row_terms)(p), LANE); }
 
 /* Whether the image itself is the panel. */

@@ -34,8 +34,9 @@ static void NAME(vector_panel)(const NAME(panel) *panel, CODE *y) {
 #endif
             const pq_sums to = {sums, (size_t)together * 64, -INFINITY, INFINITY};
             NAME(multiply)(panel, rows, panel->cells, (const char *)panel->factors, b, together, INTEGER && !HYBRID, to);
-            for (int32_t pair = b; pair < b + together; pair += 2)
-                NAME(store)(panel, rows, pair, sums + (pair - b), together, lacking, y + pair * BLOCK);
+            const int32_t most = sizeof(CODE) == 1 ? 4 : 2, stored = together < most ? together : most; /* of one row where there are more */
+            for (int32_t block = b; block < b + together; block += stored)
+                NAME(store)(panel, rows, block, sums + (block - b), stored, lacking, y + block * BLOCK);
         }
     }
 }
