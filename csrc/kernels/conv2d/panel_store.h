@@ -57,9 +57,11 @@ PQ_INLINE __m512i NAME(scaled)(const NAME(panel) *panel, const __m512i *sums, in
     __m512i scaled[2];
     for (int32_t i = 0; i < 2; i++) {
         const int32_t block = first + (blocks > 1 ? i : 0), left = panel->channels - block * BLOCK;
-        const double *real = p->real + panel->channel + block * BLOCK;
-        if (how == BY_DOUBLES) scaled[i] = scaled_by_doubles(sums[i], real, left, p->lo - p->output_zero, p->hi - p->output_zero);
-        else scaled[i] = pq_rescaled(sums[i], pq_rescale_load((const pq_rescale *)panel->starts + block, how == WIDELY, true), how == WIDELY, how != WIDELY);
+        const int32_t lo = p->lo - p->output_zero, hi = p->hi - p->output_zero;
+        const pq_rescale *r = (const pq_rescale *)panel->starts + block;
+        if (how == BY_DOUBLES) scaled[i] = scaled_by_doubles(sums[i], p->real + panel->channel + block * BLOCK, left, lo, hi);
+        else if (how == WIDELY) scaled[i] = pq_rescaled(sums[i], pq_rescale_load(r, true, false), true, false);
+        else scaled[i] = pq_rescaled(sums[i], pq_rescale_load(r, false, true), false, true);
     }
     return _mm512_permutexvar_epi64(order, _mm512_packs_epi32(scaled[0], scaled[1]));
 }
@@ -94,7 +96,8 @@ PQ_INLINE uint32_t NAME(store_rows)(const NAME(panel) *panel, int32_t rows, int3
         }
         _Pragma("GCC unroll 2") for (int32_t j = 0; j < NAME(VECTORS); j += 2)
             words[j / 2] = how == BY_FLOATS ? pq_upper_halves(x[j], x[j + 1]) : NAME(scaled)(panel, x + j, first + j % blocks, blocks, how);
-        store_shares(NAME(codes)(words, limits), blocks * BLOCK * (int32_t)sizeof(CODE), n * (int32_t)sizeof(CODE), rows - i, (char *)y, (size_t)out_channels * sizeof(CODE));
+        store_shares(NAME(codes)(words, limits), blocks * BLOCK * (int32_t)sizeof(CODE), n * (int32_t)sizeof(CODE), rows - i, (char *)y,
+                     (size_t)out_channels * sizeof(CODE));
         unsure |= (uint32_t)(near != 0) << bit;
     }
     return unsure;
@@ -117,7 +120,8 @@ PQ_INLINE void NAME(store_by_floats)(const NAME(panel) *panel, int32_t rows, int
     uint32_t unsure = NAME(store_rows)(panel, rows, first, sums, blocks, BY_FLOATS, lacking, n, y);
     for (; unsure != 0; unsure &= unsure - 1) {
         const int32_t together = NAME(VECTORS) / blocks, i = __builtin_ctz(unsure) * together;
-        NAME(store_exactly)(panel, rows - i < together ? rows - i : together, first, sums + i * blocks, blocks, lacking + i, n, y + i * panel->p->out_channels);
+        const int32_t count = rows - i < together ? rows - i : together;
+        NAME(store_exactly)(panel, count, first, sums + i * blocks, blocks, lacking + i, n, y + i * panel->p->out_channels);
     }
 }
 
