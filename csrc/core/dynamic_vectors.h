@@ -6,24 +6,32 @@
 /* What is added to a term to make it an unsigned byte. */
 static inline int32_t pq_dynamic_offset(pq_dynamic origin) { return (int32_t)(origin.after - origin.lo); }
 
-/* The terms of the first n activations, plus an offset. */
-PQ_INLINE pq_ints pq_dynamic_terms(const float *x, size_t n, pq_dynamic origin, int32_t offset) {
-    const pq_floats part = pq_first_floats(x, n < PQ_LANES ? (int32_t)n : PQ_LANES), sign = PQ_MM(set1_ps)(-0.0f);
-    const pq_floats code = PQ_MM(add_ps)(PQ_MM(mul_ps)(part, PQ_MM(set1_ps)(origin.inverse)), PQ_MM(set1_ps)(origin.before));
+/* The terms of activations, plus an offset. */
+PQ_INLINE pq_ints pq_dynamic_terms(pq_floats x, pq_dynamic origin, int32_t offset) {
+    const pq_floats sign = PQ_MM(set1_ps)(-0.0f);
+    const pq_floats code = PQ_MM(add_ps)(PQ_MM(mul_ps)(x, PQ_MM(set1_ps)(origin.inverse)), PQ_MM(set1_ps)(origin.before));
     const pq_floats away = PQ_MM(add_ps)(code, PQ_MM(or_ps)(PQ_MM(and_ps)(code, sign), PQ_MM(set1_ps)(0x1.fffffep-2f)));
     const pq_floats above = PQ_MM(max_ps)(away, PQ_MM(set1_ps)(origin.lo)); /* lo for a NaN */
     const pq_ints whole = PQ_MM(cvttps_epi32)(PQ_MM(min_ps)(above, PQ_MM(set1_ps)(origin.hi)));
     return PQ_MM(add_epi32)(whole, PQ_MM(set1_epi32)(offset - (int32_t)origin.after));
 }
 
+PQ_INLINE pq_floats pq_first_of(const float *x, size_t n) { return pq_first_floats(x, n < PQ_LANES ? (int32_t)n : PQ_LANES); }
+
 /* The terms of n activations, or the bytes that are made of them; they are written in whole vectors, past n. */
 static inline void pq_dynamic_words(const float *x, size_t n, pq_dynamic origin, int16_t *cells) {
-    for (size_t i = 0; i < n; i += PQ_LANES) pq_put_words(cells + i, pq_dynamic_terms(x + i, n - i, origin, 0));
+    for (size_t i = 0; i < n; i += PQ_LANES) pq_put_words(cells + i, pq_dynamic_terms(pq_first_of(x + i, n - i), origin, 0));
 }
 
 static inline void pq_dynamic_bytes(const float *x, size_t n, pq_dynamic origin, uint8_t *cells) {
     const int32_t offset = pq_dynamic_offset(origin);
-    for (size_t i = 0; i < n; i += PQ_LANES) pq_put_bytes(cells + i, pq_dynamic_terms(x + i, n - i, origin, offset));
+    size_t i = 0;
+    for (; i + 4 * PQ_LANES <= n; i += 4 * PQ_LANES) {
+        pq_ints terms[4];
+        for (size_t v = 0; v < 4; v++) terms[v] = pq_dynamic_terms(PQ_MM(loadu_ps)(x + i + v * PQ_LANES), origin, offset);
+        pq_put_four_bytes(cells + i, terms);
+    }
+    for (; i < n; i += PQ_LANES) pq_put_bytes(cells + i, pq_dynamic_terms(pq_first_of(x + i, n - i), origin, offset));
 }
 
 /* As pq_dynamic_of, whose loop gcc does not make vectors of. */
@@ -33,7 +41,7 @@ static inline pq_dynamic pq_dynamic_of_vectors(const float *x, size_t n, int32_t
     for (int v = 0; v < TOGETHER; v++) low[v] = high[v] = PQ_MM(setzero_ps)();
     for (size_t i = 0; i < n; i += TOGETHER * PQ_LANES) {
         for (size_t v = 0, at = i; v < TOGETHER && at < n; v++, at += PQ_LANES) {
-            const pq_floats part = pq_first_floats(x + at, n - at < PQ_LANES ? (int32_t)(n - at) : PQ_LANES);
+            const pq_floats part = pq_first_of(x + at, n - at);
             low[v] = PQ_MM(min_ps)(part, low[v]); /* which leaves out a NaN */
             high[v] = PQ_MM(max_ps)(part, high[v]);
         }

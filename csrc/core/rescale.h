@@ -56,8 +56,12 @@ static inline bool pq_rescale_holds(int64_t most, int32_t multiplier, int32_t ex
     return shifted < limit && ((shifted * multiplier) >> 31) + 1 + half < limit;
 }
 
-/* Whether floats may scale sums of up to that size: see pq_rescaled_by_floats. */
-static inline bool pq_rescale_by_floats(int64_t most, int32_t multiplier, int32_t exponent) {
-    return multiplier >= 0 && ldexp((double)most * multiplier, exponent - 31) < 0x7FF0;
+/* For floats alone: a scaling that rounds once, half away from zero. */
+static inline void pq_rescale_set_real(pq_rescale *r, int lane, double scaling) {
+    r->real[lane] = (float)ldexp(scaling, 16);
+    r->tie[lane] = 0;
 }
+
+/* Whether floats may scale sums of up to that size: see pq_rescaled_by_floats. */
+static inline bool pq_rescale_by_floats(int64_t most, double scaling) { return scaling >= 0 && (double)most * scaling < 0x7FF0; }
 #endif

@@ -17,7 +17,14 @@ typedef struct {
     int32_t lanes;
 } pq_pieces;
 
-typedef void pq_tile(const pq_pieces *x, const char *w, size_t w_stride, const char *start, size_t start_stride, void *sums);
+/* Where a tile's sums go, rows `stride` bytes apart. Of fused_f32 they are clamped, a NaN stays one. */
+typedef struct {
+    void *first;
+    size_t stride;
+    float lo, hi;
+} pq_sums;
+
+typedef void pq_tile(const pq_pieces *x, const char *w, size_t w_stride, const char *start, size_t start_stride, const pq_sums *sums);
 
 /* How large tiles are whose sums stay in registers: of so many rows and blocks, or of one row and WIDE blocks. */
 enum {

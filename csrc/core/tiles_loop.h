@@ -1,4 +1,4 @@
-/* The loop of tiles.h for the vectors of one instruction set. The including file defines
+/* The loop of tiles.h for the vectors of one instruction set, those of vectors_<isa>.h. The including file defines
  *   ISA
  *   TILES_OF(name)  a TILE_OF(name, rows, blocks) for each size
  *   TABLE_OF(name)  what a pq_tiles of them consists of. */
@@ -7,14 +7,13 @@
 #include "tiles.h"
 #include "types.h"
 
-#define PQ_INLINE static inline __attribute__((always_inline))
 #define PQ_UNROLL(n) PQ_PRAGMA(GCC unroll n)
 #define PQ_PRAGMA(...) _Pragma(#__VA_ARGS__)
 
-/* DOT(sum, terms, factors): what a lane of x, in all lanes of a VECTOR, adds to the sums of as many columns. */
-#define TILE(name, VECTOR, BROADCAST, LOAD, DOT)                                                                      \
+/* DOT(sum, terms, factors): what a lane of x, in all lanes of a VECTOR, adds to the sums of as many columns. STORE: how these go to memory. */
+#define TILE(name, VECTOR, BROADCAST, LOAD, DOT, STORE)                                                               \
     PQ_INLINE void name##_tile(pq_pieces p, const char *w, size_t w_stride, const char *start, size_t start_stride,   \
-                               const int rows, const int blocks, void *sums) {                                        \
+                               const int rows, const int blocks, const pq_sums *sums) {                               \
         enum { SIZE = sizeof(VECTOR), PARTS = 64 / SIZE, MOST = PQ_JOIN(PQ_WIDE, ISA) * PARTS };                      \
         const int vectors = blocks * PARTS;                                                                           \
         VECTOR acc[PQ_JOIN(PQ_ROWS, ISA)][MOST];                                                                      \
@@ -35,14 +34,14 @@
         }                                                                                                             \
         PQ_UNROLL(12) for (int r = 0; r < rows; r++)                                                                  \
             PQ_UNROLL(8) for (int v = 0; v < vectors; v++)                                                            \
-                memcpy((char *)sums + (r * vectors + v) * SIZE, &acc[r][v], SIZE);                                    \
+                STORE((char *)sums->first + (size_t)r * sums->stride + v * SIZE, acc[r][v], sums);                    \
     }                                                                                                                 \
     TILES_OF(name)                                                                                                    \
     const pq_tiles PQ_JOIN(pq_tiles_##name, ISA) = {TABLE_OF(name)};
 
 #define TILE_OF(name, rows, blocks)                                                                                   \
     static void name##_##rows##x##blocks(const pq_pieces *p, const char *w, size_t w_stride, const char *start,       \
-                                         size_t start_stride, void *sums) {                                           \
+                                         size_t start_stride, const pq_sums *sums) {                                  \
         name##_tile(*p, w, w_stride, start, start_stride, rows, blocks, sums);                                        \
     }
 
@@ -56,4 +55,12 @@ PQ_INLINE float one_float(const char *x) {
     float lane;
     memcpy(&lane, x, sizeof lane);
     return lane;
+}
+
+PQ_INLINE void store_whole(char *to, pq_ints sum, const pq_sums *sums) { (void)sums, memcpy(to, &sum, sizeof sum); }
+
+PQ_INLINE void store_real(char *to, pq_floats sum, const pq_sums *sums) { (void)sums, memcpy(to, &sum, sizeof sum); }
+
+PQ_INLINE void store_clamped(char *to, pq_floats sum, const pq_sums *sums) {
+    store_real(to, PQ_MM(min_ps)(PQ_MM(set1_ps)(sums->hi), PQ_MM(max_ps)(PQ_MM(set1_ps)(sums->lo), sum)), sums);
 }

@@ -1,7 +1,7 @@
 /* The tiles of AVX-512 VNNI. */
 #if defined(__x86_64__)
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")
-#include <immintrin.h>
+#include "vectors_avx512.h"
 
 #define ISA x86_avx512vnni
 #define TILES_OF(name)                                                                                    \
@@ -28,8 +28,8 @@ PQ_INLINE __m512 ordered(__m512 sum, __m512 x, __m512 w) { return _mm512_add_ps(
 
 PQ_INLINE __m512 fused(__m512 sum, __m512 x, __m512 w) { return _mm512_fmadd_ps(x, w, sum); }
 
-TILE(u8, __m512i, four_everywhere, _mm512_loadu_si512, _mm512_dpbusd_epi32)
-TILE(s16, __m512i, four_everywhere, _mm512_loadu_si512, _mm512_dpwssd_epi32)
-TILE(f32, __m512, float_everywhere, _mm512_loadu_ps, ordered)
-TILE(fused_f32, __m512, float_everywhere, _mm512_loadu_ps, fused)
+TILE(u8, __m512i, four_everywhere, _mm512_loadu_si512, _mm512_dpbusd_epi32, store_whole)
+TILE(s16, __m512i, four_everywhere, _mm512_loadu_si512, _mm512_dpwssd_epi32, store_whole)
+TILE(f32, __m512, float_everywhere, _mm512_loadu_ps, ordered, store_real)
+TILE(fused_f32, __m512, float_everywhere, _mm512_loadu_ps, fused, store_clamped)
 #endif

@@ -33,4 +33,10 @@ PQ_INLINE __m128i pq_words(pq_ints x) { return _mm_packs_epi32(_mm256_castsi256_
 PQ_INLINE void pq_put_words(int16_t *y, pq_ints x) { _mm_storeu_si128((void *)y, pq_words(x)); }
 
 PQ_INLINE void pq_put_bytes(uint8_t *y, pq_ints x) { _mm_storel_epi64((void *)y, _mm_packus_epi16(pq_words(x), pq_words(x))); }
+
+/* The bytes of four vectors. */
+PQ_INLINE void pq_put_four_bytes(uint8_t *y, const pq_ints x[4]) {
+    const __m256i bytes = _mm256_packus_epi16(_mm256_packs_epi32(x[0], x[1]), _mm256_packs_epi32(x[2], x[3]));
+    _mm256_storeu_si256((void *)y, _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
+}
 #endif

@@ -1,5 +1,7 @@
 /* How batch_matmul's tiles hold what they multiply: define ISA and CELL_s8, then TYPE, include this file, each time. CELL: what a
  * number of a becomes. LANE of these fill a lane. PARTS: how many blocks of factors 16 columns of b become. */
+#include <math.h>
+
 #include "types.h"
 
 #undef CELL
@@ -50,4 +52,19 @@ static bool holds_f32(const pq_batch_matmul *p) { return (void)p, true; }
     }
 NO_SUMS(s16, int16_t)
 NO_SUMS(f32, float)
+
+/* A tile's products, n of each row: where there are as many, the tile stores them where they belong. */
+PQ_INLINE void tile_f32(const pq_batch_matmul *p, const char *cells, size_t stride, const char *factors, int32_t lanes, int32_t rows,
+                        int32_t blocks, const int32_t *starts, const int32_t *lacking, int32_t n, float *y) {
+    (void)starts, (void)lacking;
+    const int32_t made = 16 * blocks;
+    const bool whole = n >= made;
+    float sums[ROWS * PQ_JOIN(PQ_BLOCKS, ISA) * 16], *from = sums;
+    const pq_sums to = {whole ? y : sums, (size_t)(whole ? p->columns : made) * sizeof *y, -INFINITY, INFINITY};
+    const pq_tiles *tiles = p->fused ? &PQ_JOIN(pq_tiles_fused_f32, ISA) : &PQ_JOIN(pq_tiles_f32, ISA);
+    const pq_pieces x = {cells, stride, 1, 0, lanes};
+    tiles->of[blocks - 1][rows - 1](&x, factors, (size_t)lanes * 64, NOTHING, 0, &to);
+    for (int32_t i = 0; i < rows && !whole; i++, y += p->columns, from += made)
+        for (int32_t c = 0; c < n; c += PQ_LANES) pq_put_floats(y + c, n - c, PQ_MM(loadu_ps)(from + c));
+}
 #endif

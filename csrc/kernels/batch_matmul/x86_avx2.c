@@ -59,7 +59,7 @@ PQ_INLINE void tile_s8(const pq_batch_matmul *p, const char *cells, size_t strid
     (void)blocks, (void)starts, (void)lacking;
     pq_two_vectors sums[ROWS + 1];
     const pq_pieces x = {cells, stride, 1, 0, lanes};
-    pq_tiles_s16_x86_avx2.of[0][rows - 1](&x, factors, 0, NOTHING, 0, sums);
+    pq_tiles_s16_x86_avx2.of[0][rows - 1](&x, factors, 0, NOTHING, 0, &(pq_sums){sums, 64, 0, 0});
     const pq_rescale_vectors scaling = pq_rescale_all(*p->multiplier, *p->exponent);
     const pq_code_limits limits = pq_limits_of(p->zero_point, INT8_MIN, INT8_MAX);
     for (int32_t i = 0; i < rows; i += 2, y += 2 * p->columns) {
@@ -77,24 +77,12 @@ PQ_INLINE void tile_s16(const pq_batch_matmul *p, const char *cells, size_t stri
     for (int32_t k = 0; k < lanes; k += SHALLOW / 2) {
         const pq_pieces x = {cells + (size_t)k * 4, stride, 1, 0, lanes - k < SHALLOW / 2 ? lanes - k : SHALLOW / 2};
         for (int32_t part = 0; part < 2; part++)
-            pq_tiles_s16_x86_avx2.of[0][rows - 1](&x, factors + (size_t)(part * lanes + k) * 64, 0, NOTHING, 0, sums[part]);
+            pq_tiles_s16_x86_avx2.of[0][rows - 1](&x, factors + (size_t)(part * lanes + k) * 64, 0, NOTHING, 0,
+                                                  &(pq_sums){sums[part], 64, 0, 0});
         for (int32_t i = 0; i < 16 * rows; i++) total[i] += (int64_t)sums[0][i] * 256 + sums[1][i];
     }
     for (int32_t i = 0; i < rows; i++, y += p->columns)
         for (int32_t c = 0; c < n && c < 16; c++) y[c] = code_s16(p, 0, (uint64_t)total[16 * i + c]);
-}
-
-PQ_INLINE void tile_f32(const pq_batch_matmul *p, const char *cells, size_t stride, const char *factors, int32_t lanes, int32_t rows,
-                        int32_t blocks, const int32_t *starts, const int32_t *lacking, int32_t n, float *y) {
-    (void)blocks, (void)starts, (void)lacking;
-    pq_floats sums[ROWS * 2];
-    const pq_tiles *tiles = p->fused ? &pq_tiles_fused_f32_x86_avx2 : &pq_tiles_f32_x86_avx2;
-    const pq_pieces x = {cells, stride, 1, 0, lanes};
-    tiles->of[0][rows - 1](&x, factors, 0, NOTHING, 0, sums);
-    for (int32_t i = 0; i < rows; i++, y += p->columns) {
-        pq_put_floats(y, n, sums[2 * i]);
-        if (n > PQ_LANES) pq_put_floats(y + PQ_LANES, n - PQ_LANES, sums[2 * i + 1]);
-    }
 }
 
 #define TYPE s8

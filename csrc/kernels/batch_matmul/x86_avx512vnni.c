@@ -111,7 +111,8 @@ PQ_INLINE void tile_s8(const pq_batch_matmul *p, const char *cells, size_t strid
                        int32_t blocks, const int32_t *starts, const int32_t *lacking, int32_t n, int8_t *y) {
     __m512i sums[ROWS * 2], *from = sums;
     const pq_pieces x = {cells, stride, 1, 0, lanes};
-    pq_tiles_u8_x86_avx512vnni.of[blocks - 1][rows - 1](&x, factors, (size_t)lanes * 64, (const char *)starts, 64, sums);
+    pq_tiles_u8_x86_avx512vnni.of[blocks - 1][rows - 1](&x, factors, (size_t)lanes * 64, (const char *)starts, 64,
+                                                        &(pq_sums){sums, (size_t)blocks * 64, 0, 0});
     const pq_rescale_vectors scaling = pq_rescale_all(*p->multiplier, *p->exponent);
     for (int32_t i = 0; i < rows; i++, y += p->columns)
         for (int32_t b = 0; b < blocks; b++) {
@@ -137,7 +138,7 @@ PQ_INLINE void tile_s16(const pq_batch_matmul *p, const char *cells, size_t stri
     for (int32_t k = 0; k < lanes; k += SHALLOW / 2) {
         const int32_t some = lanes - k < SHALLOW / 2 ? lanes - k : SHALLOW / 2;
         const pq_pieces x = {cells + (size_t)k * 4, stride, 1, 0, some};
-        pq_tiles_s16_x86_avx512vnni.of[1][rows - 1](&x, factors + (size_t)k * 64, (size_t)lanes * 64, NOTHING, 0, sums);
+        pq_tiles_s16_x86_avx512vnni.of[1][rows - 1](&x, factors + (size_t)k * 64, (size_t)lanes * 64, NOTHING, 0, &(pq_sums){sums, 128, 0, 0});
         for (int32_t i = 0; i < rows; i++)
             for (int32_t half = 0; half < 2; half++) {
                 const __m256i high = ((const __m256i *)sums)[4 * i + half], low = ((const __m256i *)sums)[4 * i + 2 + half];
@@ -151,17 +152,6 @@ PQ_INLINE void tile_s16(const pq_batch_matmul *p, const char *cells, size_t stri
         const __m512i codes = codes_of(p, _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1), INT16_MIN, INT16_MAX);
         _mm256_mask_storeu_epi16(y, first_columns(n), _mm512_cvtepi32_epi16(codes));
     }
-}
-
-PQ_INLINE void tile_f32(const pq_batch_matmul *p, const char *cells, size_t stride, const char *factors, int32_t lanes, int32_t rows,
-                        int32_t blocks, const int32_t *starts, const int32_t *lacking, int32_t n, float *y) {
-    (void)starts, (void)lacking;
-    __m512 sums[ROWS * 2], *from = sums;
-    const pq_tiles *tiles = p->fused ? &pq_tiles_fused_f32_x86_avx512vnni : &pq_tiles_f32_x86_avx512vnni;
-    const pq_pieces x = {cells, stride, 1, 0, lanes};
-    tiles->of[blocks - 1][rows - 1](&x, factors, (size_t)lanes * 64, NOTHING, 0, sums);
-    for (int32_t i = 0; i < rows; i++, y += p->columns)
-        for (int32_t b = 0; b < blocks; b++) _mm512_mask_storeu_ps(y + 16 * b, first_columns(n - 16 * b), *from++);
 }
 
 #define TYPE s8

@@ -47,6 +47,16 @@ PQ_INLINE __m512i NAME(multiplied)(const NAME(scaling) *s, __m512i a, __m512i b)
     return pq_rescaled(_mm512_mullo_epi32(a, b), s->y, false, true);
 }
 
+PQ_INLINE __m512i NAME(sloped)(const NAME(scaling) *s, __m512i a, __m512i b) {
+    const __mmask16 below = _mm512_cmplt_epi32_mask(a, _mm512_setzero_si512());
+    return _mm512_mask_mov_epi32(pq_rescaled(a, s->a, false, true), below, NAME(multiplied)(s, a, b));
+}
+
+PQ_INLINE __m512i NAME(squared)(const NAME(scaling) *s, __m512i a, __m512i b) {
+    const __m512i difference = _mm512_sub_epi32(NAME(term)(a, s->left, false, s->a), NAME(term)(b, s->left, false, s->b));
+    return pq_rescaled(_mm512_mullo_epi32(difference, difference), s->y, false, true);
+}
+
 typedef __m512i NAME(operation)(const NAME(scaling) *s, __m512i a, __m512i b);
 
 /* n elements of one run; steps are 0 or 1. */
@@ -83,7 +93,15 @@ PQ_INLINE void NAME(run_multiplied)(const pq_binary *p, const CODE *a, int32_t a
     NAME(vector_run)(NAME(multiplied), p, a, a_step, b, b_step, y, n);
 }
 
+PQ_INLINE void NAME(run_sloped)(const pq_binary *p, const CODE *a, int32_t a_step, const CODE *b, int32_t b_step, CODE *y, int32_t n) {
+    NAME(vector_run)(NAME(sloped), p, a, a_step, b, b_step, y, n);
+}
+
 #if !PQ_JOIN(PQ_TWO_BYTES, TYPE)
+PQ_INLINE void NAME(run_squared)(const pq_binary *p, const CODE *a, int32_t a_step, const CODE *b, int32_t b_step, CODE *y, int32_t n) {
+    NAME(vector_run)(NAME(squared), p, a, a_step, b, b_step, y, n);
+}
+
 /* 16 codes, or one for all lanes, as floats. */
 PQ_INLINE __m512 NAME(floats)(const CODE *x, int32_t step, __mmask16 mask) {
     return _mm512_cvtepi32_ps(NAME(centered)(x, step, mask, _mm512_setzero_si512()));
@@ -184,5 +202,14 @@ void FULL_NAME(multiply)(const pq_step *step, int32_t begin, int32_t end) {
     const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
     if (pq_rescale_holds(largest * largest, p->multiplier, p->exponent, false)) NAME(vector_runs)(NAME(run_multiplied), step, begin, end);
     else PQ_JOIN(NAME(multiply), x86_avx2)(step, begin, end);
+}
+
+void FULL_NAME(prelu)(const pq_step *step, int32_t begin, int32_t end) {
+    const pq_binary *p = step->params;
+    const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
+    const bool holds = pq_rescale_holds(largest, p->a_multiplier, p->a_exponent, false) &&
+                       pq_rescale_holds(largest * largest, p->multiplier, p->exponent, false);
+    if (holds) NAME(vector_runs)(NAME(run_sloped), step, begin, end);
+    else PQ_JOIN(NAME(prelu), x86_avx2)(step, begin, end);
 }
 #undef TYPE

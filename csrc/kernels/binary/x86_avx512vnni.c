@@ -1,4 +1,4 @@
-/* add and multiply of codes by the vectors of AVX-512; what their exact scaling does not hold for is left to AVX2. */
+/* add, multiply and their like of codes by the vectors of AVX-512; what their exact scaling does not hold for is left to AVX2. */
 #if defined(__x86_64__)
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")
 #include <math.h>
@@ -10,6 +10,7 @@
 
 pq_kernel_function add_s8_x86_avx2, add_u8_x86_avx2, add_s16_x86_avx2;
 pq_kernel_function multiply_s8_x86_avx2, multiply_u8_x86_avx2, multiply_s16_x86_avx2;
+pq_kernel_function prelu_s8_x86_avx2, prelu_u8_x86_avx2, prelu_s16_x86_avx2, squared_difference_s8_x86_avx2;
 
 #define PQ_TWO_BYTES_s8 0
 #define PQ_TWO_BYTES_u8 0
@@ -39,4 +40,15 @@ static float_sum float_sum_of(const pq_binary *p) {
 #include "vectors.h"
 #define TYPE s16
 #include "vectors.h"
+
+void squared_difference_s8_x86_avx512vnni(const pq_step *step, int32_t begin, int32_t end) {
+    const pq_binary *p = step->params;
+    const int64_t term = INT64_C(255) << p->left;
+    const double a = ldexp(p->a_multiplier, p->a_exponent - 31), b = ldexp(p->b_multiplier, p->b_exponent - 31), most = (double)term * (a + b) + 2;
+    const bool holds = p->a_exponent <= 0 && pq_rescale_holds(term, p->a_multiplier, p->a_exponent, false) && p->b_exponent <= 0 &&
+                       pq_rescale_holds(term, p->b_multiplier, p->b_exponent, false) && most < 0x1p15 &&
+                       pq_rescale_holds((int64_t)(most * most), p->multiplier, p->exponent, false);
+    if (holds) vector_runs_s8(run_squared_s8, step, begin, end);
+    else squared_difference_s8_x86_avx2(step, begin, end);
+}
 #endif

@@ -23,7 +23,7 @@ static void NAME(complete)(const pq_conv2d *p, ORIGIN origin, int32_t x_sum, siz
 /* Make the cells [first, first + count) of an output pixel; zero terms for those outside the image. */
 static void NAME(gather)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32_t pixel, int32_t group, int32_t first,
                          int32_t count, CELL *cells) {
-    const int32_t depth = p->channels / p->groups, row = depth * p->filter_width;
+    const int32_t depth = group_depth(p), row = depth * p->filter_width;
     const int32_t image = pixel / (p->out_height * p->out_width);
     const int32_t top = pixel / p->out_width % p->out_height * p->stride_height - p->pad_top;
     const int32_t left = pixel % p->out_width * p->stride_width - p->pad_left;

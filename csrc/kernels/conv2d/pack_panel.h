@@ -30,14 +30,13 @@ size_t NAME(PQ_JOIN(PACK, panel))(const void *params, void *packed) {
     const pq_conv2d *p = params;
     if (!NAME(by_panels)(p)) return NAME(conv2d_pack)(params, packed);
     const int32_t terms = term_count(p), padded = p->filter_height * NAME(row_cells)(p), channels = group_channels(p);
-    const size_t rescales = INTEGER ? (size_t)p->groups * (size_t)group_rescales(p) : 0;
+    const size_t starts = (size_t)p->groups * (size_t)group_starts(p);
     const size_t factors = (size_t)p->groups * (size_t)group_blocks(p) * BLOCK * (size_t)padded;
-    const size_t size = sizeof(pq_panel_head) + rescales * sizeof(pq_rescale) + factors * sizeof(FACTOR);
+    const size_t size = sizeof(pq_panel_head) + starts * START + factors * sizeof(FACTOR);
     if (packed == NULL) return size;
     memset(packed, 0, size);
     pq_panel_head *head = packed;
-    pq_rescale *rescale = (pq_rescale *)(head + 1);
-    FACTOR *factor = (FACTOR *)(rescale + rescales);
+    FACTOR *factor = (FACTOR *)((char *)(head + 1) + starts * START);
     const int32_t origin = BYTES ? FLIPPED : p->weight_zero;
     for (int32_t o = 0; o < p->out_channels; o++) {
         const int32_t group = o / channels, channel = o % channels;
@@ -67,17 +66,22 @@ size_t NAME(PQ_JOIN(PACK, panel))(const void *params, void *packed) {
         head->narrow = head->narrow && most < INT64_C(1) << 31;
         head->exact = head->exact && bias > INT32_MIN && bias <= INT32_MAX &&
                       pq_rescale_holds(most + llabs(bias), p->multiplier[o], p->exponent[o], p->wide || p->real != NULL);
-        head->floats = head->floats && pq_rescale_by_floats(most + llabs(bias), p->multiplier[o], p->exponent[o]);
+        const double scaling = p->real != NULL ? p->real[o] : ldexp(p->multiplier[o], p->exponent[o] - 31);
+        head->floats = head->floats && pq_rescale_by_floats(most + llabs(bias), scaling);
     }
     for (int32_t o = 0; o < p->out_channels; o++) {
-        pq_rescale *r = &rescale[o / channels * group_rescales(p) + o % channels / BLOCK];
+        pq_rescale *r = (pq_rescale *)(head + 1) + o / channels * group_starts(p) + o % channels / BLOCK;
         const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;
         uint32_t sum = 0;
         for (int32_t k = 0; k < terms; k++) sum += (uint32_t)(weights[k] - p->weight_zero);
         const int64_t bias = head->exact && p->bias != NULL ? NAME(bias_at)(p, o) : 0;
         r->start[o % channels % BLOCK] = (int32_t)(HYBRID ? sum : (uint32_t)bias - (uint32_t)offset * sum);
         if (!HYBRID) pq_rescale_set(r, o % channels % BLOCK, p->multiplier[o], p->exponent[o], p->wide);
+        if (!HYBRID && !p->wide && p->real != NULL) pq_rescale_set_real(r, o % channels % BLOCK, p->real[o]);
     }
+#else
+    for (int32_t o = 0; o < p->out_channels && p->bias != NULL; o++)
+        ((float *)(head + 1))[o / channels * group_starts(p) * BLOCK + o % channels] = ((const float *)p->bias)[o];
 #endif
     return size;
 }

@@ -3,6 +3,9 @@
  * one's terms side by side; GATHERED of them fill a lane of a vector. */
 #include "cells.h"
 
+#undef START
+#define START (INTEGER ? sizeof(pq_rescale) : BLOCK * sizeof(float)) /* bytes of what a block's sums start from, and more */
+
 #ifndef PQ_CONV2D_PANEL_H
 #define PQ_CONV2D_PANEL_H
 #include <stdbool.h>
@@ -12,7 +15,7 @@
 
 typedef uint8_t byte;
 
-/* Packed: this head; for each group its blocks' pq_rescale, an even number of them (none for f32); then the weights,
+/* Packed: this head; for each group its blocks' pq_rescale, for f32 the 16 biases, an even number of them; then the weights,
  * [group][block][filter row][its terms / GATHERED][16][GATHERED]. Weights of unsigned bytes, as bytes, have
  * their top bit flipped.
  * exact: every sum fits what pq_rescale holds for, or where doubles scale, 32 bits, and starts hold the biases; else they hold
@@ -26,7 +29,7 @@ typedef struct {
 } pq_panel_head;
 
 static inline int32_t group_blocks(const pq_conv2d *p) { return rounded_up(group_channels(p), BLOCK) / BLOCK; }
-static inline int32_t group_rescales(const pq_conv2d *p) { return rounded_up(group_blocks(p), 2); }
+static inline int32_t group_starts(const pq_conv2d *p) { return rounded_up(group_blocks(p), 2); }
 
 enum { SCRATCH = 128 << 10 }; /* bytes of a panel */
 
@@ -39,7 +42,7 @@ static inline bool pointwise(const pq_conv2d *p) {
 #endif
 
 /* Terms of a filter row, and cells that it takes. */
-static inline int32_t NAME(row_terms)(const pq_conv2d *p) { return p->filter_width * (p->channels / p->groups); }
+static inline int32_t NAME(row_terms)(const pq_conv2d *p) { return p->filter_width * group_depth(p); }
 static inline int32_t NAME(row_cells)(const pq_conv2d *p) { return rounded_up(NAME(row_terms)(p), GATHERED); }
 
 /* Whether the image itself is the panel. */

@@ -8,7 +8,7 @@ PQ_INLINE void NAME(fill)(int32_t n, CELL zero, CELL *cells) {
 
 /* Make the cells of one filter row of an output pixel, whose image has its row at x; it starts at column `left`. */
 PQ_INLINE void NAME(gather_row)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32_t left, bool inside, CELL zero, CELL *cells) {
-    const int32_t depth = p->channels / p->groups, width = p->filter_width;
+    const int32_t depth = group_depth(p), width = p->filter_width;
     if (!inside) {
         NAME(fill)(depth * width, zero, cells);
     } else if (p->groups == 1 && p->dilation_width == 1) { /* its taps in the image are one piece of memory */
@@ -29,7 +29,7 @@ PQ_INLINE void NAME(gather_row)(const pq_conv2d *p, const CODE *x, ORIGIN origin
 /* Make the cells of output pixels, all their terms, rows `stride` apart; a row may be written in whole vectors. */
 static void NAME(gather_panel)(const pq_conv2d *p, const CODE *x, const ORIGIN *origins, int32_t pixel, int32_t pixels, int32_t group,
                                CELL *cells, int32_t stride) {
-    const int32_t depth = p->channels / p->groups, row = NAME(row_terms)(p);
+    const int32_t depth = group_depth(p), row = NAME(row_terms)(p);
     const ptrdiff_t row_size = (ptrdiff_t)p->width * p->channels, image_size = p->height * row_size;
     const ptrdiff_t step = (ptrdiff_t)p->stride_width * p->channels; /* from an output pixel to the next one */
     const int32_t last = p->width - p->filter_width; /* where a window inside the image starts at most */
@@ -38,7 +38,7 @@ static void NAME(gather_panel)(const pq_conv2d *p, const CODE *x, const ORIGIN *
     for (int32_t i = 0, run; i < pixels; i += run, cells += (ptrdiff_t)run * stride) {
         const int32_t top = oy * p->stride_height - p->pad_top, left = ox * p->stride_width - p->pad_left;
         const CODE *from = x + image * image_size + group * depth;
-        const ORIGIN origin = origins[HYBRID ? i : 0];
+        const ORIGIN origin = origins[HYBRID && p->batch > 1 ? i : 0];
         const CELL zero = (CELL)NAME(x_zero)(origin);
         run = 1;
         if (p->groups == 1 && p->dilation_width == 1 && left >= 0 && left <= last) {
@@ -68,7 +68,7 @@ static void NAME(gather_panel)(const pq_conv2d *p, const CODE *x, const ORIGIN *
 static inline bool NAME(by_rows)(const pq_conv2d *p) {
     const int32_t most = p->out_width < MOST_ROWS ? p->out_width : MOST_ROWS;
     const int64_t columns = (int64_t)(most - 1) * p->stride_width + p->filter_width;
-    return !pointwise(p) && p->groups == 1 && p->dilation_width == 1 && p->out_width >= ROWS &&
+    return !pointwise(p) && p->groups == 1 && p->dilation_width == 1 && p->out_width >= FEWEST_COLUMNS &&
            p->filter_height * (columns * p->channels * (int32_t)sizeof(CELL) + 64) <= SCRATCH;
 }
 

@@ -8,7 +8,7 @@ typedef struct {
     pq_pieces cells;
     const FACTOR *factors;
     size_t block; /* bytes of the factors of a block */
-    const pq_rescale *rescale;
+    const char *starts; /* from the first block on */
     const ORIGIN *origins; /* of each row; where all have the same, of the first */
     int32_t rows, together, channel, channels; /* together: rows of a tile */
 } NAME(panel);
@@ -18,15 +18,15 @@ typedef struct {
     int32_t first, count;
 } NAME(rows);
 
-/* Sums of pieces of cells by the blocks [first, first + blocks), 64 bytes each: [row][block]; factors: those of the pieces in
+/* Sums of pieces of cells by the blocks [first, first + blocks), 64 bytes each; factors: those of the pieces in
  * the first block. started: from where each channel's sums start, else from 0. */
 static void NAME(multiply)(const NAME(panel) *panel, NAME(rows) rows, pq_pieces cells, const char *factors, int32_t first,
-                           int32_t blocks, bool started, void *sums) {
+                           int32_t blocks, bool started, pq_sums sums) {
     const pq_tiles *tiles = PQ_JOIN(TILES, TYPE);
     pq_tile *run = blocks > MOST_BLOCKS ? tiles->wide : tiles->of[blocks - 1][rows.count - 1];
-    const char *start = started ? (const char *)panel->rescale[first].start : NOTHING;
+    const char *start = started ? panel->starts + (size_t)first * START : NOTHING;
     cells.x += (size_t)rows.first * cells.stride;
-    run(&cells, factors + (size_t)first * panel->block, panel->block, start, started ? sizeof(pq_rescale) : 0, sums);
+    run(&cells, factors + (size_t)first * panel->block, panel->block, start, started ? START : 0, &sums);
 }
 
 static inline int32_t NAME(blocks_together)(const NAME(panel) *panel, int32_t first) {
@@ -56,39 +56,50 @@ PQ_INLINE sixteen NAME(full)(sixteen sums, const int32_t *lacking, int32_t row) 
 
 #include STORE
 #else
-/* Make real numbers of the sums of two blocks, `stride` vectors from row to row, and store those of each row. */
-static void NAME(store)(const NAME(panel) *panel, int32_t first, const void *sums, int32_t stride,
-                        const int32_t *lacking, CODE *y) {
+enum { NAME(STORED) = WIDE_BLOCKS };
+
+/* Make real numbers of the sums of a vector's channels, the first of them `first`, `stride` bytes from row to row, and store those
+ * that there are. */
+PQ_INLINE void NAME(store_vector)(const NAME(panel) *panel, int32_t first, const char *sums, size_t stride, const bool whole,
+                                  const bool biased, CODE *y) {
     const pq_conv2d *p = panel->p;
-    const int32_t channel = panel->channel + first * BLOCK, there = panel->channels - first * BLOCK;
-    const int32_t most = stride > 1 ? 2 * BLOCK : BLOCK, n = there < most ? there : most;
+    const int32_t channel = panel->channel + first, n = whole ? PQ_LANES : panel->channels - first;
     const pq_floats lo = PQ_MM(set1_ps)(p->float_lo), hi = PQ_MM(set1_ps)(p->float_hi);
-    (void)lacking;
-    for (int32_t c = 0; c < n; c += PQ_LANES) {
-        const pq_floats bias = p->bias == NULL ? PQ_MM(setzero_ps)() : pq_first_floats((const float *)p->bias + channel + c, n - c);
-        const int32_t *from = (const int32_t *)sums + c;
-        CODE *to = y + c;
+    const pq_floats bias = biased ? pq_first_floats((const float *)p->bias + channel, n) : PQ_MM(setzero_ps)();
 #if HYBRID
-        const pq_ints starts = pq_ints_at(panel->rescale[first + c / BLOCK].start + c % BLOCK);
-        const pq_floats scales = pq_first_floats(p->weight_scales + channel + c, n - c);
-        pq_ints lacks = starts;
-        pq_floats scale = scales, both = scales;
+    const pq_ints starts = pq_ints_at(((const pq_rescale *)panel->starts)[first / BLOCK].start + first % BLOCK);
+    const pq_floats scales = pq_first_floats(p->weight_scales + channel, n);
+    pq_ints lacks = starts;
+    pq_floats scale = scales, both = scales;
 #endif
-        for (int32_t i = 0; i < panel->rows; i++, from += BLOCK * stride, to += p->out_channels) {
+    for (int32_t i = 0; i < panel->rows; i++, sums += stride, y += p->out_channels) {
 #if HYBRID
-            if (i == 0 || p->batch > 1) { /* what all pixels of an image share */
-                lacks = PQ_MM(mullo_epi32)(PQ_MM(set1_epi32)(NAME(x_zero)(panel->origins[i])), starts);
-                scale = PQ_MM(set1_ps)(panel->origins[i].scale);
-                both = PQ_MM(mul_ps)(scales, scale);
-            }
-            const pq_floats sum = PQ_MM(cvtepi32_ps)(PQ_MM(sub_epi32)(pq_ints_at(from), lacks));
-            const pq_floats real = p->stepwise ? PQ_MM(mul_ps)(PQ_MM(mul_ps)(sum, scales), scale) : PQ_MM(mul_ps)(sum, both);
-#else
-            const pq_floats real = PQ_MM(loadu_ps)((const float *)from);
-#endif
-            const pq_floats above = PQ_MM(max_ps)(lo, p->bias == NULL ? real : PQ_MM(add_ps)(real, bias)); /* a NaN stays one */
-            pq_put_floats(to, n - c, PQ_MM(min_ps)(hi, above));
+        if (i == 0 || p->batch > 1) { /* what all pixels of an image share */
+            lacks = PQ_MM(mullo_epi32)(PQ_MM(set1_epi32)(NAME(x_zero)(panel->origins[i])), starts);
+            scale = PQ_MM(set1_ps)(panel->origins[i].scale);
+            both = PQ_MM(mul_ps)(scales, scale);
         }
+        const pq_floats sum = PQ_MM(cvtepi32_ps)(PQ_MM(sub_epi32)(pq_ints_at(sums), lacks));
+        const pq_floats real = p->stepwise ? PQ_MM(mul_ps)(PQ_MM(mul_ps)(sum, scales), scale) : PQ_MM(mul_ps)(sum, both);
+#else
+        const pq_floats real = PQ_MM(loadu_ps)((const float *)sums);
+#endif
+        const pq_floats above = PQ_MM(max_ps)(lo, biased ? PQ_MM(add_ps)(real, bias) : real); /* a NaN stays one */
+        pq_put_floats(y, n, PQ_MM(min_ps)(hi, above));
+    }
+}
+
+/* The same for some blocks, [row][block]. */
+static void NAME(store)(const NAME(panel) *panel, int32_t first, const void *sums, int32_t blocks, const int32_t *lacking, CODE *y) {
+    const bool biased = panel->p->bias != NULL;
+    const char *from = sums;
+    const int32_t end = (first + blocks) * BLOCK < panel->channels ? (first + blocks) * BLOCK : panel->channels;
+    (void)lacking;
+    for (int32_t c = first * BLOCK; c < end; c += PQ_LANES, from += sizeof(pq_floats), y += PQ_LANES) {
+        const bool whole = end - c >= PQ_LANES;
+        if (whole && biased) NAME(store_vector)(panel, c, from, (size_t)blocks * 64, true, true, y);
+        else if (whole) NAME(store_vector)(panel, c, from, (size_t)blocks * 64, true, false, y);
+        else NAME(store_vector)(panel, c, from, (size_t)blocks * 64, false, biased, y);
     }
 }
 #endif

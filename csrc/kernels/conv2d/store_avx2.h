@@ -1,5 +1,7 @@
 /* Codes of the sums of conv2d's panels for one TYPE, by the vectors of AVX2. */
 
+enum { NAME(STORED) = 2 }; /* blocks of a single row that are stored at once */
+
 /* Scale the sums of two blocks, `stride` vectors from row to row, and store the codes of n channels of each row. */
 PQ_INLINE void NAME(store_pair)(const NAME(panel) *panel, const pq_rescale *r, const sixteen *sums, int32_t stride, bool wide,
                                 const int32_t *lacking, int32_t n, CODE *y) {
@@ -47,7 +49,7 @@ PQ_INLINE void NAME(store_single)(const NAME(panel) *panel, const pq_rescale *r,
 static void NAME(store)(const NAME(panel) *panel, int32_t first, const sixteen *sums, int32_t stride,
                         const int32_t *lacking, CODE *y) {
     const pq_conv2d *p = panel->p;
-    const pq_rescale *r = panel->rescale + first;
+    const pq_rescale *r = (const pq_rescale *)panel->starts + first;
     const int32_t most = stride > 1 ? 2 * BLOCK : BLOCK, there = panel->channels - first * BLOCK, n = there < most ? there : most;
     const bool wide = sizeof(CODE) == 2;
     if (p->real != NULL) NAME(store_real)(panel, first, sums, stride, lacking, n, y);

@@ -41,8 +41,8 @@ PQ_INLINE code_limits limits_of(int32_t zero, int32_t lo, int32_t hi, size_t cod
     return (code_limits){_mm512_set1_epi16((int16_t)zero), _mm512_set1_epi16((int16_t)lo), _mm512_set1_epi16((int16_t)hi)};
 }
 
-/* How sums are made codes of: as pq_rescaled does, where not wide, as it does where it is, by floats where these do the same, and by doubles. */
-typedef enum { EXACTLY, WIDELY, BY_FLOATS, BY_DOUBLES } scaling;
+/* How sums are scaled: by pq_rescaled, by that of wide sums, by doubles, or by floats where these do the same. */
+typedef enum { EXACTLY, WIDELY, BY_DOUBLES, BY_FLOATS } scaling;
 
 /* Sums times doubles, of the first n lanes, rounded half away from zero and clamped. */
 PQ_INLINE __m512i scaled_by_doubles(__m512i sums, const double *real, int32_t n, int32_t lo, int32_t hi) {

@@ -35,7 +35,7 @@ size_t NAME(PACK)(const void *params, void *packed) {
         head->exact = head->exact && bias > INT32_MIN && bias <= INT32_MAX &&
                       pq_rescale_holds(most + llabs(bias), p->multiplier[c], p->exponent[c], p->wide);
         head->exact = head->exact && (sizeof(CODE) == 1 || p->wide);
-        head->floats = head->floats && pq_rescale_by_floats(most + llabs(bias), p->multiplier[c], p->exponent[c]);
+        head->floats = head->floats && pq_rescale_by_floats(most + llabs(bias), ldexp(p->multiplier[c], p->exponent[c] - 31));
     }
 #endif
     char *block = (char *)(head + 1);

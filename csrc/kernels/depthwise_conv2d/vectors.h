@@ -70,7 +70,7 @@ static void NAME(hold)(const NAME(block) *block, NAME(strip) *strip, const CODE 
         const held_phase phase = strip->phases[i];
         const CODE *from = x + phase.column * (ptrdiff_t)p->channels;
         CELL *to = held + phase.from * block->width, *end = held + phase.end * block->width;
-        if (p->stride_width == 1 && block->width == p->channels) NAME(cells)(from, (size_t)(end - to), block->origin, to);
+        if (p->stride_width == 1 && block->width == p->channels) NAME(cells)(from, (size_t)(end - to), block->origin, to); /* one piece */
         else if (block->channels == CELLS) NAME(hold_columns)(block, phase, from, (size_t)CELLS, to);
         else NAME(hold_columns)(block, phase, from, (size_t)block->channels, to);
         if (phase.all > phase.end) memset(end, NAME(offset)(block->origin), (size_t)((phase.all - phase.end) * block->width) * sizeof(CELL));
@@ -148,12 +148,14 @@ void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end
     /* rows that a near cache keeps until all blocks have read them */
     const ptrdiff_t near = BAND_SIZE / (row * p->stride_height * (ptrdiff_t)sizeof(CODE));
     const int32_t band = near > p->out_height ? pixels : (near > FEWEST_ROWS ? (int32_t)near : FEWEST_ROWS) * p->out_width;
+    ORIGIN origin = NAME(origin)(p, step->in[0], begin / pixels);
     for (int32_t unit = begin, n; unit < end; unit += n) {
         const int32_t image = unit / pixels, from = unit % pixels;
+        if (from == 0 && unit > begin) origin = NAME(origin)(p, step->in[0], image);
         n = pixels - from < end - unit ? pixels - from : end - unit;
         if (n > band) n = band;
         CODE *y = (CODE *)step->out[0] + (ptrdiff_t)image * pixels * p->channels;
-        NAME(image)(p, (const CODE *)step->in[0] + image * size, NAME(origin)(p, step->in[0], image), from, from + n, y);
+        NAME(image)(p, (const CODE *)step->in[0] + image * size, origin, from, from + n, y);
     }
 }
 #undef SIGNED_CODES
