@@ -3,6 +3,7 @@
 A call is timed as a user makes it: inputs in, outputs out. Ours is compared with the reference kernels: bit for bit in
 integers; of floats the distance is shown, as part of the greatest output. Where it is more than 1e-4, as where the last
 bit of a float decides about a code, so is that of exact_floats. A ratio above 1: pyquant is faster.
+Peak: how much of the time of a call of ours its multiply-accumulates take at the peak that `bench --profile` measures.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     for name in options.group or GROUPS:
         models = [next((options.data / "models").glob(f"{m}.tflite")) for m in GROUPS.get(name, ())] or [Path(name)]
-        print(f"{name:<52} {'ours ms':>8} {'peer ms':>8} {'ratio':>6}")
+        print(f"{name:<52} {'ours ms':>8} {'peer ms':>8} {'ratio':>6} {'peak':>5}")
         ratios = [race(path, options.threads) for path in models]
         print(f"{'geometric mean':<70} {math.exp(sum(map(math.log, ratios)) / len(ratios)):6.2f}\n")
     return 0
@@ -98,7 +99,8 @@ def race(path: Path, threads: int) -> float:
     """Print and return the peer's median time over ours."""
     model = pq.open(path)
     (inputs,) = random_samples(model, 1)
-    session, peer = pq.compile(model, threads=threads, numerics="litert").session(), Peer(path, threads)
+    plan, peer = pq.compile(model, threads=threads, numerics="litert"), Peer(path, threads)
+    session, least = plan.session(), least_seconds(plan, inputs)
     verdict = check(session(*inputs), path, inputs)
     if verdict.startswith("DIFFERS"):
         exact = pq.compile(model, threads=threads, numerics="litert", exact_floats=True)
@@ -109,8 +111,14 @@ def race(path: Path, threads: int) -> float:
         for runtime, taken in zip((session, peer), times, strict=True):
             taken.append(timed(runtime, inputs))
     ours, theirs = (float(np.median(taken)) for taken in times)
-    print(f"{path.stem:<52} {ours * 1e3:8.3f} {theirs * 1e3:8.3f} {theirs / ours:6.2f}  {verdict}", flush=True)
+    row = f"{path.stem:<52} {ours * 1e3:8.3f} {theirs * 1e3:8.3f} {theirs / ours:6.2f} {least / ours:5.0%}"
+    print(f"{row}  {verdict}", flush=True)
     return theirs / ours
+
+
+def least_seconds(plan: pq.Plan, inputs: Sequence[np.ndarray]) -> float:
+    """What the multiply-accumulates of a call take at the processor's peak in numbers of their types."""
+    return sum(t.seconds * t.share for t in plan.profile(*inputs, runs=1) if t.share is not None)
 
 
 def timed(runtime: Callable[..., Any], inputs: Sequence[np.ndarray]) -> float:

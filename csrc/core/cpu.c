@@ -20,7 +20,7 @@ static int32_t has_arm_neon_dot(void) { return 0; }
 #endif
 
 PQ_FOR_x86_avx2(
-    static int32_t has_x86_avx2(void) { return __builtin_cpu_supports("avx2"); }
+    static int32_t has_x86_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
     static int32_t has_x86_avx512vnni(void) {
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&

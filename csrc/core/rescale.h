@@ -1,6 +1,7 @@
 /* Sixteen channels' scaling, ready for vectors: the exact pq_multiply, or for wide sums pq_multiply64, without a branch. */
 #ifndef PQ_RESCALE_H
 #define PQ_RESCALE_H
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -9,6 +10,7 @@ enum { RESCALED = 16 };
 /* pq_multiply: x·2^left, the product with m, plus 2^30 to round and 2^31·half for the second rounding, less 1 where the
  * first one's result is negative, shifted by 31 and by n; half = 2^(n - 1). Nothing may reach 2^31: see
  * pq_rescale_holds.
+ * In floats, for codes of 8 bits: real is 2^16 of the scaling, and the first rounding makes a half of 2^16·(1/2 - tie) and more.
  * pq_multiply64 with t = 15 - e: the product of x and m's upper 15 bits, plus 2^(t - 1), shifted by t. */
 typedef struct {
     int32_t start[RESCALED]; /* what a sum begins with */
@@ -19,6 +21,8 @@ typedef struct {
         struct {
             int32_t half[RESCALED];
             int32_t shift[RESCALED];
+            float real[RESCALED];
+            float tie[RESCALED];
         };
         int64_t wide_shift[2][RESCALED / 2];
     };
@@ -39,6 +43,8 @@ static inline void pq_rescale_set(pq_rescale *r, int lane, int32_t multiplier, i
     r->half[lane] = n > 0 ? INT32_C(1) << (n - 1) : INT32_MIN;
     r->rounding[lane % 2][lane / 2] = (INT64_C(1) << 30) + (n > 0 ? INT64_C(1) << (n + 30) : 0);
     r->shift[lane] = n;
+    r->real[lane] = (float)ldexp(multiplier, exponent - 15);
+    r->tie[lane] = n > 0 ? ldexpf(1, 15 - n) : 0;
 }
 
 /* Whether sums of up to that size, either way, can be scaled so. */
@@ -49,4 +55,13 @@ static inline bool pq_rescale_holds(int64_t most, int32_t multiplier, int32_t ex
     const int64_t half = exponent < 0 ? INT64_C(1) << (-exponent - 1) : 0;
     return shifted < limit && ((shifted * multiplier) >> 31) + 1 + half < limit;
 }
+
+/* For floats alone: a scaling that rounds once, half away from zero. */
+static inline void pq_rescale_set_real(pq_rescale *r, int lane, double scaling) {
+    r->real[lane] = (float)ldexp(scaling, 16);
+    r->tie[lane] = 0;
+}
+
+/* Whether floats may scale sums of up to that size: see pq_rescaled_by_floats. */
+static inline bool pq_rescale_by_floats(int64_t most, double scaling) { return scaling >= 0 && (double)most * scaling < 0x7FF0; }
 #endif

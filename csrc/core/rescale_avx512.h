@@ -1,11 +1,9 @@
 /* pq_rescale with the vectors of AVX-512. To be included where that set is on. */
 #ifndef PQ_RESCALE_AVX512_H
 #define PQ_RESCALE_AVX512_H
-#include <immintrin.h>
+#include "vectors_avx512.h"
 
 #include "rescale.h"
-
-#define PQ_INLINE static inline __attribute__((always_inline))
 
 PQ_INLINE __m512i pq_odd_lanes(__m512i x) { return _mm512_srli_epi64(x, 32); }
 
@@ -50,5 +48,30 @@ PQ_INLINE __m512i pq_rescaled(__m512i sums, pq_rescale_vectors v, bool wide, boo
     const __m512i once = _mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(even, 31), _mm512_slli_epi64(odd, 1));
     const __mmask16 negative = _mm512_cmplt_epi32_mask(once, v.half);
     return _mm512_srav_epi32(_mm512_mask_sub_epi32(once, negative, once, _mm512_set1_epi32(1)), v.shift);
+}
+
+/* 16 sums -> 2^16 times what floats make of them, in the upper halves what pq_rescaled makes, as far as 8 bits hold it. Except
+ * where it is `near` the next whole number: up to 2^8·2^16 the roundings of sum, scaling, product and result are less than 4. */
+PQ_INLINE __m512i pq_rescaled_by_floats(__m512i sums, __m512 real, __m512 tie, __mmask16 *near) {
+    const __m512 x = _mm512_cvtepi32_ps(sums);
+    const __m512i sign = _mm512_set1_epi32(INT32_MIN), away = _mm512_ternarylogic_epi32(_mm512_castps_si512(x), sign, _mm512_castps_si512(tie), 0xEA);
+    const __m512 y = _mm512_fmadd_ps(x, real, _mm512_castsi512_ps(away)); /* tie with the sign of x */
+    const __m512i scaled = _mm512_add_epi32(_mm512_cvtps_epi32(y), _mm512_set1_epi32(0x8004));
+    *near = _kor_mask16(*near, _mm512_testn_epi32_mask(scaled, _mm512_set1_epi32(0xFFF8)));
+    return scaled;
+}
+
+/* The upper halves of the lanes of a, and then of b. */
+PQ_INLINE __m512i pq_upper_halves(__m512i a, __m512i b) {
+    const __m512i places = _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27, 25, 23, 21, 19, 17, 15,
+                                            13, 11, 9, 7, 5, 3, 1);
+    return _mm512_permutex2var_epi16(a, places, b);
+}
+
+/* The same within each 16 bytes, as _mm512_packs_epi32. */
+PQ_INLINE __m512i pq_upper_halves_within(__m512i a, __m512i b) {
+    const __m512i places = _mm512_set_epi16(63, 61, 59, 57, 31, 29, 27, 25, 55, 53, 51, 49, 23, 21, 19, 17, 47, 45, 43, 41, 15, 13, 11, 9, 39, 37,
+                                            35, 33, 7, 5, 3, 1);
+    return _mm512_permutex2var_epi16(a, places, b);
 }
 #endif

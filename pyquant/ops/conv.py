@@ -149,7 +149,7 @@ def depthwise_params(call: Call) -> Launch | None:
     constants = kernel_constants(call, depthwise_rescaling, depthwise_dynamic)
     if constants is None:
         return None
-    params = constants | _geometry(x, y, *conv_axes(call, x, w))
+    params = constants | _geometry(x, y, *conv_axes(call, x, w)) | {"fused": int(call.fused)}
     return Launch(y[0] * y[1] * y[2], params, cost=w[1] * w[2] * w[3], grain=max(y[2], 1))
 
 

@@ -37,7 +37,11 @@ def table_int16(function: Real, call: Call, x: np.ndarray) -> np.ndarray:
 
 
 def gelu(call: Call) -> Real:
-    """By the error function, or nearly so by the hyperbolic tangent."""
+    """By the error function, or nearly so by the hyperbolic tangent.
+
+    The first is the C library's, as in tflite-runtime. That of ai-edge-litert is Eigen's own: a third of its results
+    are a unit in the last place off, and where a layer quantizes them at run time, some get another code.
+    """
     if call.options.approximate:
         return lambda x: F(0.5) * x * (F(1) + libm("tanhf", F(0.7978845608) * (x + F(0.044715) * x * x * x)))
     return lambda x: F(0.5) * x * libm("erfcf", x * F(-0.70710678118654752440))

@@ -210,6 +210,7 @@ class Session:
         self._fed = [self._view(t) for t in plan.inputs]
         self._kinds = [(view.dtype, view.shape) for view in self._fed]
         self._takes_all = all(t.dtype is not STRING for t in plan.inputs)  # whose elements need no look
+        self._given = None if plan.output_shapes is None else [self._view(t) for t in plan.outputs]
         self.reset()
         self.forget()
 
@@ -317,7 +318,8 @@ class Session:
                 view[...] = inputs[i]
             for work in self._work:
                 self._do(work)
-            return tuple([self.value(t).copy() for t in wanted])
+            known = self._given if wanted is self._plan.outputs else None
+            return tuple([view.copy() for view in known or [self.value(t) for t in wanted]])
         finally:
             self._lock.release()
 
@@ -327,7 +329,7 @@ class Session:
             return False
         for i, (dtype, shape) in enumerate(self._kinds):
             array = inputs[i]
-            if type(array) is not np.ndarray or array.dtype != dtype or array.shape != shape:
+            if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape:
                 return False
         return True
 

@@ -65,6 +65,19 @@ CASES = [
     *(scaled(op, "int8", "saturating", (0.5, 0), (0.5, 0), (0.01, 0)) for op in OPS),
     *(scaled(op, "int16", "wide_to_narrow", (0.001, 0), (0.00001, 0), (0.0003, 0)) for op in OPS),
     *(scaled(op, "int16", "narrow_to_wide", (0.00001, 0), (0.00003, 0), (0.01, 0)) for op in OPS),
+    # about every pair of codes, with sums that are halves among them
+    *(
+        row(op, f"pairs_{i}", Value((200, 300), t, a, za), Value((200, 300), t, b, zb), Value((), t, y, zy), activation)
+        for op in ("ADD", "SUB")
+        for i, (t, (a, za), (b, zb), (y, zy), activation) in enumerate(
+            [
+                ("int8", (0.0394, -128), (0.1042, 4), (0.0509, -128), "RELU"),
+                ("int8", (0.0625, 3), (0.125, -9), (0.25, 100), "NONE"),
+                ("uint8", (0.037, 0), (0.005, 190), (0.04, 131), "NONE"),
+                ("uint8", (0.5, 17), (0.5, 200), (1.0, 128), "NONE"),
+            ]
+        )
+    ),
     # int16 with scales that are powers of two, with and without the option
     *(
         scaled(op, "int16", f"power_of_two_{'shift' if pot else 'general'}_{i}", (a, 0), (b, 0), (2.0**-11, 0), pot=pot)

@@ -139,6 +139,14 @@ QUANTIZED: dict[str, dict[str, Any]] = {
     "saturating": {"gain": 0.05},
     "coarse": {"gain": 400.0},
     "multiplier-above-one": {"gain": 1e-3, "image": (1, 4, 4, 1), "filter": (3, 1, 1)},
+    "many-sums": {"image": (1, 40, 50, 8), "filter": (67, 1, 1)},
+    # outputs of which one in 64 is about a half
+    "halves": {
+        "image": (1, 40, 50, 8),
+        "filter": (67, 1, 1),
+        "spread": 0,
+        "gain": 64 * 127 / (128 * 60 * math.sqrt(8)),
+    },
 }
 
 CASES = [

@@ -73,6 +73,9 @@ EVERY_KIND: dict[str, dict[str, Any]] = {
     **{f"row-of-{c}": {"image": (1, 4, 37, c)} for c in (2, 4, 8, 16, 24, 32, 40, 64, 96)},
     **{f"row-of-{c}-stride": {"image": (1, 5, 41, c), "stride": 2, "filter": (5, 3)} for c in (3, 8, 16, 32, 72)},
     "long-rows": {"image": (1, 3, 900, 80)},
+    "long-rows-stride": {"image": (1, 3, 1100, 16), "stride": 3, "filter": (3, 5)},
+    "many-rows": {"image": (1, 30, 70, 80)},
+    "stride-five": {"image": (1, 6, 43, 5), "stride": 5},
 }
 QUANTIZED: dict[str, dict[str, Any]] = {
     "saturating": {"gain": 0.05},

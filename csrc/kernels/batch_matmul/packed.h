@@ -1,55 +1,14 @@
-/* The loops of batch_matmul for one TYPE around shared tiles: b is packed, some columns at a time, then rows of a meet it.
- * CELL: what a row of a becomes. PARTS: how many blocks of factors 16 columns of b become. */
-#include "types.h"
-
-#define CELL PQ_JOIN(CELL, TYPE)
-#define PARTS PQ_JOIN(PARTS, TYPE)
-#define LANE ((int32_t)(4 / sizeof(CELL)))
-
-/* Lane k of the factors of 16 columns, from `from` on, where b is stored row by row; `mask` says which are there. */
-PQ_INLINE __m512i NAME(lane_of_rows)(const pq_batch_matmul *p, const char *from, int32_t k, __mmask16 mask) {
-    const int32_t size = sizeof(CODE) == 2 && p->narrow ? 1 : (int32_t)sizeof(CODE);
-    const size_t row = (size_t)p->columns * (size_t)size;
-    __m512i lane = _mm512_setzero_si512();
-    for (int32_t i = 0; i < LANE && k * LANE + i < p->depth; i++) {
-        const __m512i codes = NAME(dwords)(p, from + (size_t)(k * LANE + i) * row, mask);
-        lane = _mm512_or_si512(lane, _mm512_slli_epi32(codes, (unsigned)(i * (32 / LANE))));
-    }
-    return lane;
-}
-
-/* Pack `blocks` blocks of 16 columns from `first` on: [block][part][lane][16][LANE], zeros past the ends. */
-static void NAME(pack)(const pq_batch_matmul *p, const char *b, int32_t first, int32_t blocks, char *to) {
-    const int32_t lanes = (p->depth + LANE - 1) / LANE;
-    const size_t size = sizeof(CODE) == 2 && p->narrow ? 1 : sizeof(CODE), part = (size_t)lanes * 64;
-    for (int32_t block = 0; block < blocks; block++, first += 16, to += PARTS * part) {
-        const int32_t n = p->columns - first < 16 ? p->columns - first : 16;
-        if (!p->transposed_b) {
-            const __mmask16 mask = (__mmask16)((1u << n) - 1);
-            for (int32_t k = 0; k < lanes; k++)
-                NAME(put)(NAME(lane_of_rows)(p, b + (size_t)first * size, k, mask), part, to + (size_t)k * 64);
-            continue;
-        }
-        for (int32_t k = 0; k < lanes; k += 16) {
-            const int32_t left = p->depth - k * LANE;
-            __m512i runs[16];
-            for (int32_t i = 0; i < 16; i++) {
-                const char *column = b + ((size_t)(first + i) * (size_t)p->depth + (size_t)(k * LANE)) * size;
-                runs[i] = i < n ? NAME(run)(p, column, left < 16 * LANE ? left : 16 * LANE) : _mm512_setzero_si512();
-            }
-            pq_transpose(runs);
-            for (int32_t i = 0; i < 16 && k + i < lanes; i++) NAME(put)(runs[i], part, to + (size_t)(k + i) * 64);
-        }
-    }
-}
+/* The loops of batch_matmul for one TYPE around shared tiles: b is packed, some columns at a time, then rows of a meet it. Few
+ * rows, which do not pay for packing b, and scalings that vectors do not hold for are left to the loops of generic.h by AVX2. */
+#include "lanes.h"
 
 /* Make the cells of rows of a, `stride` apart, from row `first` on. */
 static void NAME(gather)(const pq_batch_matmul *p, const CODE *a, int32_t first, int32_t rows, CELL *cells, size_t stride) {
     const int32_t padded = (p->depth + LANE - 1) / LANE * LANE;
     for (int32_t i = 0; i < rows; i++, cells += stride) {
         if (p->transposed_a)
-            for (int32_t k = 0; k < p->depth; k++) cells[k] = NAME(cell)(a[(size_t)k * (size_t)p->rows + (size_t)(first + i)]);
-        else NAME(cells)(a + (size_t)(first + i) * (size_t)p->depth, p->depth, cells);
+            for (int32_t k = 0; k < p->depth; k++) cells[k] = NAME(cell)(p, a[(size_t)k * (size_t)p->rows + (size_t)(first + i)]);
+        else NAME(cells)(p, a + (size_t)(first + i) * (size_t)p->depth, p->depth, cells);
         for (int32_t k = p->depth; k < padded; k++) cells[k] = 0;
     }
 }
@@ -62,14 +21,14 @@ typedef struct {
     const int32_t *starts; /* (columns), of s8 */
 } NAME(columns);
 
-/* Products of up to PQ_TILE_ROWS rows: y[i] = row i's codes of these columns. */
+/* Products of up to ROWS rows: y[i] = row i's codes of these columns. */
 PQ_INLINE void NAME(rows_by_columns)(const NAME(columns) *c, const char *cells, size_t stride, int32_t rows, CODE *y) {
     const size_t part = (size_t)c->lanes * 64;
-    const int32_t together = PARTS == 2 ? 1 : 2;
-    int32_t lacking[PQ_TILE_ROWS];
+    const int32_t together = PARTS == 2 ? 1 : PQ_JOIN(PQ_BLOCKS, ISA);
+    int32_t lacking[ROWS];
     NAME(sum_rows)(c->p, (const CELL *)cells, stride, rows, lacking);
     for (int32_t at = 0; at < c->columns; at += 16 * together) {
-        const int32_t blocks = PARTS == 2 || c->columns - at > 16 ? 2 : 1;
+        const int32_t blocks = c->columns - at > 16 ? together : 1;
         const char *factors = c->factors + (size_t)(at / 16) * PARTS * part;
         NAME(tile)(c->p, cells, stride, factors, c->lanes, rows, blocks, c->starts + at, lacking, c->columns - at, y + at);
     }
@@ -80,7 +39,7 @@ static void NAME(matrix)(const pq_batch_matmul *p, const CODE *a, const char *b,
     const int32_t lanes = (p->depth + LANE - 1) / LANE, most = FACTORS / (PARTS * lanes * 64) * 16;
     const bool direct = NAME(is_direct) && !p->transposed_a && p->depth % LANE == 0;
     const size_t stride = direct ? (size_t)p->depth : ((size_t)lanes * LANE + 64 / sizeof(CELL) + 63) / 64 * 64;
-    const int32_t fit = direct ? rows : (int32_t)(CELLS / (stride * sizeof(CELL))), together = fit < PQ_TILE_ROWS ? fit : PQ_TILE_ROWS;
+    const int32_t fit = direct ? rows : (int32_t)(CELLS / (stride * sizeof(CELL))), together = fit < ROWS ? fit : ROWS;
     char factors[FACTORS], gathered[CELLS];
     int32_t starts[FACTORS / 64];
     for (int32_t column = 0; column < p->columns; column += most) {
@@ -98,12 +57,14 @@ static void NAME(matrix)(const pq_batch_matmul *p, const CODE *a, const char *b,
     }
 }
 
+pq_kernel_function PQ_JOIN(NAME(batch_matmul), x86_avx2_plain);
+
 void FULL_NAME(batch_matmul)(const pq_step *step, int32_t begin, int32_t end) {
     const pq_batch_matmul *p = step->params;
     const size_t rows = (size_t)p->rows, depth = (size_t)p->depth, width = (size_t)p->columns;
     const size_t size = sizeof(CODE) == 2 && p->narrow ? 1 : sizeof(CODE);
     if ((p->rows < FEWEST_ROWS && !p->transposed_b) || p->depth > DEEPEST / (int32_t)sizeof(CELL) || !NAME(holds)(p)) {
-        PQ_JOIN(NAME(batch_matmul), x86_avx2)(step, begin, end);
+        PQ_JOIN(NAME(batch_matmul), x86_avx2_plain)(step, begin, end);
         return;
     }
     for (int32_t unit = begin, n; unit < end; unit += n) {
@@ -114,7 +75,4 @@ void FULL_NAME(batch_matmul)(const pq_step *step, int32_t begin, int32_t end) {
         NAME(matrix)(p, a, b, (CODE *)step->out[0] + (size_t)matrix * rows * width, row, n);
     }
 }
-#undef CELL
-#undef PARTS
-#undef LANE
 #undef TYPE

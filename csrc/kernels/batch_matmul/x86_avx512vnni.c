@@ -1,5 +1,4 @@
-/* batch_matmul by the dot products of AVX-512 VNNI. Few rows, which do not pay for packing b, and what the scaling of vectors does
- * not hold for, are left to AVX2.
+/* batch_matmul by the dot products of AVX-512 VNNI.
  * s8: cells are a + 128, unsigned. s16: b is 256 times one part and another, from -128 to 128 each, so that 32 bits hold the
  * sums of SHALLOW products. */
 #if defined(__x86_64__)
@@ -13,17 +12,9 @@
 #include "tiles.h"
 #include "transpose_avx512.h"
 
-pq_kernel_function batch_matmul_s8_x86_avx2, batch_matmul_s16_x86_avx2, batch_matmul_f32_x86_avx2;
-
-/* FACTORS, CELLS: bytes of packed columns, and of gathered rows. DEEPEST: bytes of a row. */
-enum { FACTORS = 128 << 10, CELLS = 32 << 10, DEEPEST = 4 << 10, SHALLOW = 504, FEWEST_ROWS = 3 };
-
+#define ISA x86_avx512vnni
 #define CELL_s8 uint8_t
-#define CELL_s16 int16_t
-#define CELL_f32 float
-#define PARTS_s8 1
-#define PARTS_s16 2
-#define PARTS_f32 1
+#include "lanes.h"
 
 PQ_INLINE __mmask64 first_bytes(int32_t n) { return n < 64 ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0); }
 
@@ -72,20 +63,13 @@ PQ_INLINE void put_s16(__m512i lane, size_t part, char *to) {
     _mm512_storeu_si512(to + part, _mm512_srai_epi16(shifted, 8));
 }
 
-enum { is_direct_s8 = false, is_direct_s16 = true, is_direct_f32 = true };
-
-PQ_INLINE uint8_t cell_s8(int8_t a) { return (uint8_t)(a ^ -128); }
-PQ_INLINE int16_t cell_s16(int16_t a) { return a; }
-PQ_INLINE float cell_f32(float a) { return a; }
+PQ_INLINE uint8_t cell_s8(const pq_batch_matmul *p, int8_t a) { return (void)p, (uint8_t)(a ^ -128); }
 
 /* The cells of n codes; they are written in whole vectors, past n. */
-PQ_INLINE void cells_s8(const int8_t *a, int32_t n, uint8_t *cells) {
+PQ_INLINE void cells_s8(const pq_batch_matmul *p, const int8_t *a, int32_t n, uint8_t *cells) {
     for (int32_t k = 0; k < n; k += 64)
-        _mm512_storeu_si512(cells + k, _mm512_xor_si512(run_s8(NULL, (const char *)a + k, n - k), _mm512_set1_epi8((char)0x80)));
+        _mm512_storeu_si512(cells + k, _mm512_xor_si512(run_s8(p, (const char *)a + k, n - k), _mm512_set1_epi8((char)0x80)));
 }
-
-PQ_INLINE void cells_s16(const int16_t *a, int32_t n, int16_t *cells) { memcpy(cells, a, (size_t)n * sizeof *a); }
-PQ_INLINE void cells_f32(const float *a, int32_t n, float *cells) { memcpy(cells, a, (size_t)n * sizeof *a); }
 
 /* Σ (a - a_zero)(b - b_zero) = Σ cell · b - origin Σ b - b_zero Σ cell + depth · origin · b_zero, origin = 128 + a_zero: what each
  * column's sums start from, and what each row's lack. Sums wrap. */
@@ -109,24 +93,9 @@ static void sum_rows_s8(const pq_batch_matmul *p, const uint8_t *cells, size_t s
     }
 }
 
-#define NO_SUMS(TYPE, CELL)                                                                                                        \
-    static void sum_columns_##TYPE(const pq_batch_matmul *p, const char *factors, int32_t lanes, int32_t blocks, int32_t *starts) { \
-        (void)p, (void)factors, (void)lanes, (void)blocks, (void)starts;                                                          \
-    }                                                                                                                             \
-    static void sum_rows_##TYPE(const pq_batch_matmul *p, const CELL *cells, size_t stride, int32_t rows, int32_t *lacking) {     \
-        (void)p, (void)cells, (void)stride, (void)rows, (void)lacking;                                                            \
-    }
-NO_SUMS(s16, int16_t)
-NO_SUMS(f32, float)
-
 static bool holds_s8(const pq_batch_matmul *p) {
     return !p->by_column && pq_rescale_holds(INT64_C(255) * 255 * p->depth, *p->multiplier, *p->exponent, false);
 }
-
-static bool holds_s16(const pq_batch_matmul *p) { return !p->by_column; }
-static bool holds_f32(const pq_batch_matmul *p) { return (void)p, true; }
-
-static const int32_t NOTHING[16];
 
 /* Clamped before the zero point is added, so that nothing overflows. */
 PQ_INLINE __m512i codes_of(const pq_batch_matmul *p, __m512i scaled, int32_t lo, int32_t hi) {
@@ -140,9 +109,10 @@ PQ_INLINE __mmask16 first_columns(int32_t n) { return n < 16 ? (__mmask16)((1u <
 /* A tile's products, and the n codes of y that they lead to in each row. */
 PQ_INLINE void tile_s8(const pq_batch_matmul *p, const char *cells, size_t stride, const char *factors, int32_t lanes, int32_t rows,
                        int32_t blocks, const int32_t *starts, const int32_t *lacking, int32_t n, int8_t *y) {
-    __m512i sums[PQ_TILE_ROWS * 2], *from = sums;
+    __m512i sums[ROWS * 2], *from = sums;
     const pq_pieces x = {cells, stride, 1, 0, lanes};
-    pq_tiles_u8.of[blocks - 1][rows - 1](&x, factors, (size_t)lanes * 64, (const char *)starts, 64, sums);
+    pq_tiles_u8_x86_avx512vnni.of[blocks - 1][rows - 1](&x, factors, (size_t)lanes * 64, (const char *)starts, 64,
+                                                        &(pq_sums){sums, (size_t)blocks * 64, 0, 0});
     const pq_rescale_vectors scaling = pq_rescale_all(*p->multiplier, *p->exponent);
     for (int32_t i = 0; i < rows; i++, y += p->columns)
         for (int32_t b = 0; b < blocks; b++) {
@@ -164,11 +134,11 @@ PQ_INLINE void tile_s16(const pq_batch_matmul *p, const char *cells, size_t stri
     const __m512i multiplier = _mm512_set1_epi64(m >= 0x7FFF0000 ? 0x7FFF : (m + (1 << 15)) >> 16);
     const __m512i half = _mm512_set1_epi64(INT64_C(1) << (shift - 1));
     const __m128i count = _mm_cvtsi32_si128(shift);
-    __m512i sums[PQ_TILE_ROWS * 2], total[PQ_TILE_ROWS][2];
+    __m512i sums[ROWS * 2], total[ROWS][2];
     for (int32_t k = 0; k < lanes; k += SHALLOW / 2) {
         const int32_t some = lanes - k < SHALLOW / 2 ? lanes - k : SHALLOW / 2;
         const pq_pieces x = {cells + (size_t)k * 4, stride, 1, 0, some};
-        pq_tiles_s16.of[1][rows - 1](&x, factors + (size_t)k * 64, (size_t)lanes * 64, (const char *)NOTHING, 0, sums);
+        pq_tiles_s16_x86_avx512vnni.of[1][rows - 1](&x, factors + (size_t)k * 64, (size_t)lanes * 64, NOTHING, 0, &(pq_sums){sums, 128, 0, 0});
         for (int32_t i = 0; i < rows; i++)
             for (int32_t half = 0; half < 2; half++) {
                 const __m256i high = ((const __m256i *)sums)[4 * i + half], low = ((const __m256i *)sums)[4 * i + 2 + half];
@@ -184,22 +154,13 @@ PQ_INLINE void tile_s16(const pq_batch_matmul *p, const char *cells, size_t stri
     }
 }
 
-PQ_INLINE void tile_f32(const pq_batch_matmul *p, const char *cells, size_t stride, const char *factors, int32_t lanes, int32_t rows,
-                        int32_t blocks, const int32_t *starts, const int32_t *lacking, int32_t n, float *y) {
-    (void)starts, (void)lacking;
-    __m512 sums[PQ_TILE_ROWS * 2], *from = sums;
-    const pq_tiles *tiles = p->fused ? &pq_tiles_fused_f32 : &pq_tiles_f32;
-    const pq_pieces x = {cells, stride, 1, 0, lanes};
-    tiles->of[blocks - 1][rows - 1](&x, factors, (size_t)lanes * 64, (const char *)NOTHING, 0, sums);
-    for (int32_t i = 0; i < rows; i++, y += p->columns)
-        for (int32_t b = 0; b < blocks; b++) _mm512_mask_storeu_ps(y + 16 * b, first_columns(n - 16 * b), *from++);
-}
-
-#define ISA x86_avx512vnni
 #define TYPE s8
+#include "pack_avx512.h"
 #include "packed.h"
 #define TYPE s16
+#include "pack_avx512.h"
 #include "packed.h"
 #define TYPE f32
+#include "pack_avx512.h"
 #include "packed.h"
 #endif

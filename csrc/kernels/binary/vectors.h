@@ -47,6 +47,16 @@ PQ_INLINE __m512i NAME(multiplied)(const NAME(scaling) *s, __m512i a, __m512i b)
     return pq_rescaled(_mm512_mullo_epi32(a, b), s->y, false, true);
 }
 
+PQ_INLINE __m512i NAME(sloped)(const NAME(scaling) *s, __m512i a, __m512i b) {
+    const __mmask16 below = _mm512_cmplt_epi32_mask(a, _mm512_setzero_si512());
+    return _mm512_mask_mov_epi32(pq_rescaled(a, s->a, false, true), below, NAME(multiplied)(s, a, b));
+}
+
+PQ_INLINE __m512i NAME(squared)(const NAME(scaling) *s, __m512i a, __m512i b) {
+    const __m512i difference = _mm512_sub_epi32(NAME(term)(a, s->left, false, s->a), NAME(term)(b, s->left, false, s->b));
+    return pq_rescaled(_mm512_mullo_epi32(difference, difference), s->y, false, true);
+}
+
 typedef __m512i NAME(operation)(const NAME(scaling) *s, __m512i a, __m512i b);
 
 /* n elements of one run; steps are 0 or 1. */
@@ -70,8 +80,63 @@ PQ_INLINE void NAME(vector_run)(NAME(operation) *f, const pq_binary *p, const CO
     }
 }
 
+PQ_INLINE void NAME(run_added)(const pq_binary *p, const CODE *a, int32_t a_step, const CODE *b, int32_t b_step, CODE *y, int32_t n) {
+    NAME(vector_run)(NAME(added), p, a, a_step, b, b_step, y, n);
+}
+PQ_INLINE void NAME(run_added_to_half)(const pq_binary *p, const CODE *a, int32_t a_step, const CODE *b, int32_t b_step, CODE *y, int32_t n) {
+    NAME(vector_run)(NAME(added_to_half), p, a, a_step, b, b_step, y, n);
+}
+PQ_INLINE void NAME(run_added_half)(const pq_binary *p, const CODE *a, int32_t a_step, const CODE *b, int32_t b_step, CODE *y, int32_t n) {
+    NAME(vector_run)(NAME(added_half), p, a, a_step, b, b_step, y, n);
+}
+PQ_INLINE void NAME(run_multiplied)(const pq_binary *p, const CODE *a, int32_t a_step, const CODE *b, int32_t b_step, CODE *y, int32_t n) {
+    NAME(vector_run)(NAME(multiplied), p, a, a_step, b, b_step, y, n);
+}
+
+PQ_INLINE void NAME(run_sloped)(const pq_binary *p, const CODE *a, int32_t a_step, const CODE *b, int32_t b_step, CODE *y, int32_t n) {
+    NAME(vector_run)(NAME(sloped), p, a, a_step, b, b_step, y, n);
+}
+
+#if !PQ_JOIN(PQ_TWO_BYTES, TYPE)
+PQ_INLINE void NAME(run_squared)(const pq_binary *p, const CODE *a, int32_t a_step, const CODE *b, int32_t b_step, CODE *y, int32_t n) {
+    NAME(vector_run)(NAME(squared), p, a, a_step, b, b_step, y, n);
+}
+
+/* 16 codes, or one for all lanes, as floats. */
+PQ_INLINE __m512 NAME(floats)(const CODE *x, int32_t step, __mmask16 mask) {
+    return _mm512_cvtepi32_ps(NAME(centered)(x, step, mask, _mm512_setzero_si512()));
+}
+
+/* The same as run_added, where float_sum holds. */
+PQ_INLINE void NAME(run_added_by_floats)(const pq_binary *p, const CODE *a, int32_t a_step, const CODE *b, int32_t b_step, CODE *y, int32_t n) {
+    const float_sum sum = float_sum_of(p);
+    const __m512 a_scale = _mm512_set1_ps((float)sum.a), b_scale = _mm512_set1_ps((float)sum.b), rest = _mm512_set1_ps((float)sum.rest);
+    const __m512i lo = _mm512_set1_epi8((char)p->lo), hi = _mm512_set1_epi8((char)p->hi), order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    for (int32_t i = 0; i < n; i += 64, a += 64 * a_step, b += 64 * b_step, y += 64) {
+        const __mmask64 mask = n - i >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << (n - i)) - 1;
+        __m512i scaled[4];
+        __mmask16 near = 0;
+        _Pragma("GCC unroll 4") for (int32_t j = 0; j < 4; j++) {
+            const __mmask16 part = (__mmask16)(mask >> 16 * j);
+            const __m512 x = _mm512_fmadd_ps(NAME(floats)(b + 16 * j * b_step, b_step, part), b_scale, rest);
+            scaled[j] = _mm512_cvtps_epi32(_mm512_fmadd_ps(NAME(floats)(a + 16 * j * a_step, a_step, part), a_scale, x));
+            near = _kor_mask16(near, _mm512_testn_epi32_mask(scaled[j], _mm512_set1_epi32(0x10000 - 2 * NEAR)));
+        }
+        const __m512i low = pq_upper_halves(scaled[0], scaled[1]), high = pq_upper_halves(scaled[2], scaled[3]);
+        __m512i codes = (CODE)-1 < 0 ? _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(low, high), lo), hi)
+                                     : _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(low, high), lo), hi);
+        codes = _mm512_permutexvar_epi64(order, codes);
+        if (n - i >= 64) _mm512_storeu_si512(y, codes);
+        else _mm512_mask_storeu_epi8(y, mask, codes);
+        if (near) NAME(run_added)(p, a, a_step, b, b_step, y, n - i < 64 ? n - i : 64);
+    }
+}
+#endif
+
+typedef void NAME(run)(const pq_binary *p, const CODE *a, int32_t a_step, const CODE *b, int32_t b_step, CODE *y, int32_t n);
+
 /* Short runs whose b is the same in each: b is repeated, so that runs become long. */
-PQ_INLINE void NAME(repeated_runs)(NAME(operation) *f, const pq_step *step, int32_t begin, int32_t end) {
+PQ_INLINE void NAME(repeated_runs)(NAME(run) *run, const pq_step *step, int32_t begin, int32_t end) {
     enum { LONG = 1024 };
     const pq_binary *p = step->params;
     CODE repeated[LONG];
@@ -80,7 +145,7 @@ PQ_INLINE void NAME(repeated_runs)(NAME(operation) *f, const pq_step *step, int3
     for (int32_t unit = begin; unit < end; unit += times) {
         const size_t at = (size_t)unit * (size_t)p->inner;
         const int32_t runs = end - unit < times ? end - unit : times;
-        NAME(vector_run)(f, p, (const CODE *)step->in[0] + at, 1, repeated, 1, (CODE *)step->out[0] + at, runs * p->inner);
+        run(p, (const CODE *)step->in[0] + at, 1, repeated, 1, (CODE *)step->out[0] + at, runs * p->inner);
     }
 }
 
@@ -91,10 +156,10 @@ PQ_INLINE bool NAME(repeats)(const pq_binary *p) {
     return repeats;
 }
 
-PQ_INLINE void NAME(vector_runs)(NAME(operation) *f, const pq_step *step, int32_t begin, int32_t end) {
+PQ_INLINE void NAME(vector_runs)(NAME(run) *run, const pq_step *step, int32_t begin, int32_t end) {
     const pq_binary *p = step->params;
     if (NAME(repeats)(p)) {
-        NAME(repeated_runs)(f, step, begin, end);
+        NAME(repeated_runs)(run, step, begin, end);
         return;
     }
     const int32_t flat = p->rank == 0, n = flat ? end - begin : p->inner, last = flat ? begin + 1 : end;
@@ -106,9 +171,9 @@ PQ_INLINE void NAME(vector_runs)(NAME(operation) *f, const pq_step *step, int32_
             a += rest % p->shape[d] * p->a_stride[d];
             b += rest % p->shape[d] * p->b_stride[d];
         }
-        if (p->a_step && p->b_step) NAME(vector_run)(f, p, a, 1, b, 1, y, n);
-        else if (p->a_step) NAME(vector_run)(f, p, a, 1, b, 0, y, n);
-        else NAME(vector_run)(f, p, a, 0, b, 1, y, n);
+        if (p->a_step && p->b_step) run(p, a, 1, b, 1, y, n);
+        else if (p->a_step) run(p, a, 1, b, 0, y, n);
+        else run(p, a, 0, b, 1, y, n);
     }
 }
 
@@ -120,16 +185,31 @@ void FULL_NAME(add)(const pq_step *step, int32_t begin, int32_t end) {
                        p->exponent <= 0 && pq_rescale_holds(sum, p->multiplier, p->exponent, false);
     const bool a_halved = p->left > 0 && p->a_multiplier == 1 << 30 && p->a_exponent == 0;
     const bool b_halved = p->left > 0 && p->b_multiplier == 1 << 30 && p->b_exponent == 0;
-    if (holds && a_halved) NAME(vector_runs)(NAME(added_to_half), step, begin, end);
-    else if (holds && b_halved) NAME(vector_runs)(NAME(added_half), step, begin, end);
-    else if (holds) NAME(vector_runs)(NAME(added), step, begin, end);
+#if !PQ_JOIN(PQ_TWO_BYTES, TYPE)
+    if (holds && float_sum_of(p).holds) {
+        NAME(vector_runs)(NAME(run_added_by_floats), step, begin, end);
+        return;
+    }
+#endif
+    if (holds && a_halved) NAME(vector_runs)(NAME(run_added_to_half), step, begin, end);
+    else if (holds && b_halved) NAME(vector_runs)(NAME(run_added_half), step, begin, end);
+    else if (holds) NAME(vector_runs)(NAME(run_added), step, begin, end);
     else PQ_JOIN(NAME(add), x86_avx2)(step, begin, end);
 }
 
 void FULL_NAME(multiply)(const pq_step *step, int32_t begin, int32_t end) {
     const pq_binary *p = step->params;
     const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
-    if (pq_rescale_holds(largest * largest, p->multiplier, p->exponent, false)) NAME(vector_runs)(NAME(multiplied), step, begin, end);
+    if (pq_rescale_holds(largest * largest, p->multiplier, p->exponent, false)) NAME(vector_runs)(NAME(run_multiplied), step, begin, end);
     else PQ_JOIN(NAME(multiply), x86_avx2)(step, begin, end);
+}
+
+void FULL_NAME(prelu)(const pq_step *step, int32_t begin, int32_t end) {
+    const pq_binary *p = step->params;
+    const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
+    const bool holds = pq_rescale_holds(largest, p->a_multiplier, p->a_exponent, false) &&
+                       pq_rescale_holds(largest * largest, p->multiplier, p->exponent, false);
+    if (holds) NAME(vector_runs)(NAME(run_sloped), step, begin, end);
+    else PQ_JOIN(NAME(prelu), x86_avx2)(step, begin, end);
 }
 #undef TYPE

@@ -1,6 +1,7 @@
 /* conv2d by the multiply-adds of NEON. */
 #if defined(__aarch64__)
 #include <arm_neon.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "layout.h"
@@ -33,16 +34,26 @@ static inline __attribute__((always_inline)) void accumulate_s16(
     memcpy(sums, acc, sizeof(int32_t) * BLOCK * (size_t)rows);
 }
 
-static inline __attribute__((always_inline)) void accumulate_f32(
-    const float *x, int rows, const float *w, int32_t terms, float *sums) {
+static inline __attribute__((always_inline)) float32x4_t add_product(float32x4_t sum, float32x4_t w, float x, bool fused) {
+    return fused ? vfmaq_n_f32(sum, w, x) : vaddq_f32(sum, vmulq_n_f32(w, x)); /* two roundings, as the reference */
+}
+
+static inline __attribute__((always_inline)) void accumulate_either(
+    const float *x, int rows, const float *w, int32_t terms, const bool fused, float *sums) {
     float32x4_t acc[ROWS][4];
     memcpy(acc, sums, sizeof(float) * BLOCK * (size_t)rows);
     for (int32_t k = 0; k < terms; k++, w += BLOCK) {
         const float32x4_t factors[4] = {vld1q_f32(w), vld1q_f32(w + 4), vld1q_f32(w + 8), vld1q_f32(w + 12)};
-        for (int r = 0; r < rows; r++) /* two roundings, as the reference */
-            for (int b = 0; b < 4; b++) acc[r][b] = vaddq_f32(acc[r][b], vmulq_n_f32(factors[b], x[r * TERMS + k]));
+        for (int r = 0; r < rows; r++)
+            for (int b = 0; b < 4; b++) acc[r][b] = add_product(acc[r][b], factors[b], x[r * TERMS + k], fused);
     }
     memcpy(sums, acc, sizeof(float) * BLOCK * (size_t)rows);
+}
+
+static inline __attribute__((always_inline)) void accumulate_f32(
+    const float *x, int rows, const float *w, int32_t terms, bool fused, float *sums) {
+    if (fused) accumulate_either(x, rows, w, terms, true, sums);
+    else accumulate_either(x, rows, w, terms, false, sums);
 }
 
 #define BYTES 0

@@ -1,49 +1,29 @@
 /* The loops of conv2d for one TYPE. They stand around an inner product that the including file defines for each CELL:
  *   accumulate_bytes(const byte *x, int rows, const int8_t *w, int32_t terms, int32_t *sums), where BYTES, else
  *   accumulate_s16(const int16_t *x, int rows, const int16_t *w, int32_t terms, int32_t *sums)
- *   accumulate_f32(const float *x, int rows, const float *w, int32_t terms, float *sums)
- * sums[r][c] += Σ_k x[r][k] · w[k][c] over a packed block of 16 channels; x has rows of TERMS, sums has rows of BLOCK.
- * rows is ROWS or 1, a constant where it is called; terms is a multiple of GATHERED. */
+ *   accumulate_f32(const float *x, int rows, const float *w, int32_t terms, bool fused, float *sums)
+ * sums[r][c] += Σ_k x[r][k] · w[k][c] over a packed block of 16 channels, with one rounding or two where fused; x has rows of
+ * TERMS, sums has rows of BLOCK. rows is ROWS or 1, a constant where it is called; terms is a multiple of GATHERED. */
 #include "types.h"
 #include "cells.h"
 #define PARAMS pq_conv2d
 #include "convert.h"
 #undef PARAMS
+#include "cell.h"
 
 #if BYTES
-/* The cell of a zero term. */
-static inline int32_t NAME(x_zero)(ORIGIN origin) {
-#if HYBRID
-    return LOWEST - (int32_t)(origin.lo - origin.after);
-#else
-    return origin - MOVED;
-#endif
-}
-
-static inline CELL NAME(cell)(CODE x, ORIGIN origin) {
-#if HYBRID
-    return (CELL)(NAME(term)(x, origin) + NAME(x_zero)(origin));
-#else
-    return (void)origin, (CELL)(x - MOVED);
-#endif
-}
-
 /* Make the sums of one pixel's terms from those of its cells, of which x_sum is the sum. */
 static void NAME(complete)(const pq_conv2d *p, ORIGIN origin, int32_t x_sum, size_t packed_channel, int32_t channels, SUM *sums) {
     const uint32_t *w_sums = (const uint32_t *)p->packed + packed_channel, x_zero = (uint32_t)NAME(x_zero)(origin);
     const uint32_t same = (uint32_t)(p->weight_zero - FLIPPED) * (uint32_t)x_sum;
     for (int32_t c = 0; c < channels; c++) sums[c] -= x_zero * w_sums[c] + same;
 }
-#else
-static inline int32_t NAME(x_zero)(ORIGIN origin) { return (void)origin, 0; }
-
-static inline CELL NAME(cell)(CODE x, ORIGIN origin) { return NAME(term)(x, origin); }
 #endif
 
 /* Make the cells [first, first + count) of an output pixel; zero terms for those outside the image. */
 static void NAME(gather)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32_t pixel, int32_t group, int32_t first,
                          int32_t count, CELL *cells) {
-    const int32_t depth = p->channels / p->groups, row = depth * p->filter_width;
+    const int32_t depth = group_depth(p), row = depth * p->filter_width;
     const int32_t image = pixel / (p->out_height * p->out_width);
     const int32_t top = pixel / p->out_width % p->out_height * p->stride_height - p->pad_top;
     const int32_t left = pixel % p->out_width * p->stride_width - p->pad_left;
@@ -59,16 +39,16 @@ static void NAME(gather)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32
             continue;
         }
         const size_t position = ((size_t)image * (size_t)p->height + (size_t)y) * (size_t)p->width + (size_t)column;
-        const CODE *restrict from = x + position * (size_t)p->channels + group * depth + within;
-        CELL *restrict to = cells;
-        for (int32_t i = 0; i < n; i++) to[i] = NAME(cell)(from[i], origin);
+        const CODE *from = x + position * (size_t)p->channels + group * depth + within;
+        NAME(plain_cells)(from, (size_t)n, origin, cells);
     }
 }
 
 /* sums[r][c] += the product of gathered rows with the block of packed weights at w; sums has rows of PIECE. */
 static inline __attribute__((always_inline)) void NAME(add_block)(
-    const CELL *x, int rows, const FACTOR *w, int32_t terms, SUM *sums) {
+    const pq_conv2d *p, const CELL *x, int rows, const FACTOR *w, int32_t terms, SUM *sums) {
 #if INTEGER
+    (void)p;
     int32_t block[ROWS * BLOCK] = {0}; /* holds TERMS products of int16 with int8 */
 #if BYTES
     accumulate_bytes(x, rows, w, terms, block);
@@ -80,7 +60,7 @@ static inline __attribute__((always_inline)) void NAME(add_block)(
 #else
     float block[ROWS * BLOCK];
     for (int r = 0; r < rows; r++) memcpy(block + r * BLOCK, sums + r * PIECE, sizeof(float) * BLOCK);
-    accumulate_f32(x, rows, w, terms, block);
+    accumulate_f32(x, rows, w, terms, p->fused, block);
     for (int r = 0; r < rows; r++) memcpy(sums + r * PIECE, block + r * BLOCK, sizeof(float) * BLOCK);
 #endif
 }
@@ -113,8 +93,8 @@ static void NAME(piece)(const pq_conv2d *p, const CODE *x, CODE *y, const ORIGIN
         for (int32_t c = 0; c < channels; c += BLOCK) {
             const FACTOR *w = weights + (size_t)c * (size_t)padded + (size_t)k * BLOCK;
             int32_t i = 0;
-            for (; i + ROWS <= count; i += ROWS) NAME(add_block)(cells + i * TERMS, ROWS, w, even, sums + i * PIECE + c);
-            for (; i < count; i++) NAME(add_block)(cells + i * TERMS, 1, w, even, sums + i * PIECE + c);
+            for (; i + ROWS <= count; i += ROWS) NAME(add_block)(p, cells + i * TERMS, ROWS, w, even, sums + i * PIECE + c);
+            for (; i < count; i++) NAME(add_block)(p, cells + i * TERMS, 1, w, even, sums + i * PIECE + c);
         }
     }
     y += (size_t)pixel * (size_t)p->out_channels + (size_t)channel;

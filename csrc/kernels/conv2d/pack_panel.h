@@ -2,6 +2,14 @@
 #include "types.h"
 #include "panel.h"
 
+#ifndef PQ_CONV2D_PACK_PANEL_H
+#define PQ_CONV2D_PACK_PANEL_H
+static inline int64_t bias_at_s8(const pq_conv2d *p, int32_t o) { return ((const int32_t *)p->bias)[o]; }
+static inline int64_t bias_at_u8(const pq_conv2d *p, int32_t o) { return ((const int32_t *)p->bias)[o]; }
+static inline int64_t bias_at_s16(const pq_conv2d *p, int32_t o) { return ((const int64_t *)p->bias)[o]; }
+static inline int64_t bias_at_f32s8(const pq_conv2d *p, int32_t o) { return (void)p, (void)o, 0; }
+#endif
+
 #if INTEGER
 /* Σ |w[k] - zero| */
 static int64_t NAME(magnitude)(const WEIGHT *restrict w, int32_t n, int32_t zero) {
@@ -16,39 +24,41 @@ static int64_t NAME(magnitude)(const WEIGHT *restrict w, int32_t n, int32_t zero
 }
 
 #endif
-size_t NAME(conv2d_pack_panel)(const void *params, void *packed) {
+size_t NAME(conv2d_pack)(const void *params, void *packed);
+
+size_t NAME(PQ_JOIN(PACK, panel))(const void *params, void *packed) {
     const pq_conv2d *p = params;
     if (!NAME(by_panels)(p)) return NAME(conv2d_pack)(params, packed);
     const int32_t terms = term_count(p), padded = p->filter_height * NAME(row_cells)(p), channels = group_channels(p);
-    const size_t rescales = INTEGER ? (size_t)p->groups * (size_t)group_rescales(p) : 0;
+    const size_t starts = (size_t)p->groups * (size_t)group_starts(p);
     const size_t factors = (size_t)p->groups * (size_t)group_blocks(p) * BLOCK * (size_t)padded;
-    const size_t size = sizeof(pq_panel_head) + rescales * sizeof(pq_rescale) + factors * sizeof(FACTOR);
+    const size_t size = sizeof(pq_panel_head) + starts * START + factors * sizeof(FACTOR);
     if (packed == NULL) return size;
     memset(packed, 0, size);
     pq_panel_head *head = packed;
-    pq_rescale *rescale = (pq_rescale *)(head + 1);
-    FACTOR *factor = (FACTOR *)(rescale + rescales);
-    const int32_t flip = sizeof(WEIGHT) == 1 && (WEIGHT)-1 > 0 ? 128 : 0;
+    FACTOR *factor = (FACTOR *)((char *)(head + 1) + starts * START);
+    const int32_t origin = BYTES ? FLIPPED : p->weight_zero;
     for (int32_t o = 0; o < p->out_channels; o++) {
         const int32_t group = o / channels, channel = o % channels;
         FACTOR *block = factor + (size_t)(group * group_blocks(p) + channel / BLOCK) * BLOCK * (size_t)padded;
         const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;
-        FACTOR *restrict to = block + channel % BLOCK * LANE;
+        FACTOR *restrict to = block + channel % BLOCK * GATHERED;
         const int32_t row = NAME(row_terms)(p);
         for (int32_t ky = 0; ky < p->filter_height; ky++, weights += row) {
             int32_t k = 0;
-            for (; k + LANE <= row; k += LANE, to += BLOCK * LANE)
-                for (int32_t i = 0; i < LANE; i++) to[i] = (FACTOR)(weights[k + i] - flip);
+            for (; k + GATHERED <= row; k += GATHERED, to += BLOCK * GATHERED)
+                for (int32_t i = 0; i < GATHERED; i++) to[i] = (FACTOR)(weights[k + i] - origin);
             if (k == row) continue;
-            for (int32_t i = 0; k + i < row; i++) to[i] = (FACTOR)(weights[k + i] - flip);
-            to += BLOCK * LANE;
+            for (int32_t i = 0; k + i < row; i++) to[i] = (FACTOR)(weights[k + i] - origin);
+            to += BLOCK * GATHERED;
         }
     }
 #if INTEGER
-    const int32_t offset = sizeof(CODE) == 1 && (CODE)-1 < 0 ? 128 + p->input_zero : p->input_zero;
+    const int32_t offset = BYTES ? p->input_zero - MOVED : 0;
     const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
-    head->exact = !HYBRID && (flip > 0 || p->weight_zero == 0) && p->device == NULL && !(p->once && !p->wide && p->real == NULL);
-    head->narrow = 1;
+    const bool whole = !BYTES || FLIPPED > 0 || p->weight_zero == 0; /* nothing is missing from the sums of rows */
+    head->exact = !HYBRID && whole && p->device == NULL && !(p->once && !p->wide && p->real == NULL);
+    head->narrow = head->floats = 1;
     for (int32_t o = 0; o < p->out_channels && !HYBRID; o++) {
         const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;
         const int64_t bias = p->bias == NULL ? 0 : NAME(bias_at)(p, o);
@@ -56,17 +66,22 @@ size_t NAME(conv2d_pack_panel)(const void *params, void *packed) {
         head->narrow = head->narrow && most < INT64_C(1) << 31;
         head->exact = head->exact && bias > INT32_MIN && bias <= INT32_MAX &&
                       pq_rescale_holds(most + llabs(bias), p->multiplier[o], p->exponent[o], p->wide || p->real != NULL);
-        head->left = head->left || (p->exponent[o] > 0 && !p->wide);
+        const double scaling = p->real != NULL ? p->real[o] : ldexp(p->multiplier[o], p->exponent[o] - 31);
+        head->floats = head->floats && pq_rescale_by_floats(most + llabs(bias), scaling);
     }
     for (int32_t o = 0; o < p->out_channels; o++) {
-        pq_rescale *r = &rescale[o / channels * group_rescales(p) + o % channels / BLOCK];
+        pq_rescale *r = (pq_rescale *)(head + 1) + o / channels * group_starts(p) + o % channels / BLOCK;
         const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;
         uint32_t sum = 0;
         for (int32_t k = 0; k < terms; k++) sum += (uint32_t)(weights[k] - p->weight_zero);
         const int64_t bias = head->exact && p->bias != NULL ? NAME(bias_at)(p, o) : 0;
         r->start[o % channels % BLOCK] = (int32_t)(HYBRID ? sum : (uint32_t)bias - (uint32_t)offset * sum);
         if (!HYBRID) pq_rescale_set(r, o % channels % BLOCK, p->multiplier[o], p->exponent[o], p->wide);
+        if (!HYBRID && !p->wide && p->real != NULL) pq_rescale_set_real(r, o % channels % BLOCK, p->real[o]);
     }
+#else
+    for (int32_t o = 0; o < p->out_channels && p->bias != NULL; o++)
+        ((float *)(head + 1))[o / channels * group_starts(p) * BLOCK + o % channels] = ((const float *)p->bias)[o];
 #endif
     return size;
 }

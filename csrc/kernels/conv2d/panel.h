@@ -1,46 +1,35 @@
-/* How the kernels that multiply panels hold what they multiply: define TYPE, include types.h and this file, each time.
- * CELL: an element of a panel, that is of up to ROWS output pixels with their terms side by side, and FACTOR: one of the
- * packed weights. LANE: terms that one lane of a vector multiplies and adds at once.
- * Codes and dynamic terms are stored as unsigned bytes: the term plus NAME(offset). */
-#undef CELL
-#undef FACTOR
-#undef LANE
-#define CELL PQ_JOIN(PQ_CELL, TYPE)
-#define FACTOR PQ_JOIN(PQ_FACTOR, TYPE)
-#define LANE ((int32_t)(4 / sizeof(CELL)))
+/* How the kernels that multiply panels hold what they multiply: define BYTES and TYPE, include types.h and this file, each time.
+ * CELL, FACTOR and GATHERED are those of cells.h, bytes being unsigned: a panel is made of the cells of some output pixels, each
+ * one's terms side by side; GATHERED of them fill a lane of a vector. */
+#include "cells.h"
+
+#undef START
+#define START (INTEGER ? sizeof(pq_rescale) : BLOCK * sizeof(float)) /* bytes of what a block's sums start from, and more */
 
 #ifndef PQ_CONV2D_PANEL_H
 #define PQ_CONV2D_PANEL_H
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "layout.h"
 #include "rescale.h"
 
-#define PQ_CELL_s8 uint8_t
-#define PQ_FACTOR_s8 int8_t
-#define PQ_CELL_u8 uint8_t
-#define PQ_FACTOR_u8 int8_t
-#define PQ_CELL_s16 int16_t
-#define PQ_FACTOR_s16 int16_t
-#define PQ_CELL_f32 float
-#define PQ_FACTOR_f32 float
-#define PQ_CELL_f32s8 uint8_t
-#define PQ_FACTOR_f32s8 int8_t
+typedef uint8_t byte;
 
-/* Packed: this head; for each group its blocks' pq_rescale, an even number of them (none for f32); then the weights,
- * [group][block][filter row][its terms / LANE][16][LANE]. Weights of unsigned bytes have their top bit flipped.
+/* Packed: this head; for each group its blocks' pq_rescale, for f32 the 16 biases, an even number of them; then the weights,
+ * [group][block][filter row][its terms / GATHERED][16][GATHERED]. Weights of unsigned bytes, as bytes, have
+ * their top bit flipped.
  * exact: every sum fits what pq_rescale holds for, or where doubles scale, 32 bits, and starts hold the biases; else they hold
- * only what offsets lead to, and `finish` scales. narrow: 32 bits hold every sum. left: some channel is shifted to the left. f32s8: starts are the sums of weights. */
+ * only what offsets lead to, and `finish` scales. narrow: 32 bits hold every sum. floats: they may scale every sum.
+ * f32s8: starts are the sums of weights. */
 typedef struct {
     int32_t exact;
     int32_t narrow;
-    int32_t left;
+    int32_t floats;
     int32_t unused[13];
 } pq_panel_head;
 
 static inline int32_t group_blocks(const pq_conv2d *p) { return rounded_up(group_channels(p), BLOCK) / BLOCK; }
-static inline int32_t group_rescales(const pq_conv2d *p) { return rounded_up(group_blocks(p), 2); }
+static inline int32_t group_starts(const pq_conv2d *p) { return rounded_up(group_blocks(p), 2); }
 
 enum { SCRATCH = 128 << 10 }; /* bytes of a panel */
 
@@ -53,12 +42,12 @@ static inline bool pointwise(const pq_conv2d *p) {
 #endif
 
 /* Terms of a filter row, and cells that it takes. */
-static inline int32_t NAME(row_terms)(const pq_conv2d *p) { return p->filter_width * (p->channels / p->groups); }
-static inline int32_t NAME(row_cells)(const pq_conv2d *p) { return rounded_up(NAME(row_terms)(p), LANE); }
+static inline int32_t NAME(row_terms)(const pq_conv2d *p) { return p->filter_width * group_depth(p); }
+static inline int32_t NAME(row_cells)(const pq_conv2d *p) { return rounded_up(NAME(row_terms)(p), GATHERED); }
 
 /* Whether the image itself is the panel. */
 static inline bool NAME(direct)(const pq_conv2d *p) {
-    return pointwise(p) && sizeof(CODE) == sizeof(CELL) && ((CODE)-1 < 0) == ((CELL)-1 < 0) && term_count(p) % LANE == 0;
+    return pointwise(p) && sizeof(CODE) == sizeof(CELL) && ((CODE)-1 < 0) == ((CELL)-1 < 0) && term_count(p) % GATHERED == 0;
 }
 
 /* Whether panels serve: else the weights are packed as for the plain loops, which then do the work. */

@@ -8,7 +8,7 @@ PQ_INLINE void NAME(fill)(int32_t n, CELL zero, CELL *cells) {
 
 /* Make the cells of one filter row of an output pixel, whose image has its row at x; it starts at column `left`. */
 PQ_INLINE void NAME(gather_row)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32_t left, bool inside, CELL zero, CELL *cells) {
-    const int32_t depth = p->channels / p->groups, width = p->filter_width;
+    const int32_t depth = group_depth(p), width = p->filter_width;
     if (!inside) {
         NAME(fill)(depth * width, zero, cells);
     } else if (p->groups == 1 && p->dilation_width == 1) { /* its taps in the image are one piece of memory */
@@ -29,7 +29,7 @@ PQ_INLINE void NAME(gather_row)(const pq_conv2d *p, const CODE *x, ORIGIN origin
 /* Make the cells of output pixels, all their terms, rows `stride` apart; a row may be written in whole vectors. */
 static void NAME(gather_panel)(const pq_conv2d *p, const CODE *x, const ORIGIN *origins, int32_t pixel, int32_t pixels, int32_t group,
                                CELL *cells, int32_t stride) {
-    const int32_t depth = p->channels / p->groups, row = NAME(row_terms)(p);
+    const int32_t depth = group_depth(p), row = NAME(row_terms)(p);
     const ptrdiff_t row_size = (ptrdiff_t)p->width * p->channels, image_size = p->height * row_size;
     const ptrdiff_t step = (ptrdiff_t)p->stride_width * p->channels; /* from an output pixel to the next one */
     const int32_t last = p->width - p->filter_width; /* where a window inside the image starts at most */
@@ -38,8 +38,8 @@ static void NAME(gather_panel)(const pq_conv2d *p, const CODE *x, const ORIGIN *
     for (int32_t i = 0, run; i < pixels; i += run, cells += (ptrdiff_t)run * stride) {
         const int32_t top = oy * p->stride_height - p->pad_top, left = ox * p->stride_width - p->pad_left;
         const CODE *from = x + image * image_size + group * depth;
-        const ORIGIN origin = origins[HYBRID ? i : 0];
-        const CELL zero = (CELL)NAME(offset)(p, origin);
+        const ORIGIN origin = origins[HYBRID && p->batch > 1 ? i : 0];
+        const CELL zero = (CELL)NAME(x_zero)(origin);
         run = 1;
         if (p->groups == 1 && p->dilation_width == 1 && left >= 0 && left <= last) {
             const int32_t inside = (last - left) / p->stride_width + 1, in_row = p->out_width - ox;
@@ -68,7 +68,7 @@ static void NAME(gather_panel)(const pq_conv2d *p, const CODE *x, const ORIGIN *
 static inline bool NAME(by_rows)(const pq_conv2d *p) {
     const int32_t most = p->out_width < MOST_ROWS ? p->out_width : MOST_ROWS;
     const int64_t columns = (int64_t)(most - 1) * p->stride_width + p->filter_width;
-    return !pointwise(p) && p->groups == 1 && p->dilation_width == 1 && p->out_width >= ROWS &&
+    return !pointwise(p) && p->groups == 1 && p->dilation_width == 1 && p->out_width >= FEWEST_COLUMNS &&
            p->filter_height * (columns * p->channels * (int32_t)sizeof(CELL) + 64) <= SCRATCH;
 }
 
@@ -84,7 +84,7 @@ static pq_pieces NAME(gather_rows)(const pq_conv2d *p, const CODE *x, ORIGIN ori
     const int32_t top = pixel / p->out_width % p->out_height * p->stride_height - p->pad_top;
     const ptrdiff_t row_size = (ptrdiff_t)p->width * p->channels;
     const size_t pitch = row_bytes(columns * p->channels * (int32_t)sizeof(CELL)) / sizeof(CELL);
-    const CELL zero = (CELL)NAME(offset)(p, origin);
+    const CELL zero = (CELL)NAME(x_zero)(origin);
     x += pixel / (p->out_height * p->out_width) * (p->height * row_size);
     pq_conv2d window = *p;
     window.filter_width = columns; /* a row as of a filter that is as wide as all of them */
@@ -105,7 +105,7 @@ static pq_pieces NAME(gather_rows)(const pq_conv2d *p, const CODE *x, ORIGIN ori
         NAME(gather_row)(&window, x + iy * row_size, origin, left, iy >= 0 && iy < p->height, zero, cells + (size_t)ky * pitch);
     }
     const size_t stride = (size_t)(p->stride_width * p->channels) * sizeof(CELL);
-    return (pq_pieces){(const char *)cells, stride, p->filter_height, pitch * sizeof(CELL), NAME(row_cells)(p) / LANE};
+    return (pq_pieces){(const char *)cells, stride, p->filter_height, pitch * sizeof(CELL), NAME(row_cells)(p) / GATHERED};
 }
 
 /* The cells of `rows` pixels from `pixel` on; made in the scratch, where the image does not have them. */
@@ -114,7 +114,7 @@ static pq_pieces NAME(cells_of)(const pq_conv2d *p, const CODE *x, const ORIGIN 
     CELL *cells = scratch->cells;
     const int32_t padded = p->filter_height * NAME(row_cells)(p);
     const CODE *from = x + (size_t)pixel * (size_t)p->channels;
-    pq_pieces all = {(const char *)cells, (size_t)padded * sizeof(CELL), 1, 0, padded / LANE};
+    pq_pieces all = {(const char *)cells, (size_t)padded * sizeof(CELL), 1, 0, padded / GATHERED};
     if (NAME(direct)(p)) {
         all.x = (const char *)from;
     } else if (pointwise(p) && padded == p->channels && (!HYBRID || p->batch == 1)) {

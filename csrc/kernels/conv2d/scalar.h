@@ -5,7 +5,7 @@
 #undef PARAMS
 
 static SUM NAME(sum_at)(const pq_conv2d *p, const CODE *x, ORIGIN origin, int32_t pixel, int32_t o) {
-    const int32_t depth = p->channels / p->groups, group = o / group_channels(p);
+    const int32_t depth = group_depth(p), group = o / group_channels(p);
     const int32_t image = pixel / (p->out_height * p->out_width);
     const int32_t top = pixel / p->out_width % p->out_height * p->stride_height - p->pad_top;
     const int32_t left = pixel % p->out_width * p->stride_width - p->pad_left;

@@ -1,48 +1,22 @@
-/* conv2d by the pairwise multiply-add of AVX2. */
+/* conv2d by the pairwise multiply-add of AVX2 and by FMA: panels of up to MOST_ROWS pixels by blocks of 16 channels. */
 #if defined(__x86_64__)
-#pragma GCC target("avx2")
-#include <immintrin.h>
-#include <string.h>
+#pragma GCC target("avx2,fma")
+#include "panel_avx2.h"
 
-#include "layout.h"
-#include "pq.h"
+#define TILES_s8 (&pq_tiles_s16_x86_avx2)
+#define TILES_u8 (&pq_tiles_s16_x86_avx2)
+#define TILES_s16 (&pq_tiles_s16_x86_avx2)
+#define TILES_f32 (panel->p->fused ? &pq_tiles_fused_f32_x86_avx2 : &pq_tiles_f32_x86_avx2)
+#define TILES_f32s8 (&pq_tiles_s16_x86_avx2)
+#define cells_s8 plain_cells_s8
+#define cells_u8 plain_cells_u8
+#define cells_s16 plain_cells_s16
+#define cells_f32 plain_cells_f32
+#define cells_f32s8 pq_dynamic_words
 
-enum { ROWS = 4, PIXELS = 16, TERMS = 256 };
-
-static inline __attribute__((always_inline)) void accumulate_s16(
-    const int16_t *x, int rows, const int16_t *w, int32_t terms, int32_t *sums) {
-    __m256i acc[ROWS][2];
-    memcpy(acc, sums, sizeof(int32_t) * BLOCK * (size_t)rows);
-    for (int32_t k = 0; k < terms; k += 2, w += 2 * BLOCK) {
-        const __m256i w0 = _mm256_loadu_si256((const void *)w), w1 = _mm256_loadu_si256((const void *)(w + BLOCK));
-        for (int r = 0; r < rows; r++) {
-            int32_t pair;
-            memcpy(&pair, x + r * TERMS + k, sizeof pair);
-            const __m256i both = _mm256_set1_epi32(pair);
-            acc[r][0] = _mm256_add_epi32(acc[r][0], _mm256_madd_epi16(both, w0));
-            acc[r][1] = _mm256_add_epi32(acc[r][1], _mm256_madd_epi16(both, w1));
-        }
-    }
-    memcpy(sums, acc, sizeof(int32_t) * BLOCK * (size_t)rows);
-}
-
-static inline __attribute__((always_inline)) void accumulate_f32(
-    const float *x, int rows, const float *w, int32_t terms, float *sums) {
-    __m256 acc[ROWS][2];
-    memcpy(acc, sums, sizeof(float) * BLOCK * (size_t)rows);
-    for (int32_t k = 0; k < terms; k++, w += BLOCK) {
-        const __m256 w0 = _mm256_loadu_ps(w), w1 = _mm256_loadu_ps(w + BLOCK / 2);
-        for (int r = 0; r < rows; r++) {
-            const __m256 term = _mm256_set1_ps(x[r * TERMS + k]);
-            acc[r][0] = _mm256_add_ps(acc[r][0], _mm256_mul_ps(term, w0)); /* two roundings, as the reference */
-            acc[r][1] = _mm256_add_ps(acc[r][1], _mm256_mul_ps(term, w1));
-        }
-    }
-    memcpy(sums, acc, sizeof(float) * BLOCK * (size_t)rows);
-}
-
-#define BYTES 0
+#define STORE "store_avx2.h"
 #define ISA x86_avx2
-#define EACH "kernels/conv2d/generic.h"
+#define BYTES 0
+#define EACH "kernels/conv2d/panels.h"
 #include "each_type.h"
 #endif

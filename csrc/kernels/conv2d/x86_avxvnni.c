@@ -1,46 +1,31 @@
-/* conv2d by the dot products of AVX-VNNI: four unsigned bytes with four signed ones, added to a sum. */
+/* conv2d by the dot products of AVX-VNNI: panels of up to MOST_ROWS pixels by blocks of 16 channels. */
 #include "isa.h"
 #if PQ_AVXVNNI
-#if PQ_AVXVNNI_BY_AVX512
-#pragma GCC target("avx512vl,avx512vnni")
-#define DOT _mm256_dpbusd_epi32
-#else
-#pragma GCC target("avx2,avxvnni")
-#define DOT _mm256_dpbusd_avx_epi32
-#endif
-#include <immintrin.h>
-#include <string.h>
+#include "avxvnni.h"
+#include "panel_avx2.h"
 
-#include "layout.h"
-#include "pq.h"
+#define TILES_s8 (&pq_tiles_u8_x86_avxvnni)
+#define TILES_u8 (&pq_tiles_u8_x86_avxvnni)
+#define TILES_f32s8 (&pq_tiles_u8_x86_avxvnni)
+#define cells_s8 plain_cells_s8
+#define cells_u8 plain_cells_u8
+#define cells_f32s8 pq_dynamic_bytes
 
-enum { ROWS = 6, PIXELS = 18, TERMS = 512 };
-
-typedef uint8_t byte;
-
-static inline __attribute__((always_inline)) void accumulate_bytes(
-    const byte *x, int rows, const int8_t *w, int32_t terms, int32_t *sums) {
-    __m256i acc[ROWS][2];
-    memcpy(acc, sums, sizeof(int32_t) * BLOCK * (size_t)rows);
-    for (int32_t k = 0; k < terms; k += 4, w += 4 * BLOCK) {
-        const __m256i w0 = _mm256_loadu_si256((const void *)w), w1 = _mm256_loadu_si256((const void *)(w + 2 * BLOCK));
-        for (int r = 0; r < rows; r++) {
-            int32_t four;
-            memcpy(&four, x + r * TERMS + k, sizeof four);
-            const __m256i cells = _mm256_set1_epi32(four);
-            acc[r][0] = DOT(acc[r][0], cells, w0);
-            acc[r][1] = DOT(acc[r][1], cells, w1);
-        }
-    }
-    memcpy(sums, acc, sizeof(int32_t) * BLOCK * (size_t)rows);
+/* Σ of `count` times n bytes, each `pitch` after the other */
+static int32_t sum_of_bytes(const uint8_t *x, size_t count, size_t pitch, size_t n) {
+    int32_t sum = 0;
+    for (size_t row = 0; row < count; row++, x += pitch)
+        for (size_t i = 0; i < n; i++) sum += x[i];
+    return sum;
 }
 
-#define BYTES 1
+#define STORE "store_avx2.h"
 #define ISA x86_avxvnni
+#define BYTES 1
 #define TYPE s8
-#include "generic.h"
+#include "panels.h"
 #define TYPE u8
-#include "generic.h"
+#include "panels.h"
 #define TYPE f32s8
-#include "generic.h"
+#include "panels.h"
 #endif

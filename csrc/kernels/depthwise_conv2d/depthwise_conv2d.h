@@ -22,7 +22,7 @@ typedef struct {
     int32_t pad_top, pad_left;
     int32_t input_zero, weight_zero, output_zero;
     int32_t wide, once, lo, hi;
-    int32_t asymmetric, litert, stepwise;
+    int32_t asymmetric, litert, stepwise, fused;
     float float_lo, float_hi;
 } pq_depthwise_conv2d;
 #endif

@@ -2,26 +2,32 @@
 #include "types.h"
 #include "taps.h"
 
-size_t NAME(depthwise_conv2d_pack_taps)(const void *params, void *packed) {
+#ifndef PQ_DEPTHWISE_CONV2D_PACK_TAPS_H
+#define PQ_DEPTHWISE_CONV2D_PACK_TAPS_H
+static inline int64_t bias_at_s8(const pq_depthwise_conv2d *p, int32_t c) { return ((const int32_t *)p->bias)[c]; }
+static inline int64_t bias_at_u8(const pq_depthwise_conv2d *p, int32_t c) { return ((const int32_t *)p->bias)[c]; }
+static inline int64_t bias_at_s16(const pq_depthwise_conv2d *p, int32_t c) { return ((const int64_t *)p->bias)[c]; }
+#endif
+
+size_t NAME(depthwise_conv2d_pack)(const void *params, void *packed);
+
+size_t NAME(PACK)(const void *params, void *packed) {
     const pq_depthwise_conv2d *p = params;
-    if (!by_vectors(p, (WEIGHT)-1 < 0, HYBRID)) return NAME(depthwise_conv2d_pack)(params, packed);
+    if (!by_vectors(p, (WEIGHT)-1 < 0)) return NAME(depthwise_conv2d_pack)(params, packed);
     const int32_t taps = p->filter_height * p->filter_width, groups = (taps + LANE - 1) / LANE;
-    const size_t block_size = NAME(start_size) + (size_t)groups * (size_t)LANE * 64;
+    const size_t block_size = START_SIZE + (size_t)groups * (size_t)LANE * 64;
     size_t size = sizeof(pq_taps_head);
     for (int32_t c = 0; c < p->channels; c += block_width(p->channels - c, CELLS, HYBRID)) size += block_size;
-    const size_t zeros = size, zero_count = HYBRID ? 0 : (size_t)zeros_size(p, sizeof(CODE)) / sizeof(CODE);
-    size += zero_count * sizeof(CODE);
     if (packed == NULL) return size;
     memset(packed, 0, size);
     pq_taps_head *head = packed;
     const WEIGHT *weights = p->weights;
-    const int32_t flip = sizeof(WEIGHT) == 1 && (WEIGHT)-1 > 0 ? 128 : 0;
-    head->zeros = zeros;
-    for (size_t i = 0; i < zero_count; i++) ((CODE *)((char *)packed + zeros))[i] = (CODE)p->input_zero;
+    const int32_t origin = !BYTES ? p->weight_zero : (WEIGHT)-1 > 0 ? 128 : 0;
 #if INTEGER && !HYBRID
-    const int32_t offset = sizeof(CODE) == 1 && (CODE)-1 < 0 ? 128 + p->input_zero : p->input_zero;
+    const int32_t offset = BYTES ? p->input_zero + ((CODE)-1 < 0 ? 128 : 0) : 0;
     const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
     head->exact = p->device == NULL && p->real == NULL && !(p->once && !p->wide);
+    head->floats = 1;
     for (int32_t c = 0; c < p->channels; c++) {
         const int64_t bias = p->bias == NULL ? 0 : NAME(bias_at)(p, c);
         int64_t most = 0;
@@ -29,7 +35,7 @@ size_t NAME(depthwise_conv2d_pack_taps)(const void *params, void *packed) {
         head->exact = head->exact && bias > INT32_MIN && bias <= INT32_MAX &&
                       pq_rescale_holds(most + llabs(bias), p->multiplier[c], p->exponent[c], p->wide);
         head->exact = head->exact && (sizeof(CODE) == 1 || p->wide);
-        head->left = head->left || (p->exponent[c] > 0 && !p->wide);
+        head->floats = head->floats && pq_rescale_by_floats(most + llabs(bias), ldexp(p->multiplier[c], p->exponent[c] - 31));
     }
 #endif
     char *block = (char *)(head + 1);
@@ -39,9 +45,9 @@ size_t NAME(depthwise_conv2d_pack_taps)(const void *params, void *packed) {
             const int32_t c = first + cell % width;
             if (c >= p->channels) continue;
             const int32_t acc = tap_acc(cell, LANE), lane = tap_lane(cell, LANE);
-            FACTOR *factors = (FACTOR *)(block + NAME(start_size));
+            FACTOR *factors = (FACTOR *)(block + START_SIZE);
             for (int32_t t = 0; t < taps; t++)
-                factors[((t / LANE * LANE + acc) * 16 + lane) * LANE + t % LANE] = (FACTOR)(weights[t * p->channels + c] - flip);
+                factors[((t / LANE * LANE + acc) * 16 + lane) * LANE + t % LANE] = (FACTOR)(weights[t * p->channels + c] - origin);
 #if HYBRID
             for (int32_t t = 0; t < taps; t++) ((int32_t *)block)[cell] += weights[t * p->channels + c];
 #elif INTEGER

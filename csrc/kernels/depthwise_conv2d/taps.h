@@ -1,13 +1,22 @@
-/* How the kernels with dot products hold depthwise weights: define TYPE, include types.h and this file, each time.
- * CELL and LANE are as in ../conv2d/panel.h: a lane of 4 bytes holds LANE taps of one channel. */
+/* How the kernels by vectors of channels hold depthwise weights: define BYTES and TYPE, include types.h and this file, each time.
+ * CELL: an activation, FACTOR: a weight, LANE: how many of them, taps of one channel, a lane of 4 bytes holds. CELLS: of 64 bytes,
+ * which are a vector here, of however many registers. BYTES 1: cells are unsigned bytes, the term plus NAME(offset), 0: terms.
+ * START_SIZE: bytes of what the sums of a block start from. */
 #undef CELL
 #undef FACTOR
 #undef LANE
 #undef CELLS
-#define CELL PQ_JOIN(PQ_TAP_CELL, TYPE)
-#define FACTOR PQ_JOIN(PQ_TAP_FACTOR, TYPE)
+#undef START_SIZE
+#if BYTES
+#define CELL uint8_t
+#define FACTOR int8_t
+#else
+#define CELL TERM
+#define FACTOR TERM
+#endif
 #define LANE ((int32_t)(4 / sizeof(CELL)))
-#define CELLS ((int32_t)(64 / sizeof(CELL))) /* of a vector */
+#define CELLS ((int32_t)(64 / sizeof(CELL)))
+#define START_SIZE (HYBRID ? (size_t)CELLS * 4 : INTEGER ? (size_t)LANE * sizeof(pq_rescale) : 64)
 
 #ifndef PQ_DEPTHWISE_CONV2D_TAPS_H
 #define PQ_DEPTHWISE_CONV2D_TAPS_H
@@ -16,53 +25,53 @@
 #include "depthwise_conv2d.h"
 #include "rescale.h"
 
-#define PQ_TAP_CELL_s8 uint8_t
-#define PQ_TAP_FACTOR_s8 int8_t
-#define PQ_TAP_CELL_u8 uint8_t
-#define PQ_TAP_FACTOR_u8 int8_t
-#define PQ_TAP_CELL_s16 int16_t
-#define PQ_TAP_FACTOR_s16 int16_t
-#define PQ_TAP_CELL_f32s8 uint8_t
-#define PQ_TAP_FACTOR_f32s8 int8_t
-#define PQ_TAP_CELL_f32 float
-#define PQ_TAP_FACTOR_f32 float
-
-#define start_size_s8 (4 * sizeof(pq_rescale))
-#define start_size_u8 (4 * sizeof(pq_rescale))
-#define start_size_s16 (2 * sizeof(pq_rescale))
-#define start_size_f32 ((size_t)64)
-#define start_size_f32s8 ((size_t)64 * 4)
-
 enum { MOST_TAPS = 256 };
 
-enum { ZEROS_AHEAD = 512 }; /* bytes: of pixels side by side, outside the image */
-enum { ROWS_SIZE = 192 << 10 }; /* bytes of the rows that are quantized at run time */
+enum { STRIP_SIZE = 64 << 10 }; /* bytes of the rows that are held of a block of channels */
 
-/* Input rows that the taps of an output pixel span. */
-static inline int32_t spanned_rows(const pq_depthwise_conv2d *p) { return (p->filter_height - 1) * p->dilation_height + 1; }
+/* With height for width, of images, filters and all, where there is one column only: it is a row. */
+static inline pq_depthwise_conv2d as_rows(const pq_depthwise_conv2d *p) {
+    pq_depthwise_conv2d turned = *p;
+    if (p->width * p->out_width * p->filter_width * p->stride_width != 1 || p->pad_left != 0) return turned;
+    turned.height = p->width, turned.width = p->height, turned.out_height = p->out_width, turned.out_width = p->out_height;
+    turned.filter_height = p->filter_width, turned.filter_width = p->filter_height;
+    turned.stride_height = p->stride_width, turned.stride_width = p->stride_height;
+    turned.dilation_height = p->dilation_width, turned.dilation_width = p->dilation_height;
+    turned.pad_top = p->pad_left, turned.pad_left = p->pad_top;
+    return turned;
+}
 
-/* Of a row that is quantized at run time, which is done by 16 at a time. */
-static inline int64_t bytes_of_row(const pq_depthwise_conv2d *p) { return ((int64_t)p->width * p->channels + 15) / 16 * 16; }
+/* Rows of the image that the taps of an output pixel span, and columns but the first. */
+static inline int64_t spanned_rows(const pq_depthwise_conv2d *p) { return (p->filter_height - 1) * (int64_t)p->dilation_height + 1; }
+static inline int64_t columns_ahead(const pq_depthwise_conv2d *p) { return (p->filter_width - 1) * (int64_t)p->dilation_width; }
 
-/* What stands for zero: a pixel, and some beside it. */
-static inline int64_t zeros_size(const pq_depthwise_conv2d *p, size_t cell) { return (int64_t)p->channels * (int64_t)cell + ZEROS_AHEAD; }
+/* Bytes of every stride_width-th column of a held row, for `columns` output pixels, and of a vector past them. */
+static inline int64_t phase_bytes(const pq_depthwise_conv2d *p, int64_t columns, int64_t column_bytes) {
+    return ((columns + columns_ahead(p) / p->stride_width) * column_bytes + 127) / 64 * 64;
+}
+
+/* Output columns at most, so that their rows can be held, and one of zeros. */
+static inline int64_t most_columns(const pq_depthwise_conv2d *p, int64_t column_bytes) {
+    const int64_t room = STRIP_SIZE / (spanned_rows(p) + 1) / p->stride_width / 64 * 64 - 64;
+    return room / column_bytes - columns_ahead(p) / p->stride_width;
+}
 
 /* Whether vectors of channels serve: else the weights are packed as for the plain loops, which then do the work. */
-static inline bool by_vectors(const pq_depthwise_conv2d *p, bool signed_weights, bool quantized_at_run_time) {
+static inline bool by_vectors(const pq_depthwise_conv2d *params, bool signed_weights) {
+    const pq_depthwise_conv2d turned = as_rows(params), *p = &turned;
     return p->channels == p->out_channels && !(signed_weights && p->weight_zero != 0) && p->filter_height * p->filter_width <= MOST_TAPS &&
-           !(quantized_at_run_time && (spanned_rows(p) > MOST_TAPS || spanned_rows(p) * bytes_of_row(p) + zeros_size(p, 1) > ROWS_SIZE));
+           spanned_rows(p) <= MOST_TAPS && p->stride_width <= MOST_TAPS && most_columns(p, 64) > 0;
 }
 
 /* Packed: this head; then for each block of channels what its LANE sums start from and are scaled by (a pq_rescale each, for
  * f32 a vector of biases, for f32s8 the sums of weights by cell), and its factors, [taps / LANE][sum][16][LANE], weights of
  * unsigned bytes with their top bit flipped. A block is a vector of channels, or a half, a quarter or an eighth of one, so
  * that it holds as many pixels.
- * exact, left: as in conv2d/panel.h; exact int16 has wide sums. */
+ * exact, floats: as in conv2d/panel.h; exact int16 has wide sums. */
 typedef struct {
-    uint64_t zeros; /* where what stands for zero is, from here: zeros_size bytes */
     int32_t exact;
-    int32_t left;
-    int32_t unused[12];
+    int32_t floats;
+    int32_t unused[14];
 } pq_taps_head;
 
 static inline int32_t block_width(int32_t channels_left, int32_t cells, bool quantized_at_run_time) {

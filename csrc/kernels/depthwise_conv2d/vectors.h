@@ -1,6 +1,27 @@
-/* The loops of depthwise_conv2d by vectors of channels for one TYPE: each row of the output, block of channels by block. */
+/* The loops of depthwise_conv2d by vectors of channels for one TYPE: an image is taken in strips of columns, block of channels by
+ * block, row of the output by row. The rows of the image that a filter spans are held as cells, with zeros beside them: columns
+ * that are stride_width apart stand side by side, so that the taps of pixels do. */
 #include "types.h"
 #include "taps.h"
+
+#ifndef PQ_DEPTHWISE_CONV2D_VECTORS_H
+#define PQ_DEPTHWISE_CONV2D_VECTORS_H
+enum { BAND_SIZE = 512 << 10, FEWEST_ROWS = 4 }; /* bytes of the image, rows of the output */
+
+/* The columns of an image that stand side by side where a strip holds them: of `all`, those in [from, end) are inside, the first
+ * of these being `column`. */
+typedef struct {
+    int32_t from, end, all, column;
+} held_phase;
+
+/* Columns start, start + step and so on of an image of that width. */
+static held_phase phase_of(int32_t start, int32_t width, int32_t step, int32_t all) {
+    const int32_t from = start < 0 ? (-start + step - 1) / step : 0, end = start < width ? (width - start + step - 1) / step : 0;
+    const int32_t last = end < all ? end : all, first = from < last ? from : last;
+    return (held_phase){first, last, all, start + first * step};
+}
+#endif
+
 #define PARAMS pq_depthwise_conv2d
 #include "convert.h"
 #undef PARAMS
@@ -10,186 +31,131 @@
 
 #include "vector_sums.h"
 
-/* Where an output pixel whose first column is `left` finds its taps in the first channel. */
-static void NAME(find_taps)(const NAME(block) *block, int32_t left, const char **taps) {
+/* The output columns [first, first + columns) in one block of channels. Row iy of the image is held in place iy % spanned, where
+ * `holds` says so; after all of them is a row of zeros. */
+typedef struct {
+    int32_t first, columns, spanned;
+    ptrdiff_t phase, row; /* cells of columns stride_width apart, and of all */
+    held_phase phases[MOST_TAPS];
+    ptrdiff_t taps[MOST_TAPS]; /* where the taps of a row of the filter are, for the first output pixel */
+    int32_t holds[MOST_TAPS];
+    _Alignas(64) CELL cells[STRIP_SIZE / sizeof(CELL)];
+} NAME(strip);
+
+/* Lay out a strip for a block, all zeros. */
+static void NAME(lay_out)(const NAME(block) *block, NAME(strip) *strip) {
     const pq_depthwise_conv2d *p = block->p;
-    for (int32_t ky = 0; ky < p->filter_height; ky++) {
-        const CELL *row = block->rows[ky];
-        for (int32_t kx = 0; kx < p->filter_width; kx++) {
-            const int32_t ix = left + kx * p->dilation_width;
-            const bool inside = row != NULL && ix >= 0 && ix < p->width;
-            *taps++ = inside ? (const char *)(row + (size_t)ix * (size_t)p->channels) : block->zero;
-        }
-    }
-    /* those that fill up the last lane are never summed */
-    for (int32_t t = p->filter_height * p->filter_width; t < block->groups * LANE; t++, taps++) taps[0] = taps[-1];
+    const int32_t step = p->stride_width, left = strip->first * step - p->pad_left;
+    const int32_t columns = (strip->columns - 1) * step + (int32_t)columns_ahead(p) + 1;
+    strip->phase = phase_bytes(p, strip->columns, block->width * (int32_t)sizeof(CELL)) / (int32_t)sizeof(CELL);
+    strip->row = strip->phase * step;
+    for (int32_t i = 0; i < step; i++) strip->phases[i] = phase_of(left + i, p->width, step, (columns - i + step - 1) / step);
+    for (int32_t kx = 0, column = 0; kx < p->filter_width; kx++, column += p->dilation_width)
+        strip->taps[kx] = column % step * strip->phase + column / step * block->width;
+    for (int32_t i = 0; i < strip->spanned; i++) strip->holds[i] = -1;
+    memset(strip->cells, NAME(offset)(block->origin), (size_t)((strip->spanned + 1) * strip->row) * sizeof(CELL));
 }
 
-/* The place of an output pixel among those that are not inside. */
-static inline int32_t NAME(place_outside)(const NAME(block) *block, int32_t ox) {
-    return ox < block->first_inside ? ox : ox - (block->end_inside - block->first_inside);
+/* Hold the columns of one phase, n cells of each. */
+PQ_INLINE void NAME(hold_columns)(const NAME(block) *block, held_phase phase, const CODE *x, size_t n, CELL *to) {
+    const ptrdiff_t step = (ptrdiff_t)block->p->stride_width * block->p->channels;
+    for (int32_t i = phase.from; i < phase.end; i++, x += step, to += block->width) NAME(cells)(x, n, block->origin, to);
 }
 
-/* Find the taps of a row of output pixels, as far as there is room for them. */
-static void NAME(find_row)(NAME(block) *block) {
+/* Hold row iy of the image. */
+static void NAME(hold)(const NAME(block) *block, NAME(strip) *strip, const CODE *x, int32_t iy, CELL *held) {
     const pq_depthwise_conv2d *p = block->p;
-    const int32_t stride = block->groups * LANE;
-    if (block->first_inside < block->end_inside)
-        NAME(find_taps)(block, block->first_inside * p->stride_width - p->pad_left, block->inside);
-    for (int32_t ox = 0; ox < p->out_width; ox++) {
-        if (ox == block->first_inside && block->end_inside > ox) ox = block->end_inside;
-        if (ox == p->out_width || (NAME(place_outside)(block, ox) + 1) * stride > MOST_OUTSIDE) return;
-        NAME(find_taps)(block, ox * p->stride_width - p->pad_left, block->outside + NAME(place_outside)(block, ox) * stride);
+    x += iy * ((ptrdiff_t)p->width * p->channels) + block->channel;
+    for (int32_t i = 0; i < p->stride_width; i++, held += strip->phase) {
+        const held_phase phase = strip->phases[i];
+        const CODE *from = x + phase.column * (ptrdiff_t)p->channels;
+        CELL *to = held + phase.from * block->width, *end = held + phase.end * block->width;
+        if (p->stride_width == 1 && block->width == p->channels) NAME(cells)(from, (size_t)(end - to), block->origin, to); /* one piece */
+        else if (block->channels == CELLS) NAME(hold_columns)(block, phase, from, (size_t)CELLS, to);
+        else NAME(hold_columns)(block, phase, from, (size_t)block->channels, to);
+        if (phase.all > phase.end) memset(end, NAME(offset)(block->origin), (size_t)((phase.all - phase.end) * block->width) * sizeof(CELL));
     }
 }
 
-/* The taps of an output pixel in a block. */
-PQ_INLINE void NAME(taps_of)(const NAME(block) *block, int32_t ox, const char **taps) {
-    const int32_t stride = block->groups * LANE, place = NAME(place_outside)(block, ox);
-    const ptrdiff_t channel = block->channel * (ptrdiff_t)sizeof(CELL);
-    if (ox >= block->first_inside && ox < block->end_inside) {
-        for (int32_t t = 0; t < stride; t++) taps[t] = block->inside[t] + (ox - block->first_inside) * block->step[t] + channel;
-        return;
-    }
-    const char *const *from = block->outside + place * stride;
-    if ((place + 1) * stride > MOST_OUTSIDE) {
-        NAME(find_taps)(block, ox * block->p->stride_width - block->p->pad_left, taps);
-        from = taps;
-    }
-    for (int32_t t = 0; t < stride; t++) taps[t] = from[t] + channel;
-}
-
-/* The output pixels [from, to) of one row of an image, for one block. */
-static void NAME(row)(const NAME(block) *block, int32_t from, int32_t to, int32_t pixels, NAME(run) *run, bool entire, CODE *y) {
+/* Find the taps of the strip's first output pixel of a row, whose window starts at row `top` of the image. */
+static void NAME(find_taps)(const NAME(block) *block, NAME(strip) *strip, const CODE *x, int32_t top, const char **taps) {
     const pq_depthwise_conv2d *p = block->p;
-    const int together = VECTORS * pixels;
-    const int32_t stride = block->groups * LANE;
-    const ptrdiff_t step = (ptrdiff_t)p->stride_width * p->channels * (ptrdiff_t)sizeof(CELL);
-    const char *taps[VECTORS * 8 * (MOST_TAPS + 4)];
-    for (int32_t i = 0; i < together * stride; i++) taps[i] = block->zero;
-    /* pixels inside the image are as far apart as their taps are; those outside find zeros that far */
-    const bool regular = block->every_row || (together - 1) * step + 64 <= ZEROS_AHEAD;
-#if HYBRID
-    NAME(run) *const inside_run = run;
-    (void)entire;
-#else
-    NAME(run) *const inside_run = pixels > 1 && entire && step * pixels == 64 ? NAME(joined) : run; /* side by side */
-#endif
-    tap_places places = {taps, 0, step};
-    int32_t known = -1; /* the pixel whose taps are known, inside the image */
-    for (int32_t ox = from, there; ox < to; ox += there) {
-        const int32_t end = block->end_inside < to ? block->end_inside : to;
-        CODE *to_y = y + (ptrdiff_t)(ox - from) * p->channels;
-        there = to - ox < together ? to - ox : together;
-        if (regular && ox >= block->first_inside && ox + together <= end) {
-            if (known >= 0 && ox == known + together)
-                for (int32_t t = 0; t < stride; t++) taps[t] += together * block->step[t];
-            else NAME(taps_of)(block, ox, taps);
-            known = ox;
-            inside_run(block, &places, pixels, together, to_y);
-            /* the last ones inside are made with some that are there already, rather than with those outside */
-            const int32_t inside = end - ox - together;
-            if (pixels > 1 && inside > 0 && inside < together) there = inside;
-        } else if (pixels > 1 && (ox < block->first_inside || ox >= end)) {
-            NAME(taps_of)(block, ox, taps);
-            NAME(single)(block, &places, pixels, there = 1, to_y);
-            known = -1;
-        } else {
-            for (int32_t i = 0; i < there; i++) NAME(taps_of)(block, ox + i, taps + i * stride);
-            run(block, &(tap_places){taps, (size_t)stride, 0}, pixels, there, to_y);
-            known = -1;
+    const char **tap = taps;
+    for (int32_t ky = 0, iy = top; ky < p->filter_height; ky++, iy += p->dilation_height) {
+        const bool inside = iy >= 0 && iy < p->height;
+        const int32_t place = inside ? iy % strip->spanned : strip->spanned;
+        CELL *row = strip->cells + place * strip->row;
+        if (inside && strip->holds[place] != iy) NAME(hold)(block, strip, x, strip->holds[place] = iy, row);
+        for (int32_t kx = 0; kx < p->filter_width; kx++) *tap++ = (const char *)(row + strip->taps[kx]);
+    }
+    while (tap < taps + block->groups * LANE) *tap++ = taps[0]; /* whose factors are zeros */
+}
+
+/* The output pixels [from, to) of an image that are in a strip. x, y: the image. */
+static void NAME(strip_rows)(const NAME(block) *block, NAME(strip) *strip, const CODE *x, int32_t from, int32_t to, CODE *y) {
+    const pq_depthwise_conv2d *p = block->p;
+    const int32_t pixels = CELLS / block->width, end = strip->first + strip->columns;
+    NAME(lay_out)(block, strip);
+    for (int32_t oy = from / p->out_width; oy * p->out_width < to; oy++) {
+        const int32_t first = from - oy * p->out_width, last = to - oy * p->out_width; /* of the row, where not all of it */
+        int32_t ox = first > strip->first ? first : strip->first;
+        const int32_t stop = last < end ? last : end;
+        if (ox >= stop) continue;
+        const char *taps[MOST_TAPS + 4];
+        NAME(find_taps)(block, strip, x, oy * p->stride_height - p->pad_top, taps);
+        for (int32_t at = strip->first, n; ox < stop; ox += n * pixels) {
+            for (int32_t t = 0; t < block->groups * LANE && ox > at; t++) taps[t] += (ox - at) * block->width * (int32_t)sizeof(CELL);
+            at = ox;
+            const int32_t vectors = (stop - ox + pixels - 1) / pixels, runs = (vectors + VECTORS - 1) / VECTORS;
+            n = runs == 1 ? vectors : (vectors + runs - 1) / runs; /* about as many in each */
+            const int32_t count = stop - ox < n * pixels ? stop - ox : n * pixels;
+            NAME(runs)[n - 1](block, taps, count, y + (oy * p->out_width + ox) * (ptrdiff_t)p->channels + block->channel);
         }
     }
 }
 
-/* The output pixels [from, to) of one row of an image, all channels. */
-static void NAME(channels)(NAME(block) *block, int32_t from, int32_t to, CODE *y) {
-    const pq_depthwise_conv2d *p = block->p;
-#if HYBRID
-    NAME(run) *const runs[3][2] = {{NAME(one_partial), NAME(one_entire)}, {NAME(two_partial), NAME(two_entire)},
-                                   {NAME(four_partial), NAME(four_entire)}};
-#else
-    NAME(run) *const runs[4][2] = {{NAME(one_partial), NAME(one_entire)}, {NAME(two_partial), NAME(two_entire)},
-                                   {NAME(four_partial), NAME(four_entire)}, {NAME(eight_partial), NAME(eight_entire)}};
-#endif
-    block->packed = (const char *)p->packed + sizeof(pq_taps_head);
-    for (int32_t width, channel = 0; channel < p->channels; channel += width) {
-        const int32_t left = p->channels - channel;
-        width = block_width(left, CELLS, HYBRID);
-        block->channel = channel;
-        block->channels = left < width ? left : width;
-        const int32_t pixels = CELLS / width;
-        NAME(row)(block, from, to, pixels, runs[__builtin_ctz((unsigned)pixels)][left >= width], left >= width, y + channel);
-        block->packed += NAME(start_size) + (size_t)block->groups * (size_t)LANE * 64;
+/* The output pixels [from, to) of an image. x, y: the image. */
+static void NAME(image)(const pq_depthwise_conv2d *p, const CODE *x, ORIGIN origin, int32_t from, int32_t to, CODE *y) {
+    NAME(strip) strip;
+    strip.spanned = (int32_t)spanned_rows(p);
+    NAME(block) block = {.p = p, .groups = (p->filter_height * p->filter_width + LANE - 1) / LANE, .origin = origin};
+    const int64_t most = most_columns(p, block_width(p->channels, CELLS, HYBRID) * (int32_t)sizeof(CELL));
+    const int32_t strips = (int32_t)((p->out_width + most - 1) / most), columns = (p->out_width + strips - 1) / strips;
+    for (strip.first = 0; strip.first < p->out_width; strip.first += columns) {
+        strip.columns = p->out_width - strip.first < columns ? p->out_width - strip.first : columns;
+        block.packed = (const char *)p->packed + sizeof(pq_taps_head);
+        for (block.channel = 0; block.channel < p->channels; block.channel += block.width) {
+            const int32_t left = p->channels - block.channel;
+            block.width = block_width(left, CELLS, HYBRID);
+            block.channels = left < block.width ? left : block.width;
+            NAME(strip_rows)(&block, &strip, x, from, to, y);
+            block.packed += START_SIZE + (size_t)block.groups * (size_t)LANE * 64;
+        }
     }
 }
+
+pq_kernel_function PQ_JOIN(NAME(depthwise_conv2d), x86_avx2_plain);
 
 void FULL_NAME(depthwise_conv2d)(const pq_step *step, int32_t begin, int32_t end) {
-    const pq_depthwise_conv2d *p = step->params;
-    if (!by_vectors(p, (WEIGHT)-1 < 0, HYBRID)) {
-        PQ_JOIN(NAME(depthwise_conv2d), x86_avx2)(step, begin, end);
+    const pq_depthwise_conv2d *params = step->params;
+    if (!by_vectors(params, (WEIGHT)-1 < 0)) {
+        PQ_JOIN(NAME(depthwise_conv2d), x86_avx2_plain)(step, begin, end);
         return;
     }
-    pq_depthwise_conv2d turned = *p;
-    if (p->width * p->out_width * p->filter_width * p->stride_width == 1 && p->pad_left == 0) {
-        turn(&turned); /* a column is a row */
-        p = &turned;
-    }
-    const size_t row_size = (size_t)p->width * (size_t)p->channels;
-    NAME(block) block;
-    block.p = p;
-    block.groups = (p->filter_height * p->filter_width + LANE - 1) / LANE;
-    block.zero = (const char *)p->packed + ((const pq_taps_head *)p->packed)->zeros;
-    const int32_t last = p->width - 1 - (p->filter_width - 1) * p->dilation_width; /* where a window inside starts at most */
-    block.first_inside = (p->pad_left + p->stride_width - 1) / p->stride_width;
-    block.end_inside = last + p->pad_left >= 0 ? (last + p->pad_left) / p->stride_width + 1 : 0;
-    if (block.end_inside > p->out_width) block.end_inside = p->out_width;
-    if (block.end_inside < block.first_inside) block.first_inside = block.end_inside = 0;
-#if HYBRID
-    CELL cells[ROWS_SIZE], *zeros = cells + spanned_rows(p) * bytes_of_row(p);
-    int32_t image_known = -1, rows_known[MOST_TAPS]; /* the input row that each row of cells holds */
-    const int32_t spanned = spanned_rows(p);
-    block.zero = (const char *)zeros;
-    block.origin = (ORIGIN){0};
-#else
-    block.origin = (ORIGIN)0;
-#endif
+    const pq_depthwise_conv2d rows = as_rows(params), *p = &rows;
+    const int32_t pixels = p->out_height * p->out_width;
+    const ptrdiff_t row = (ptrdiff_t)p->width * p->channels, size = p->height * row;
+    /* rows that a near cache keeps until all blocks have read them */
+    const ptrdiff_t near = BAND_SIZE / (row * p->stride_height * (ptrdiff_t)sizeof(CODE));
+    const int32_t band = near > p->out_height ? pixels : (near > FEWEST_ROWS ? (int32_t)near : FEWEST_ROWS) * p->out_width;
+    ORIGIN origin = NAME(origin)(p, step->in[0], begin / pixels);
     for (int32_t unit = begin, n; unit < end; unit += n) {
-        const int32_t image = unit / (p->out_height * p->out_width), from = unit % p->out_width;
-        const int32_t top = unit / p->out_width % p->out_height * p->stride_height - p->pad_top;
-        const int32_t to = p->out_width - from < end - unit ? p->out_width : from + end - unit;
-        n = to - from;
-        const CODE *x = (const CODE *)step->in[0] + (size_t)image * (size_t)p->height * row_size;
-#if HYBRID
-        if (image != image_known) {
-            block.origin = NAME(origin)(p, step->in[0], image_known = image);
-            memset(zeros, pq_dynamic_offset(block.origin), (size_t)zeros_size(p, 1));
-            for (int32_t i = 0; i < spanned; i++) rows_known[i] = -1;
-        }
-#endif
-        const ptrdiff_t step_inside = (ptrdiff_t)p->stride_width * p->channels * (ptrdiff_t)sizeof(CELL);
-        block.every_row = true;
-        for (int32_t ky = 0, t = 0; ky < p->filter_height; ky++) {
-            const int32_t iy = top + ky * p->dilation_height;
-            const bool inside = iy >= 0 && iy < p->height;
-            block.every_row = block.every_row && inside;
-            for (int32_t kx = 0; kx < p->filter_width; kx++) block.step[t++] = inside ? step_inside : 0;
-            for (int32_t i = t; i < block.groups * LANE; i++) block.step[i] = block.step[t - 1];
-            block.rows[ky] = NULL;
-            if (!inside) continue;
-#if HYBRID
-            CELL *row = cells + iy % spanned * bytes_of_row(p);
-            if (rows_known[iy % spanned] != iy) {
-                pq_dynamic_cells(x + (size_t)iy * row_size, row_size, block.origin, row);
-                rows_known[iy % spanned] = iy;
-            }
-            block.rows[ky] = row;
-#else
-            block.rows[ky] = (const CELL *)x + (size_t)iy * row_size;
-#endif
-        }
-        NAME(find_row)(&block);
-        NAME(channels)(&block, from, to, (CODE *)step->out[0] + (size_t)unit * (size_t)p->channels);
+        const int32_t image = unit / pixels, from = unit % pixels;
+        if (from == 0 && unit > begin) origin = NAME(origin)(p, step->in[0], image);
+        n = pixels - from < end - unit ? pixels - from : end - unit;
+        if (n > band) n = band;
+        CODE *y = (CODE *)step->out[0] + (ptrdiff_t)image * pixels * p->channels;
+        NAME(image)(p, (const CODE *)step->in[0] + image * size, origin, from, from + n, y);
     }
 }
 #undef SIGNED_CODES

@@ -8,10 +8,9 @@
     vreinterpretq_s16_s32(vmlal_high_s16(vmlal_s16(vreinterpretq_s32_s16(sum), vget_low_s16(x), vget_low_s16(w)), x, w))
 #include "generic.h"
 
-/* Two roundings, as the kernels of this instruction set do it. */
 #define PEAK peak_f32_arm_neon
 #define VECTOR float32x4_t
 #define SUM float
-#define MULTIPLY_ADD(sum, x, w) vaddq_f32(sum, vmulq_f32(x, w))
+#define MULTIPLY_ADD(sum, x, w) vfmaq_f32(sum, x, w)
 #include "generic.h"
 #endif
