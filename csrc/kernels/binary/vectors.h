@@ -126,9 +126,9 @@ PQ_INLINE void NAME(run_added_by_floats)(const pq_binary *p, const CODE *a, int3
         __m512i codes = (CODE)-1 < 0 ? _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(low, high), lo), hi)
                                      : _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(low, high), lo), hi);
         codes = _mm512_permutexvar_epi64(order, codes);
-        if (n - i >= 64) _mm512_storeu_si512(y, codes);
+        if (near) NAME(run_added)(p, a, a_step, b, b_step, y, n - i < 64 ? n - i : 64); /* of the codes, which y may lie on */
+        else if (n - i >= 64) _mm512_storeu_si512(y, codes);
         else _mm512_mask_storeu_epi8(y, mask, codes);
-        if (near) NAME(run_added)(p, a, a_step, b, b_step, y, n - i < 64 ? n - i : 64);
     }
 }
 #endif
