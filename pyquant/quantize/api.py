@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from pyquant.calibrate import Statistics, collect, samples
+from pyquant.calibrate import Range, Statistics, collect, samples
 from pyquant.errors import DataError, OptionError, RecipeError
-from pyquant.graph import Model
+from pyquant.graph import Model, Tensor
 from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import Assignments
 from pyquant.quantize.correct import correct_biases
@@ -22,7 +22,7 @@ def quantize(
     model: Model,
     scheme: str | Recipe | Iterable[Rule],
     data: Any = None,
-    calibration: str = "min_max",
+    calibration: str | None = None,
     accuracy: str = "fast",
     **options: Any,
 ) -> Model:
@@ -30,10 +30,10 @@ def quantize(
 
     scheme: float16, dynamic, int8, int16x8, a Recipe, or its rules. data: representative samples, needed where
     activations are quantized, in any form that `pyquant.calibrate.samples` takes, or Statistics.
-    calibration: how ranges follow from them, one of `pyquant.calibrate.METHODS`. accuracy: "best" searches ranges by
-    what the model makes of samples, which takes minutes. With data, biases correct what rounding does to means.
-    options: those of
-    `pyquant.quantize.recipe`: input_type, output_type, per_channel, newer_axes, min_weight_elements, keep_float.
+    calibration: how ranges follow from them, one of `pyquant.calibrate.METHODS`; None for what suits most models, see
+    `Statistics.usual_ranges`. accuracy: "best" searches ranges by what the model makes of samples, which takes minutes.
+    With data, biases correct what rounding does to means. options: those of `pyquant.quantize.recipe`: input_type,
+    output_type, per_channel, newer_axes, min_weight_elements, keep_float.
     Raises RecipeError, DataError, RangeError.
     """
     return apply(assign(model, scheme, data, calibration, accuracy, **options))
@@ -43,7 +43,7 @@ def assign(
     model: Model,
     scheme: str | Recipe | Iterable[Rule],
     data: Any = None,
-    calibration: str = "min_max",
+    calibration: str | None = None,
     accuracy: str = "fast",
     **options: Any,
 ) -> Assignments:
@@ -61,16 +61,25 @@ def assign(
         return solve(model, request)
     if not rounded:
         seen = data if isinstance(data, Statistics) else collect(model, data)
-        made = solve(model, request, seen.ranges(model, calibration))
+        made = solve(model, request, *_ranges(seen, model, calibration))
         correct_biases(made, seen.means(model))
         return made
     if isinstance(data, Statistics):
         raise DataError("weights are rounded by what samples make of them: give these, not statistics of them")
     feeds = [list(sample.values()) for sample in samples(data, model)]
     seen = collect(model, feeds)
-    judge = Judge(model, request, seen, feeds)
-    ranges = seen.ranges(model, calibration) if accuracy == "fast" or not request.is_static else search(judge, seen)
+    ranges, wide = _ranges(seen, model, calibration)
+    judge = Judge(model, request, seen, feeds, wide)
+    if accuracy == "best" and "int8" in request.activations:
+        ranges = search(judge, seen)
     return judge.decide(ranges, request)
+
+
+def _ranges(seen: Statistics, model: Model, calibration: str | None) -> tuple[dict[Tensor, Range], dict[Tensor, Range]]:
+    """Of values in 8 bits, and of those in 16."""
+    if calibration is None:
+        return seen.usual_ranges(model)
+    return (seen.ranges(model, calibration),) * 2
 
 
 def _best(rule: Rule) -> Rule:

@@ -39,10 +39,17 @@ CANDIDATES: tuple[tuple[str, dict[str, float]], ...] = (
 
 
 class Judge:
-    """Measures a quantized model by samples. feeds: arrays in input order, of some samples."""
+    """Measures a quantized model by samples. feeds: arrays in input order, of some samples. wide: as `solve` has it."""
 
-    def __init__(self, model: Model, recipe: Recipe, seen: Statistics, feeds: Sequence[Sequence[np.ndarray]]) -> None:
-        self.model, self.means = model, seen.means(model)
+    def __init__(
+        self,
+        model: Model,
+        recipe: Recipe,
+        seen: Statistics,
+        feeds: Sequence[Sequence[np.ndarray]],
+        wide: Mapping[Tensor, Range] | None = None,
+    ) -> None:
+        self.model, self.means, self.wide = model, seen.means(model), wide
         self.recipe = replace(recipe, input_type="float32", output_type="float32")
         self.feeds = feeds[:: max(len(feeds) // SAMPLES, 1)][:SAMPLES]
         self.judged = judged(model)
@@ -54,7 +61,7 @@ class Judge:
 
     def decide(self, ranges: Mapping[Tensor, Range], recipe: Recipe | None = None) -> Assignments:
         """The decisions under these ranges, with rounded weights and corrected biases."""
-        made = solve(self.model, recipe or self.recipe, ranges)
+        made = solve(self.model, recipe or self.recipe, ranges, self.wide)
         self._rounding.round_weights(made)
         correct_biases(made, self.means, self._errors)
         return made
