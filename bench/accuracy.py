@@ -5,7 +5,7 @@ where a file of ours falls below another of the same float model: its signal to 
 its agreement by more than 0.5 points (0.001 for cosines).
 
 score: top-1 in percent, the cosine of pooled embeddings, or what a reconstruction error is off by, in percent. agree:
-how often the class is the float model's. dB: signal to noise of the outputs, or of the logits before they become shares.
+how often the class is the float model's. dB: signal to noise of the outputs, or of what goes into their SOFTMAX.
 Calibration samples are those of the converter's files where they are known, and the same for litert-quantizer, which is
 left out where it is not installed. All files run in our kernels, which are exact. Ours are made with `newer_axes`, a
 scale for each output of FULLY_CONNECTED, as both others write them.
@@ -239,7 +239,7 @@ def theirs(source: pq.Model, recipe: str, calibration: np.ndarray) -> pq.Model |
             seen = peer.calibrate({signature.key: [{name: array.reshape(shape)} for array in calibration]})
         peer.quantize(seen).export_model(str(Path(folder) / "small.tflite"))
         small = pq.open(Path(folder) / "small.tflite")
-    return None if all(t.dtype.is_float for t in small.main.tensors if t.is_constant) else small
+    return small if any(t.is_constant and t.is_quantized for t in small.main.tensors) else None
 
 
 def compare(name: str, data: Path, formats: list[str]) -> bool:

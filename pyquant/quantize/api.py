@@ -12,9 +12,10 @@ from pyquant.graph import Model, Tensor
 from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import Assignments
 from pyquant.quantize.correct import correct_biases
+from pyquant.quantize.equalize import equalized
 from pyquant.quantize.recipe import Recipe, Rule, recipe
 from pyquant.quantize.restore import float_weights
-from pyquant.quantize.search import Judge, search
+from pyquant.quantize.search import Judge, search, search_equalization
 from pyquant.quantize.solve import solve
 
 
@@ -50,23 +51,26 @@ def assign(
     """The decisions that `quantize` would carry out, to print or review and then give to `apply`."""
     if accuracy not in ("fast", "best"):
         raise OptionError(f"accuracy: found {accuracy!r}, expected fast or best")
-    request = recipe(scheme, **options)
+    request, model = recipe(scheme, **options), float_weights(model)
     if accuracy == "best":
         request = replace(request, rules=tuple(_best(rule) for rule in request.rules))
-    model = float_weights(model)
     rounded = any(rule.rounding != "nearest" for rule in request.rules)
+    equalizes = any(rule.equalization != "none" for rule in request.rules)
     if data is None:
         if request.is_static or rounded:
             raise RecipeError(f"scheme {request.name} needs representative samples: give data=")
-        return solve(model, request)
-    if not rounded:
+        return solve(equalized(model, request), request)
+    if not (rounded or equalizes):
         seen = data if isinstance(data, Statistics) else collect(model, data)
         made = solve(model, request, *_ranges(seen, model, calibration))
         correct_biases(made, seen.means(model))
         return made
     if isinstance(data, Statistics):
-        raise DataError("weights are rounded by what samples make of them: give these, not statistics of them")
+        raise DataError("weights are rounded and scaled by what samples make of them: give these, not statistics")
     feeds = [list(sample.values()) for sample in samples(data, model)]
+    if accuracy == "best" and not equalizes:
+        request = search_equalization(model, request, feeds)
+    model = equalized(model, request, feeds)
     seen = collect(model, feeds)
     ranges, wide = _ranges(seen, model, calibration)
     judge = Judge(model, request, seen, feeds, wide)
