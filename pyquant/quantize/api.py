@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from pyquant.calibrate import Statistics, collect, samples
+from pyquant.calibrate import Statistics, collect, samples, with_intermediates
 from pyquant.errors import DataError, OptionError, RecipeError
 from pyquant.graph import Model
 from pyquant.quantize.apply import apply
@@ -53,7 +53,7 @@ def assign(
     request = recipe(scheme, **options)
     if accuracy == "best":
         request = replace(request, rules=tuple(_best(rule) for rule in request.rules))
-    model = float_weights(model)
+    model = with_intermediates(float_weights(model)) if request.is_static else float_weights(model)
     rounded = any(rule.rounding != "nearest" for rule in request.rules)
     if data is None:
         if request.is_static or rounded:

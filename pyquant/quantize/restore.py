@@ -11,7 +11,7 @@ from pyquant.ops import Product, find, get
 from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, as_is
 from pyquant.quantize.recipe import Recipe
-from pyquant.quantize.solve import inputs_of, outputs_of
+from pyquant.quantize.solve import inputs_of, made_by, outputs_of
 from pyquant.wire import Record
 
 Choice = Callable[[Subgraph, Node], bool]
@@ -152,14 +152,16 @@ def _state_bias_scale(made: Assignments, subgraph: Subgraph, node: Node) -> None
     operator = find(node.op)
     if operator is None:
         return
-    stored = {slot.name: _wanted(made, node, i).quantization for i, slot, _ in inputs_of(node, operator)}
+    held = [(slot.name, t.quantization) for slot, t in made_by(node, operator)]
+    held += [(slot.name, _wanted(made, node, i).quantization) for i, slot, _ in inputs_of(node, operator)]
+    scales = {name: q.scale for name, q in held if q is not None}
     for i, slot, tensor in inputs_of(node, operator):
         if not isinstance(slot.scale, Product) or tensor.dtype not in (INT32, INT64) or not tensor.is_constant:
             continue
-        first, second = stored.get(slot.scale.first), stored.get(slot.scale.second)
-        if first is None or second is None or first.scale.size != 1 or not second.scale.size:
+        scale = slot.scale.of(scales)
+        if not scale.size:
             continue
-        product = Quantization.of(first.scale * second.scale)
+        product = Quantization.of(scale)
         if tensor.quantization != product:
             stated = dataclasses.replace(tensor, quantization=product)
             subgraph.tensors.append(stated)
