@@ -97,3 +97,106 @@ def test_lstms_in_integers(
         feeds = feeds_of(model, 12, seed=1)
         tolerance = 2e-2 if peephole and projected else 0.0  # a float cell before a code of int8
         assert decibels(model, runs_as_oracles(small, feeds, oracle_of, tolerance), feeds) > 20
+
+
+@pytest.mark.parametrize("coupled, peephole, normalized, projected", CELLS)
+def test_lstms_with_float_activations(
+    coupled: bool, peephole: bool, normalized: bool, projected: bool, oracle_of: Callable[[str], Oracle]
+) -> None:
+    for op in ("UNIDIRECTIONAL_SEQUENCE_LSTM", "LSTM"):
+        model = lstm(op, coupled, peephole, normalized, projected)
+        small = pq.quantize(model, "dynamic", min_weight_elements=UNITS * OUTPUTS)
+        (node, *_) = small.main.nodes
+        stored = {t.name: t.dtype.name for t in node.inputs if t is not None and t.is_constant}
+        narrow = [name for name in stored if name[:2] in ("w_", "r_", "p_") or name == "projection"]
+        assert stored == {name: "int8" if name in narrow else "float32" for name in stored}
+        feeds = feeds_of(model, 8, seed=1)
+        # a code of h that is nearly the next one is enlarged by normalization
+        found = runs_as_oracles(small, feeds, oracle_of, 5e-2 if normalized else 1e-5)
+        assert decibels(model, found, feeds) > 25
+
+
+def svdf(activation: str, bias: bool = True) -> Model:
+    rng, b = np.random.default_rng(4), Builder()
+    x, state = b.input("x", (2, INPUTS)), b.tensor("state", (2, 16 * 5), is_variable=True)
+    weights = [b.constant("feature", normal(rng, 16, INPUTS)), b.constant("time", normal(rng, 16, 5))]
+    weights += [b.constant("bias", normal(rng, 8))] if bias else [None]
+    y = add(b, "SVDF", [x, *weights, state], "y", rank=2, fused_activation_function=activation)
+    return b.model([add(b, "FULLY_CONNECTED", [y, b.constant("dense", normal(rng, 3, 8))], "z")])
+
+
+@pytest.mark.parametrize("bias", (True, False))
+def test_svdf_in_integers(bias: bool, oracle_of: Callable[[str], Oracle]) -> None:
+    model = svdf("RELU", bias)
+    small = pq.quantize(model, "int8", data=feeds_of(model, 40))
+    assert kinds(small)["SVDF"] == {"int8", "int16"} | ({"int32"} if bias else set())
+    feeds = feeds_of(model, 20, seed=1)
+    assert decibels(model, runs_as_oracles(small, feeds, oracle_of), feeds) > 25
+
+
+def test_svdf_of_another_activation_stays_float(oracle_of: Callable[[str], Oracle]) -> None:
+    model = svdf("NONE")
+    made = assign(model, "int8", feeds_of(model, 40))
+    assert made.kept_float == [("SVDF 'y'", "its fused activation has no integer form")]
+    feeds = feeds_of(model, 20, seed=1)
+    assert decibels(model, runs_as_oracles(apply(made), feeds, oracle_of, 2e-2), feeds) > 20
+
+
+def cell(op: str) -> Model:
+    rng, b = np.random.default_rng(5), Builder()
+    x = b.input("x", (BATCH, INPUTS) if op == "RNN" else (BATCH, TIMES, INPUTS))
+    inputs = [x, b.constant("w", normal(rng, UNITS, INPUTS)), b.constant("recurrent", normal(rng, UNITS, UNITS))]
+    inputs += [b.constant("b", normal(rng, UNITS)), b.tensor("state", (BATCH, UNITS), is_variable=True)]
+    y = add(b, op, inputs, "y", fused_activation_function="TANH")
+    return b.model([add(b, "FULLY_CONNECTED", [y, b.constant("dense", normal(rng, 3, UNITS))], "z")])
+
+
+@pytest.mark.parametrize("op", ("RNN", "UNIDIRECTIONAL_SEQUENCE_RNN", "SVDF"))
+def test_other_cells_with_float_activations(op: str, oracle_of: Callable[[str], Oracle]) -> None:
+    model = svdf("NONE") if op == "SVDF" else cell(op)
+    small = pq.quantize(model, "dynamic", min_weight_elements=20)
+    (node, *_) = small.main.nodes
+    assert [t.dtype.name for t in node.inputs[:4] if t] == ["float32", "int8", "int8", "float32"]
+    feeds = feeds_of(model, 8, seed=1)
+    assert decibels(model, runs_as_oracles(small, feeds, oracle_of, 1e-5), feeds) > 25
+
+
+@pytest.mark.parametrize("scheme, weights", (("float16", "float16"), ("weight_only_wi8_afp32", "int8")))
+def test_weights_that_are_cast(scheme: str, weights: str, oracle_of: Callable[[str], Oracle]) -> None:
+    for model in (lstm("UNIDIRECTIONAL_SEQUENCE_LSTM", False, False, False, True), svdf("NONE"), cell("RNN")):
+        small = pq.quantize(model, scheme, min_weight_elements=1, per_channel=False)
+        assert {t.dtype.name for n in small.main.nodes if n.op == "DEQUANTIZE" for t in n.inputs if t} == {weights}
+        feeds = feeds_of(model, 8, seed=1)
+        assert decibels(model, runs_as_oracles(small, feeds, oracle_of, 1e-5), feeds) > 30
+
+
+def test_kernels_without_integers_are_named() -> None:
+    model = lstm("UNIDIRECTIONAL_SEQUENCE_LSTM", False, False, False, False)
+    made = assign(model, "int16x8", feeds_of(model, 4))
+    reason = "TFLite has no int16 kernel for UNIDIRECTIONAL_SEQUENCE_LSTM of this form"
+    assert made.kept_float == [("UNIDIRECTIONAL_SEQUENCE_LSTM 'y'", reason)]
+    narrow = assign(model, [pq.Rule(weights="int4", activations="int8")], feeds_of(model, 4))
+    assert narrow.kept_float[0][1] == "no kernel of UNIDIRECTIONAL_SEQUENCE_LSTM takes int4 weights"
+    rnn = assign(cell("RNN"), "int8", feeds_of(cell("RNN"), 4))
+    assert rnn.kept_float == [("RNN 'y'", "TFLite has no int8 kernel for RNN")]
+
+
+@pytest.mark.parametrize("scheme", ("dynamic", "dynamic_wi8_afp32"))
+def test_embeddings_with_a_table_of_integers(scheme: str, oracle_of: Callable[[str], Oracle]) -> None:
+    """One scale, or in newer runtimes one for each row."""
+    b, table = Builder(), normal(np.random.default_rng(6), 20, 7)
+    model = b.model(
+        [add(b, "EMBEDDING_LOOKUP", [b.input("at", (3,), "int32"), b.constant("table", table)], "y", "float32")]
+    )
+    small = pq.quantize(model, scheme, min_weight_elements=1)
+    stored = small.main.nodes[0].inputs[1]
+    assert stored is not None and stored.dtype.name == "int8" and stored.quantization is not None
+    assert stored.quantization.scale.size == (1 if scheme == "dynamic" else 20)
+    at = np.int32([4, 0, 19])
+    oracle = oracle_of("ai-edge-litert")
+    oracle.load(small)
+    (theirs,) = oracle.run([at]).values()
+    assert np.array_equal(pq.compile(small, numerics="litert")(at), theirs)
+    assert np.abs(theirs - table[at]).max() < np.abs(table).max() / 127
+    again = pq.dequantize(small)
+    assert np.array_equal(pq.compile(again)(at), theirs) and again.main.nodes[0].inputs[1].dtype.name == "float32"

@@ -11,7 +11,7 @@ from pyquant.ops import Product, find, get
 from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, as_is
 from pyquant.quantize.recipe import Recipe
-from pyquant.quantize.solve import inputs_of, made_by, outputs_of
+from pyquant.quantize.solve import inputs_of, keeps_real, made_by, outputs_of
 from pyquant.wire import Record
 
 Choice = Callable[[Subgraph, Node], bool]
@@ -116,7 +116,9 @@ def _casts_constant(subgraph: Subgraph, node: Node) -> bool:
 
 def _is_hybrid(node: Node) -> bool:
     operator = find(node.op)
-    return operator is not None and operator.kind(node) == "hybrid"
+    if operator is None or not keeps_real(node, operator):
+        return False
+    return any(slot.role == "weight" and is_small(tensor) for _, slot, tensor in inputs_of(node, operator))
 
 
 def _take_out(made: Assignments, subgraph: Subgraph, casts: list[Node]) -> None:

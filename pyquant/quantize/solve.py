@@ -177,7 +177,7 @@ def _is_real(tensor: Tensor, ranges: Mapping[Tensor, Range]) -> bool:
 def _constants(node: Node, operator: Operator, rule: Rule) -> Iterator[tuple[int, Slot, Tensor]]:
     """The constants of a node that a rule which leaves activations in float has stored otherwise."""
     operator, least = operator.of(node), rule.min_weight_elements
-    takes = rule.cast_weights or ("hybrid" in operator.reference and operator.kind(node) == "float32")
+    takes = rule.cast_weights or ("hybrid" in operator.reference and keeps_real(node, operator))
     if rule.block:
         blocks = [tensor for _, slot, tensor in inputs_of(node, operator) if slot.blocks]
         takes = takes and bool(blocks) and all(tensor.shape[-1] % rule.block == 0 for tensor in blocks)
@@ -189,6 +189,12 @@ def _constants(node: Node, operator: Operator, rule: Rule) -> Iterator[tuple[int
         stored = slot.quantizable if rule.weights == "float16" else slot.role == "weight" and _is_narrow(slot)
         if takes and stored and _is_float_constant(tensor, least):
             yield i, slot, tensor
+
+
+def keeps_real(node: Node, operator: Operator) -> bool:
+    """Whether all activations of a node, in and out, are float32."""
+    slots = [*((slot, t) for _, slot, t in inputs_of(node, operator)), *outputs_of(node, operator)]
+    return {t.dtype for slot, t in slots if slot.role == "activation"} == {FLOAT32}
 
 
 def _is_narrow(slot: Slot) -> bool:
