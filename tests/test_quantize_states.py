@@ -12,6 +12,7 @@ from pyquant.graph import Builder, Model, Tensor
 from pyquant.ops.build import add
 from pyquant.quantize import apply, assign
 from pyquant.validate import RUNTIMES, Oracle
+from pyquant.wire import Record
 
 BATCH, TIMES, INPUTS, UNITS, OUTPUTS = 2, 5, 6, 8, 4
 Feeds = Sequence[list[np.ndarray]]
@@ -200,3 +201,93 @@ def test_embeddings_with_a_table_of_integers(scheme: str, oracle_of: Callable[[s
     assert np.abs(theirs - table[at]).max() < np.abs(table).max() / 127
     again = pq.dequantize(small)
     assert np.array_equal(pq.compile(again)(at), theirs) and again.main.nodes[0].inputs[1].dtype.name == "float32"
+
+
+def handle(b: Builder, name: str) -> Tensor:
+    made = b.tensor(f"{name} of {b._subgraph.name}", (), "resource")
+    b.node("VAR_HANDLE", [], [made], Record("VarHandleOptions", shared_name=name))
+    return made
+
+
+def assign_to(b: Builder, name: str, value: Tensor) -> None:
+    b.node("ASSIGN_VARIABLE", [handle(b, name), value], [], Record("AssignVariableOptions"))
+
+
+def stream() -> Model:
+    """The last four features and a running mean go on in variables, which begin with values of their own."""
+    rng, b, once = np.random.default_rng(8), Builder(), Builder("once")
+    assign_to(once, "last", once.constant("first", normal(rng, 1, 4, UNITS)))
+    assign_to(once, "mean", once.constant("zero", normal(rng, 1, UNITS)))
+    b.node("CALL_ONCE", [], [], Record("CallOnceOptions"))
+    x = b.input("x", (1, 2, INPUTS))
+    last = add(b, "READ_VARIABLE", [handle(b, "last")], "old", "float32")
+    last.shape = (1, 4, UNITS)
+    mean = add(b, "READ_VARIABLE", [handle(b, "mean")], "old mean", "float32")
+    mean.shape = (1, UNITS)
+    weights = b.constant("w", normal(rng, UNITS, INPUTS))
+    new = add(b, "FULLY_CONNECTED", [x, weights, None], "new", keep_num_dims=True, fused_activation_function="RELU")
+    every = add(b, "CONCATENATION", [last, new], "every", axis=1)
+    ends = [
+        b.constant(name, np.int32(ends)) for name, ends in (("a", [0, 2, 0]), ("b", [1, 6, UNITS]), ("c", [1, 1, 1]))
+    ]
+    assign_to(b, "last", add(b, "STRIDED_SLICE", [every, *ends], "kept"))
+    now = add(b, "MEAN", [every, b.constant("axis", np.int32([1]))], "now")
+    parts = [
+        add(b, "MUL", [t, b.constant(f"share of {t.name}", np.float32([share]))], f"{t.name} in part")
+        for t, share in ((mean, 0.75), (now, 0.25))
+    ]
+    mean = add(b, "ADD", parts, "new mean")
+    assign_to(b, "mean", mean)
+    y = add(b, "FULLY_CONNECTED", [mean, b.constant("dense", normal(rng, 3, UNITS)), None], "y")
+    model = b.model([y])
+    model.subgraphs.append(once.model([]).main)
+    model.main.nodes[0].subgraphs["init_subgraph_index"] = model.subgraphs[1]
+    return model
+
+
+def test_variables_have_one_scale(oracle_of: Callable[[str], Oracle]) -> None:
+    model = stream()
+    made = assign(model, "int8", feeds_of(model, 60))
+    small = apply(made)
+    assert not made.kept_float
+    assert [n.op for n in small.main.nodes if n.op.endswith("QUANTIZE")] == ["QUANTIZE", "DEQUANTIZE"]
+    reads = [n.outputs[0].quantization for n in small.main.nodes if n.op == "READ_VARIABLE"]
+    for graph in small.subgraphs:
+        assigned = [n.inputs[1] for n in graph.nodes if n.op == "ASSIGN_VARIABLE"]
+        assert sorted(map(str, (t.quantization for t in assigned if t))) == sorted(map(str, reads))
+    feeds = feeds_of(model, 100, seed=1)
+    found = runs_as_oracles(small, feeds, oracle_of)
+    assert decibels(model, found, feeds) > 25
+    again = pq.dequantize(small)
+    assert {t.dtype.name for s in again.subgraphs for n in s.nodes for t in n.outputs} == {"float32", "resource"}
+    assert decibels(again, found, feeds) > 25
+    third = pq.quantize(again, "int8", data=feeds_of(model, 60))
+    assert decibels(model, runs_as_oracles(third, feeds, oracle_of), feeds) > 25
+
+
+def test_a_variable_with_a_float_user_stays_float(oracle_of: Callable[[str], Oracle]) -> None:
+    model = stream()
+    made = assign(model, "int8", feeds_of(model, 60), keep_float=["old mean$"])
+    reason = "not all that reads or assigns its variable can be quantized alike"
+    left = "the recipe leaves it"
+    assert made.kept_float == [
+        ("READ_VARIABLE 'old mean'", left),
+        ("ASSIGN_VARIABLE", reason),
+        ("ASSIGN_VARIABLE", reason),
+    ]
+    feeds = feeds_of(model, 50, seed=1)
+    assert decibels(model, runs_as_oracles(apply(made), feeds, oracle_of, 5e-2), feeds) > 20
+
+
+def test_states_go_on_within_one_iterable_and_begin_anew_in_each() -> None:
+    model, feeds = stream(), feeds_of(stream(), 12)
+    whole, first, second = (pq.calibrate(model, part) for part in (feeds, feeds[:6], feeds[6:]))
+    (mean,) = (t for t in model.main.tensors if t.name == "new mean")
+    session = pq.compile(model, keep=[mean]).session()
+    values = [session.run(*arrays)[mean] for arrays in feeds]
+    assert (whole[mean].low, whole[mean].high) == (np.min(values), np.max(values))
+    session.reset()
+    values = [session.run(*arrays)[mean] for arrays in feeds[6:]]
+    assert (
+        (second[mean].low, second[mean].high) == (np.min(values), np.max(values)) != (first[mean].low, first[mean].high)
+    )

@@ -75,10 +75,10 @@ class Floor:
 class Slot:
     """One input or output of an operator, and what quantization must respect there.
 
-    role: activation (quantized with the data), state (likewise: a variable that goes on from run to run, in place),
-    weight (symmetric, per `axis`), bias (scale by Product),
-    data (indices, shapes, axes, truth values: whole numbers, never quantized), any (values of any type, taken as they
-    are: never quantized). A variadic slot stands for all remaining inputs or outputs.
+    role: activation (quantized with the data), state (likewise: memory of a node that goes on from run to run),
+    weight (symmetric, per `axis`), bias (scale by Product), data (indices, shapes, axes, truth values: whole numbers,
+    never quantized), any (values of any type, taken as they are: never quantized), variable (a handle in the file, in a
+    run the memory of the variable). A variadic slot stands for all remaining inputs or outputs.
     scale None means free. newer_axis: a weight axis that runtimes after tflite-runtime 2.14 take, but not
     microcontroller runtimes and accelerators. blocks: it may have a scale for each block of its last dimension.
     types: by kind of the node the one element type that kernels take here, where it is not the kind's or the rule's.
@@ -104,7 +104,7 @@ class Slot:
 
     @property
     def quantizable(self) -> bool:
-        return self.role not in ("data", "any")
+        return self.role not in ("data", "any", "variable")
 
 
 UNKNOWN = Slot("unknown", role="any")  # of a tensor that a node should not have

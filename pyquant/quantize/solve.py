@@ -17,6 +17,7 @@ from pyquant.quantize import parameters
 from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, Use, as_is
 from pyquant.quantize.groups import Groups
 from pyquant.quantize.recipe import INPUT, OUTPUT, Recipe, Rule
+from pyquant.quantize.variables import sharing
 from pyquant.wire import Record
 
 SMALLEST_FLOAT16 = 2.0**-14  # of those that keep all their bits
@@ -107,7 +108,18 @@ def _chosen(made: Assignments, ranges: Mapping[Tensor, Range], nodes: Collection
                     break
             if node not in chosen and any(reasons):
                 made.kept_float.append((node.label, next(filter(None, reasons))))
+    _agree_on_variables(made, chosen)
     return chosen
+
+
+def _agree_on_variables(made: Assignments, chosen: dict[Node, Rule]) -> None:
+    """Leave alone what reads or assigns a variable, unless all that do can be quantized to the same type."""
+    uses = sharing(made.model)
+    types = {node: {chosen[n].activations if n in chosen else None for n in uses[node]} for node in uses}
+    for node, found in types.items():
+        if node in chosen and (len(found) != 1 or None in found):
+            del chosen[node], made.rules[node]
+            made.kept_float.append((node.label, "not all that reads or assigns its variable can be quantized alike"))
 
 
 def _obstacle(model: Model, ranges: Mapping[Tensor, Range], subgraph: Subgraph, node: Node, rule: Rule) -> str | None:
@@ -116,7 +128,9 @@ def _obstacle(model: Model, ranges: Mapping[Tensor, Range], subgraph: Subgraph, 
     if rule.leaves:
         return "the recipe leaves it"
     if rule.is_static:
-        return "outside the main subgraph" if subgraph is not model.main else _static_obstacle(ranges, node, rule)
+        if subgraph is not model.main and not _is_observed(ranges, node):
+            return "outside the main subgraph, and its values were not observed"
+        return _static_obstacle(ranges, node, rule)
     if not any(t is not None and _is_float_constant(t, rule.min_weight_elements) for t in node.inputs):
         return ""
     if operator is None:
@@ -133,6 +147,9 @@ def _static_obstacle(ranges: Mapping[Tensor, Range], node: Node, rule: Rule) -> 
     if operator is None:
         return "unknown operator"
     operator = operator.of(node)
+    if operator.flow:
+        real = any(t is not None and t.dtype is FLOAT32 for t in (*node.inputs, *node.outputs))
+        return "what its subgraphs take and return stays as it is" if real else ""
     if not operator.ranged:
         return f"{operator.name} has states, whose ranges are not known"
     if rule.activations not in operator.reference:
@@ -153,6 +170,13 @@ def _static_obstacle(ranges: Mapping[Tensor, Range], node: Node, rule: Rule) -> 
         if slot.quantizable and not _is_real(tensor, ranges):
             return f"its output {tensor.name!r} is {tensor.dtype}, not float32"
     return None
+
+
+def _is_observed(ranges: Mapping[Tensor, Range], node: Node) -> bool:
+    operator = find(node.op)
+    tensors = [] if operator is None else [t for _, slot, t in inputs_of(node, operator) if slot.observed]
+    tensors += [] if operator is None else [t for slot, t in outputs_of(node, operator) if slot.observed]
+    return all(t in ranges or t.is_constant for t in tensors)
 
 
 def _state_obstacle(ranges: Mapping[Tensor, Range], node: Node, operator: Operator) -> str | None:
@@ -286,6 +310,7 @@ class _Static:
         for node, operator in self.operators.items():
             self.made.kinds[node] = self.types[node].name
             self._join(node, operator)
+        self._join_variables()
         self.symmetric = {self.groups.root(key) for node in self.operators for key in self._symmetric_keys(node)}
         for _ in range(len(self.operators) + 2):  # raising one scale can demand another, downstream
             self._solve_weights()
@@ -323,6 +348,13 @@ class _Static:
             elif isinstance(slot.scale, PowerOfTwo):
                 self.powers.update(dict.fromkeys(by_slot.get(slot.name, []), slot.scale))
         self._share(shared, uses)
+
+    def _join_variables(self) -> None:
+        """Whatever reads or assigns a variable has one scale."""
+        for nodes in dict.fromkeys(map(tuple, sharing(self.made.model).values())):
+            own = [node for node in nodes if node in self.operators]
+            keys = [key for node in own for key in self.named[node].values()]
+            self._share(keys, [use for use in self.keys if use[0] in own])
 
     def _symmetric_keys(self, node: Node) -> list[Key]:
         """Of the values that a node must have about 0."""
