@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pyquant as pq
-from pyquant.graph import Builder, Model, Tensor
+from pyquant.graph import Builder, Model, Signature, Tensor
 from pyquant.ops.build import add
 from pyquant.quantize import apply, assign
 from pyquant.validate import RUNTIMES, Oracle
@@ -291,3 +291,116 @@ def test_states_go_on_within_one_iterable_and_begin_anew_in_each() -> None:
     assert (
         (second[mean].low, second[mean].high) == (np.min(values), np.max(values)) != (first[mean].low, first[mean].high)
     )
+
+
+def layer(b: Builder, x: Tensor, name: str, weights: np.ndarray) -> Tensor:
+    return add(b, "FULLY_CONNECTED", [x, b.constant(f"{name}/w", weights), None], name)
+
+
+def flows() -> Model:
+    """A loop of four rounds, and a choice between two layers by the sign of a mean."""
+    rng, b = np.random.default_rng(9), Builder()
+    condition, body, positive, negative = (Builder(name) for name in ("condition", "body", "positive", "negative"))
+    i, seen = condition.input("i", (), "float32"), condition.input("v", (2, UNITS))
+    more = condition.model([add(condition, "LESS", [i, condition.constant("rounds", np.float32(4))], "more", "bool")])
+    more.main.tensors.append(seen) if seen not in more.main.tensors else None
+    i, v = body.input("i", (), "float32"), body.input("v", (2, UNITS))
+    turned = add(body, "TANH", [layer(body, v, "turned", normal(rng, UNITS, UNITS))], "bounded")
+    rounds = body.model([add(body, "ADD", [i, body.constant("one", np.float32(1))], "next"), turned])
+    ways = [
+        way.model([layer(way, way.input("v", (2, UNITS)), "y", normal(rng, 3, UNITS))]) for way in (positive, negative)
+    ]
+    x = b.input("x", (2, INPUTS))
+    first = layer(b, x, "first", normal(rng, UNITS, INPUTS))
+    ends = [b.tensor("count", ()), b.tensor("last", (2, UNITS))]
+    loop = b.node("WHILE", [b.constant("zero", np.float32(0)), first], ends, Record("WhileOptions"))
+    total = add(b, "MEAN", [x, b.constant("axes", np.int32([0, 1]))], "total")
+    sign = add(b, "GREATER", [total, b.constant("none", np.float32(0))], "sign", "bool")
+    y = b.tensor("y", (2, 3))
+    choice = b.node("IF", [sign, ends[1]], [y], Record("IfOptions"))
+    model = b.model([layer(b, y, "z", normal(rng, 3, 3))])
+    model.subgraphs += [m.main for m in (more, rounds, *ways)]
+    loop.subgraphs = dict(zip(("cond_subgraph_index", "body_subgraph_index"), model.subgraphs[1:3], strict=True))
+    choice.subgraphs = dict(zip(("then_subgraph_index", "else_subgraph_index"), model.subgraphs[3:], strict=True))
+    return model
+
+
+def test_subgraphs_of_control_flow_are_quantized_inside(oracle_of: Callable[[str], Oracle]) -> None:
+    model = flows()
+    made = assign(model, "int8", feeds_of(model, 40))
+    small = apply(made)
+    assert {label for label, _ in made.kept_float} == {"WHILE 'count'", "IF 'y'", "LESS 'more'", "ADD 'next'"}
+    assert [{t.dtype.name for t in (*s.inputs, *s.outputs)} for s in small.subgraphs] == [
+        {"float32"}, {"float32", "bool"}, *[{"float32"}] * 3,
+    ]  # fmt: skip
+    assert kinds(small)["FULLY_CONNECTED"] == {"int8", "int32"} and kinds(small)["TANH"] == {"int8"}
+    feeds = feeds_of(model, 20, seed=1)
+    assert decibels(model, runs_as_oracles(small, feeds, oracle_of), feeds) > 20
+    again = pq.dequantize(small)
+    assert kinds(again)["FULLY_CONNECTED"] == {"float32"} and "QUANTIZE" not in kinds(again)
+    assert decibels(model, runs_as_oracles(again, feeds, oracle_of, 1e-5), feeds) > 30
+
+
+def test_weights_in_subgraphs_of_control_flow(oracle_of: Callable[[str], Oracle]) -> None:
+    model = flows()
+    feeds = feeds_of(model, 20, seed=1)
+    for scheme in ("dynamic", "float16"):
+        small = pq.quantize(model, scheme, min_weight_elements=1, per_channel=False)
+        assert decibels(model, runs_as_oracles(small, feeds, oracle_of, 1e-5), feeds) > 25
+
+
+def two_signatures() -> Model:
+    """One layer of the same weights behind each, of inputs of other ranges."""
+    rng, weights = np.random.default_rng(10), normal(np.random.default_rng(11), UNITS, INPUTS)
+    models = []
+    for key, scale in (("narrow", 1.0), ("wide", 20.0)):
+        b = Builder(key)
+        x = b.input(f"{key} x", (1, INPUTS))
+        scaled = add(b, "MUL", [x, b.constant("scale", np.float32([scale]))], f"{key} scaled")
+        made = b.model([layer(b, layer(b, scaled, f"{key} first", weights), f"{key} y", normal(rng, 3, UNITS))])
+        made.signatures = [Signature(key, made.main, [("x", x)], [("y", made.main.outputs[0])])]
+        models.append(made)
+    model, other = models
+    for node, twin in zip(other.main.nodes[1:2], model.main.nodes[1:2], strict=True):
+        node.inputs[1].buffer = twin.inputs[1].buffer  # type: ignore[union-attr]
+    model.subgraphs += other.subgraphs
+    model.signatures += other.signatures
+    return model
+
+
+@pytest.mark.parametrize("ends", ("float32", "int8"))
+def test_signatures_have_data_of_their_own(ends: str, oracle_of: Callable[[str], Oracle]) -> None:
+    model, rng = two_signatures(), np.random.default_rng(0)
+    data = [
+        (key, {"x": rng.normal(0, 1, (1, INPUTS)).astype(np.float32)}) for key in ("narrow", "wide") for _ in range(40)
+    ]
+    small = pq.quantize(model, "int8", data=data, input_type=ends, output_type=ends)
+    assert kinds(small)["FULLY_CONNECTED"] == {"int8", "int32"}
+    shared = [s.nodes[-2 if ends == "int8" else -3].inputs[1] for s in small.subgraphs]
+    assert shared[0] is not None and shared[1] is not None and shared[0].buffer is shared[1].buffer
+    assert {t.dtype.name for s in small.subgraphs for t in (*s.inputs, *s.outputs)} == {ends}
+    for signature in small.signatures:
+        ((_, x),), ((_, y),) = signature.inputs, signature.outputs
+        assert x in signature.subgraph.inputs and y in signature.subgraph.outputs
+    if ends == "int8":
+        return
+    for graph, twin in zip(model.subgraphs, small.subgraphs, strict=True):
+        plans = [pq.compile(m, subgraph=g) for m, g in ((model, graph), (small, twin))]
+        values = [[plan(sample["x"]) for _, sample in data[:20]] for plan in plans]
+        error = np.square(np.subtract(*values)).sum() / np.square(values[0]).sum()
+        assert error < 10**-2.5
+    (narrow, wide) = (pq.calibrate(model, data)[s.outputs[0]].high for s in model.subgraphs)
+    assert wide > 5 * narrow
+
+
+def test_a_signature_without_data_stays_float(oracle_of: Callable[[str], Oracle]) -> None:
+    model = two_signatures()
+    made = assign(model, "int8", feeds_of(model, 20))
+    reason = "outside the main subgraph, and its values were not observed"
+    labels = ("MUL 'wide scaled'", "FULLY_CONNECTED 'wide first'", "FULLY_CONNECTED 'wide y'")
+    assert made.kept_float == [(label, reason) for label in labels]
+    small = apply(made)
+    narrow, wide = (pq.compile(small, subgraph=graph) for graph in small.subgraphs)
+    assert {t.dtype.name for t in wide.steps[0].inputs if t} == {"float32"}
+    runs_as_oracles(small, feeds_of(model, 5), oracle_of)
+    assert narrow.steps[0].op == "QUANTIZE"

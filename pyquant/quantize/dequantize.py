@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pyquant.graph import Model
+from pyquant.graph.edit import entries
 from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import FLOAT, Assignments
 from pyquant.quantize.restore import (
     FLOAT_AGAIN,
-    entries,
     is_small,
     note_unknown,
     restorable,

@@ -45,12 +45,6 @@ def without_casts(model: Model, recipe: Recipe, chosen: Choice = lambda subgraph
     return made
 
 
-def entries(model: Model) -> list[Subgraph]:
-    """The subgraphs that no operator calls: those whose inputs and outputs the model's caller sees."""
-    called = {body for s in model.subgraphs for node in s.nodes for body in node.subgraphs.values()}
-    return [subgraph for subgraph in model.subgraphs if subgraph not in called]
-
-
 def is_small(tensor: Tensor) -> bool:
     """True for quantized integers and float16 constants: what stands for real values in fewer bits than float32."""
     if tensor.dtype is FLOAT16:

@@ -11,11 +11,13 @@ from pyquant.calibrate import Range
 from pyquant.dtypes import FLOAT16, FLOAT32, DType, dtype
 from pyquant.errors import RangeError, RecipeError
 from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor
+from pyquant.graph.edit import entries
 from pyquant.graph.real import real_values
 from pyquant.ops import Fixed, Operator, PowerOfTwo, Product, SameAs, Slot, find, get
 from pyquant.quantize import parameters
 from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, Use, as_is
 from pyquant.quantize.groups import Groups
+from pyquant.quantize.loops import deciding
 from pyquant.quantize.recipe import INPUT, OUTPUT, Recipe, Rule
 from pyquant.quantize.variables import sharing
 from pyquant.wire import Record
@@ -93,6 +95,7 @@ def _name(node: Node) -> str:
 def _chosen(made: Assignments, ranges: Mapping[Tensor, Range], nodes: Collection[Node]) -> dict[Node, Rule]:
     """The rule that each of some nodes follows. Of those that follow none it is noted why not the first."""
     chosen: dict[Node, Rule] = {}
+    exact = deciding(made.model)
     for subgraph in made.model.subgraphs:
         for node in subgraph.nodes:
             if node not in nodes:
@@ -100,6 +103,8 @@ def _chosen(made: Assignments, ranges: Mapping[Tensor, Range], nodes: Collection
             reasons = []
             for rule in made.recipe.rules_for(node.op, _name(node)):
                 reason = _obstacle(made.model, ranges, subgraph, node, rule)
+                if rule.is_static and reason is None and node in exact:
+                    reason = "how often a loop runs depends on it"
                 if reason is None:
                     chosen[node] = made.rules[node] = rule
                     break
@@ -318,7 +323,8 @@ class _Static:
                 break
         for node, operator in self.operators.items():
             self._assign(node, operator)
-        self._assign_boundary(self.made.model.main)
+        for subgraph in entries(self.made.model):
+            self._assign_boundary(subgraph)
         self._note_ranges()
 
     def _join(self, node: Node, operator: Operator) -> None:
@@ -491,12 +497,14 @@ class _Static:
             if slot.role == "activation":
                 made.produced[tensor] = self._encoding(Key(tensor, _type(slot, self.types[node])))
 
-    def _assign_boundary(self, main: Subgraph) -> None:
+    def _assign_boundary(self, subgraph: Subgraph) -> None:
         for operation, ends, made, float_type in (
-            (INPUT, main.inputs, self.made.produced, self.recipe.input_type),
-            (OUTPUT, main.outputs, self.made.results, self.recipe.output_type),
+            (INPUT, subgraph.inputs, self.made.produced, self.recipe.input_type),
+            (OUTPUT, subgraph.outputs, self.made.results, self.recipe.output_type),
         ):
             for tensor in dict.fromkeys(ends):
+                if subgraph is not self.made.model.main and tensor not in self.ranges:
+                    continue
                 now = made.get(tensor, as_is(tensor))
                 wanted = self._end_type(operation, tensor, float_type) if now == FLOAT else self.recipe.activations[0]
                 if wanted != "float32" and (now == FLOAT or tensor in self.ranges):
