@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -404,3 +405,29 @@ def test_a_signature_without_data_stays_float(oracle_of: Callable[[str], Oracle]
     assert {t.dtype.name for t in wide.steps[0].inputs if t} == {"float32"}
     runs_as_oracles(small, feeds_of(model, 5), oracle_of)
     assert narrow.steps[0].op == "QUANTIZE"
+
+
+def test_gates_that_integers_cut_off_are_noted() -> None:
+    model = lstm("UNIDIRECTIONAL_SEQUENCE_LSTM", False, False, False, False)
+    assert not assign(model, "int8", feeds_of(model, 8)).notes
+    notes = assign(model, "int8", [[20 * array for array in arrays] for arrays in feeds_of(model, 8)]).notes
+    assert len(notes) == 4 and all("goes beyond 8, where kernels of integers cut it off" in note for note in notes)
+
+
+RECURRENT = ("tflm_examples/trained_lstm_int8", "tflm_examples/keyword_scrambled", "edgetpu_pairs/keras_lstm_mnist_ptq")
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_quantized_cells_become_float_and_integers_again(
+    name: str, data_folder: Path, oracle_of: Callable[[str], Oracle]
+) -> None:
+    """Images for the models that learned some; the weights of the other one are scrambled."""
+    model, rng = pq.open(data_folder / f"models/{name}.tflite"), np.random.default_rng(0)
+    again = pq.dequantize(model)
+    assert {t.dtype.name for n in again.main.nodes for t in n.outputs} == {"float32"}
+    source = model.main.inputs[0]
+    images = [(rng.random(source.shape) * (rng.random(source.shape) < 0.3)).astype(np.float32) for _ in range(60)]
+    small = pq.quantize(again, "int8", data=images[:40])
+    assert all("float32" not in kinds(small)[n.op] for n in small.main.nodes if not n.op.endswith("QUANTIZE"))
+    found = runs_as_oracles(small, [[image] for image in images[40:]], oracle_of)
+    assert name.endswith("scrambled") or decibels(again, found, [[image] for image in images[40:]]) > 25

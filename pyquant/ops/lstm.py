@@ -46,7 +46,7 @@ def _inputs(normalized: bool) -> tuple[Slot, ...]:
         _slot("projection", "weight", types=IN_INT8),
         _slot("projection_bias", "bias", scale=Product("hidden", "projection")),
         _slot("h", "state", scale=SameAs("y")),
-        _slot("cell", "state", scale=PowerOfTwo(2.0**-15, 2.0**-9), types=IN_INT16),
+        _slot("cell", "state", scale=PowerOfTwo(2.0**-15, 2.0**-9), types=IN_INT16, most=64.0),
         *(_slot(f"n_{g}", "weight", types=IN_INT16 | {"hybrid": "float32"}) for g in GATES),  # layer normalization
     )
 
@@ -54,13 +54,15 @@ def _inputs(normalized: bool) -> tuple[Slot, ...]:
 INPUTS = _inputs(normalized=False)
 
 
-def _intermediates(projected: bool) -> tuple[Slot, ...]:
-    """The gates before layer normalization, and the output before projection.
+def _intermediates(normalized: bool, projected: bool) -> tuple[Slot, ...]:
+    """The gates before layer normalization, or else what inputs and bias make of them; the output before projection.
 
-    TFLite adds the zero point of what it projects with the wrong sign: with none, no value is cut off.
+    Gates that are not normalized are Q3.12, whatever their tensors say, and cut off before the state has its share.
+    TFLite adds the zero point of what it projects with the wrong sign: where it is 0, no value is cut off.
     """
     hidden = Slot("hidden", symmetric=True) if projected else Slot("hidden", scale=SameAs("y"))
-    return (*(Slot(f"gate_{g}", types=IN_INT16) for g in GATES), hidden)
+    most = float("inf") if normalized else 8.0
+    return (*(Slot(f"gate_{g}", types=IN_INT16, most=most) for g in GATES), hidden)
 
 
 NEEDED = (*(f"{kind}_{g}" for kind in "rb" for g in "fco"), "h", "cell")
@@ -136,11 +138,11 @@ def _float_step(call: Call, a: Arrays, x: np.ndarray) -> np.ndarray:
     asymmetric = bool(options.asymmetric_quantize_inputs)
 
     def gate(g: str, peephole: np.ndarray) -> np.ndarray:
-        total = float_product(call, x, a[f"w_{g}"], f"w_{g}", asymmetric)
-        total = total + float_product(call, h, a[f"r_{g}"], f"r_{g}", asymmetric)
+        first = float_product(call, x, a[f"w_{g}"], f"w_{g}", asymmetric)
+        total = first + float_product(call, h, a[f"r_{g}"], f"r_{g}", asymmetric)
         if f"p_{g}" in a:
             total = total + peephole * _real(call, a, f"p_{g}")
-        call.told(f"gate_{g}", total)
+        call.told(f"gate_{g}", total if f"n_{g}" in a else first + a[f"b_{g}"])
         if f"n_{g}" in a:
             total = _normalized(total) * a[f"n_{g}"]
         total = total + a[f"b_{g}"]
@@ -361,7 +363,7 @@ CELL_OUTPUTS = (Slot("y"), *(_slot(name, "any") for name in ("state", "inside", 
 @cache
 def _variant(name: str, normalized: bool, projected: bool, misread: bool) -> Operator:
     """misread: kernels of integers would take peepholes in the wrong places, so that no quantizer should make such."""
-    found = replace(get(name), inputs=_inputs(normalized), intermediates=_intermediates(projected))
+    found = replace(get(name), inputs=_inputs(normalized), intermediates=_intermediates(normalized, projected))
     sound = {kind: one for kind, one in found.reference.items() if kind != "int8"}
     return replace(found, reference=sound) if misread else found
 
@@ -396,7 +398,7 @@ LSTM, UNIDIRECTIONAL_SEQUENCE_LSTM = (
             pure=False,
             together=True,
             integer_activations=(TANH,),
-            intermediates=_intermediates(projected=False),
+            intermediates=_intermediates(normalized=False, projected=False),
             variant=variant,
         )
     )

@@ -82,7 +82,7 @@ class Slot:
     scale None means free. newer_axis: a weight axis that runtimes after tflite-runtime 2.14 take, but not
     microcontroller runtimes and accelerators. blocks: it may have a scale for each block of its last dimension.
     types: by kind of the node the one element type that kernels take here, where it is not the kind's or the rule's.
-    symmetric: its zero point is 0 in every type.
+    symmetric: its zero point is 0 in every type. most: kernels of integers cut off what lies further from 0.
     """
 
     name: str
@@ -96,6 +96,7 @@ class Slot:
     variadic: bool = False
     types: Mapping[str, str] = field(default_factory=dict, hash=False)
     symmetric: bool = False
+    most: float = float("inf")
 
     @property
     def observed(self) -> bool:

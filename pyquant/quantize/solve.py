@@ -190,11 +190,11 @@ def _state_obstacle(ranges: Mapping[Tensor, Range], node: Node, operator: Operat
         if slot.role == "state" and not tensor.is_variable:
             return f"its state {tensor.name!r} is no variable"
         if slot.role == "state" and tensor not in ranges:
-            return f"its state {tensor.name!r} was not observed"
+            return f"the range of its state {tensor.name!r} is not known"
     if any(tensor not in ranges for tensor in node.intermediates) or (
         len(node.intermediates) < len(operator.intermediates)
     ):
-        return "what it computes on the way was not observed"
+        return "the ranges of what it computes on the way are not known"
     return None
 
 
@@ -306,6 +306,7 @@ class _Static:
         self.keys: dict[Use, Key] = {}  # of the inputs
         self.named: dict[Node, dict[str, Key]] = {}  # by slot, of variadic ones the first
         self.powers: dict[Key, PowerOfTwo] = {}
+        self.most: dict[Key, float] = {}  # what kernels take at most, on either side of 0
         self.groups = Groups()
         self.symmetric: set[Hashable] = set()  # groups
         self.floors: dict[Hashable, float] = {}  # by group
@@ -344,6 +345,9 @@ class _Static:
                 self.groups.add(key, self._range(tensor))
                 by_slot.setdefault(slot.name, []).append(key)
         self.named[node] = {name: keys[0] for name, keys in by_slot.items()}
+        for slot in (*operator.inputs, *operator.intermediates):
+            if slot.most < np.inf:
+                self.most.update(dict.fromkeys(by_slot.get(slot.name, []), slot.most))
         shared: list[Key] = []
         for slot in (*operator.inputs, *operator.outputs, *operator.intermediates):
             if isinstance(slot.scale, SameAs):
@@ -534,6 +538,11 @@ class _Static:
             if seen.ignored:
                 self.made.notes.append(
                     f"tensor {tensor.name!r}: {seen.ignored} values were NaN or infinite and ignored"
+                )
+            if max(-seen.low, seen.high) > self.most.get(key, np.inf):
+                self.made.notes.append(
+                    f"tensor {tensor.name!r}: range {seen.low:.3g}..{seen.high:.3g} goes beyond {self.most[key]:g}, "
+                    "where kernels of integers cut it off"
                 )
             if self.groups.fixed(key) is not None or key in self.powers or not tensor.size:
                 continue
