@@ -19,7 +19,7 @@ from pyquant.calibrate.seen import Seen
 from pyquant.calibrate.states import Told, numbered, stateful, with_intermediates
 from pyquant.calibrate.statistics import Statistics, sample_digest
 from pyquant.dtypes import FLOAT32, dtype
-from pyquant.graph import Model, Subgraph, Tensor, dump, load
+from pyquant.graph import Model, Tensor, dump, load
 from pyquant.run.compile import compile
 from pyquant.run.observation import Histogram, Observation, Recent
 from pyquant.run.plan import Plan, Session
@@ -100,8 +100,8 @@ class _Observer:
 
     def __init__(self, model: Model, detailed: bool) -> None:
         self.model, self.detailed, self.index = model, detailed, {t: i for i, t in enumerate(numbered(model))}
-        self.told = [Told(node) for node in stateful(model)]
-        self.plans = {0: self._plan(model.main)}
+        self.told = [[Told(node) for node in stateful(graph)] for graph in model.subgraphs]
+        self.plans = {0: self._plan(0)}
         others = (t for graph in model.subgraphs[1:] for t in graph.tensors)
         variables = self.plans[0].session().variables()
         self.has_state = bool(variables) or any(t.is_variable or t.dtype is RESOURCE for t in others)
@@ -133,7 +133,7 @@ class _Observer:
             place, arrays = feed
             session = idle[place].get()
             try:
-                told = [] if place else self.told
+                told = self.told[place]
                 before = session.variables() if told else {}
                 values = {**before, **session.run(*arrays)}
                 states = {t: found for each in told for t, found in each.of(values).items()}
@@ -158,12 +158,12 @@ class _Observer:
 
     def _of(self, place: int) -> Plan:
         if place not in self.plans:
-            self.plans[place] = self._plan(self.model.subgraphs[place])
+            self.plans[place] = self._plan(place)
         return self.plans[place]
 
-    def _plan(self, graph: Subgraph) -> Plan:
+    def _plan(self, place: int) -> Plan:
         observers = [t for t in self.index if t.dtype is FLOAT32 and not (t.is_constant or t.is_variable)]
-        read = [t for told in self.told for t in told.read] if graph is self.model.main else []
+        read, graph = [t for told in self.told[place] for t in told.read], self.model.subgraphs[place]
         return compile(self.model, keep=read, observers=observers, detailed=self.detailed, subgraph=graph)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from pyquant.dtypes import FLOAT32
-from pyquant.graph import Model, Node, Tensor
+from pyquant.graph import Model, Node, Subgraph, Tensor
 from pyquant.ops import Call, find
 
 
@@ -70,10 +70,10 @@ class Told:
         self._parts[self.tensors[slot]].append(values.ravel().copy())
 
 
-def stateful(model: Model) -> list[Node]:
-    """The nodes of the main subgraph that have float states, or intermediates, which references tell of."""
+def stateful(subgraph: Subgraph) -> list[Node]:
+    """The nodes that have float states and perhaps intermediates, which references tell of."""
     found = []
-    for node in model.main.nodes:
+    for node in subgraph.nodes:
         operator = find(node.op)
         operator = None if operator is None else operator.of(node)
         if operator is not None and operator.stateful and operator.kind(node) == "float32":

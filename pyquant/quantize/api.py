@@ -29,7 +29,8 @@ def quantize(
     """A quantized copy of a model with float activations; int8 or float16 weights it may have are float again first.
 
     scheme: float16, dynamic, int8, int16x8, a Recipe, or its rules. data: representative samples, needed where
-    activations are quantized, in any form that `pyquant.calibrate.samples` takes, or Statistics.
+    activations are quantized, in any form that `pyquant.calibrate.samples` takes, or Statistics: in order, where states
+    or variables go on from one to the next.
     calibration: how ranges follow from them, one of `pyquant.calibrate.METHODS`. accuracy: "best" searches ranges by
     what the model makes of samples, which takes minutes. With data, biases correct what rounding does to means.
     options: those of
