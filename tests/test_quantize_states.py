@@ -11,7 +11,7 @@ import pytest
 import pyquant as pq
 from pyquant.graph import Builder, Model, Signature, Tensor
 from pyquant.ops.build import add
-from pyquant.quantize import apply, assign
+from pyquant.quantize import SCHEMES, apply, assign, solve
 from pyquant.validate import RUNTIMES, Oracle
 from pyquant.wire import Record
 
@@ -53,6 +53,7 @@ def feeds_of(model: Model, count: int, seed: int = 0) -> Feeds:
 
 def runs_as_oracles(model: Model, feeds: Feeds, oracle_of: Callable[[str], Oracle], tolerance: float = 0.0) -> Feeds:
     """What a model makes of one feed after the other: the same in every runtime."""
+    assert not [finding for finding in pq.lint(model) if finding.severity == "error"]
     for runtime in RUNTIMES:
         oracle = oracle_of(runtime)
         oracle.load(model)
@@ -431,3 +432,61 @@ def test_quantized_cells_become_float_and_integers_again(
     assert all("float32" not in kinds(small)[n.op] for n in small.main.nodes if not n.op.endswith("QUANTIZE"))
     found = runs_as_oracles(small, [[image] for image in images[40:]], oracle_of)
     assert name.endswith("scrambled") or decibels(again, found, [[image] for image in images[40:]]) > 25
+
+
+def test_cells_of_another_signature() -> None:
+    """They are observed as those of the main subgraph; its own values go on as they are."""
+    model, other = cell("RNN"), lstm("UNIDIRECTIONAL_SEQUENCE_LSTM", False, False, True, True)
+    ends = [(key, m.main.inputs, m.main.outputs) for key, m in (("first", model), ("second", other))]
+    model.subgraphs += other.subgraphs
+    model.signatures = [
+        Signature(key, graph, [("x", x[0])], [("y", y[0])])
+        for graph, (key, x, y) in zip(model.subgraphs, ends, strict=True)
+    ]
+    feeds = [
+        (key, {"x": arrays[0]}) for key, m in (("first", cell("RNN")), ("second", other)) for arrays in feeds_of(m, 24)
+    ]
+    made = assign(model, "int8", feeds)
+    assert made.kept_float == [("RNN 'y'", "TFLite has no int8 kernel for RNN")]
+    alone = pq.quantize(other, "int8", data=[arrays for _, arrays in feeds[24:]])
+    (of_both, of_one) = (s.nodes[1].inputs for s in (apply(made).subgraphs[1], alone.main))
+    assert [t and t.quantization for t in of_both] == [t and t.quantization for t in of_one]
+
+
+def test_long_memories_do_not_overflow(oracle_of: Callable[[str], Oracle]) -> None:
+    """Of a state that is the same and greatest all the time, all of which a unit sums."""
+    b, ones = Builder(), np.ones((4, 40), np.float32)
+    x, state = b.input("x", (1, 1)), b.tensor("state", (1, 160), is_variable=True)
+    weights = [b.constant("feature", ones[:, :1]), b.constant("time", ones), b.constant("bias", np.float32([-70, 70]))]
+    y = add(b, "SVDF", [x, *weights, state], "y", rank=2, fused_activation_function="RELU")
+    model = b.model([y])
+    feeds = [[np.float32([[1]])]] * 60
+    small = pq.quantize(model, "int8", data=feeds)
+    assert decibels(model, runs_as_oracles(small, feeds, oracle_of), feeds) > 40
+
+
+CONVERTED = ("lstm_calibrated2", "svdf_calibrated", "unidirectional_sequence_lstm_calibrated")
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_scales_are_those_of_tensorflows_converter(name: str, data_folder: Path) -> None:
+    """From the ranges that its test models have, but for what its kernels would cut off or let overflow."""
+    folder = data_folder / "models/single_ops/litert"
+    before, after = (
+        pq.open(folder / f"tflite__converter__quantization__lite__testdata__{stem}.tflite")
+        for stem in (name, name.replace("calibrated", "quantized"))
+    )
+    known = {t: t.quantization.extra for t in before.main.tensors if t.quantization is not None}
+    ranges = {t: pq.Range(float(e["min"][0]), float(e["max"][0])) for t, e in known.items() if "min" in e}
+    ours, theirs = (
+        next(n for n in m.main.nodes if not n.op.endswith("QUANTIZE"))
+        for m in (apply(solve(before, SCHEMES["int8"], ranges)), after)
+    )
+    better = {"SVDF": (2, 3)}.get(ours.op, (17,))
+    for i, (a, b) in enumerate(zip((*ours.inputs, *ours.outputs), (*theirs.inputs, *theirs.outputs), strict=True)):
+        if a is None or b is None or i in better:
+            assert (a is None) == (b is None)
+            continue
+        assert a.dtype == b.dtype and a.quantization == b.quantization, i
+        if a.is_constant:
+            assert np.abs(np.subtract(a.data, b.data, dtype=np.int64)).max() <= 1

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from pyquant.dtypes import FLOAT32
 from pyquant.graph import Model, Node, Subgraph, Tensor
-from pyquant.ops import Call, find
+from pyquant.ops import Call, find, get
 
 
 def with_intermediates(model: Model) -> Model:
-    """A model whose operators name all intermediates that they may have; itself where they do.
+    """A model whose float operators name just the intermediates that they may have; itself where they do.
 
     Those that are new are empty float32 tensors.
     """
-    if all(len(node.intermediates) >= count for node, count in _counts(model)):
+    if not any(_lacks(node) for subgraph in model.subgraphs for node in subgraph.nodes):
         return model
     made = model.copy()
     for subgraph in made.subgraphs:
-        for node in subgraph.nodes:
-            operator = find(node.op)
-            slots = () if operator is None else operator.of(node).intermediates
-            for slot in slots[len(node.intermediates) :]:
-                tensor = Tensor(f"{node.outputs[0].name}/{slot.name}", (0,), FLOAT32)
-                subgraph.tensors.append(tensor)
-                node.intermediates.append(tensor)
+        for node in filter(_lacks, subgraph.nodes):
+            slots = get(node.op).of(node).intermediates
+            node.intermediates = [Tensor(f"{node.outputs[0].name}/{slot.name}", (0,), FLOAT32) for slot in slots]
+            subgraph.tensors += node.intermediates
     return made
 
 
-def _counts(model: Model) -> Iterator[tuple[Node, int]]:
-    for subgraph in model.subgraphs:
-        for node in subgraph.nodes:
-            operator = find(node.op)
-            if operator is not None:
-                yield node, len(operator.of(node).intermediates)
+def _lacks(node: Node) -> bool:
+    operator = find(node.op)
+    if operator is None or operator.kind(node) != "float32":
+        return False
+    return len(node.intermediates) != len(operator.of(node).intermediates) and bool(operator.intermediates)
 
 
 def numbered(model: Model) -> list[Tensor]:

@@ -83,6 +83,8 @@ class Slot:
     microcontroller runtimes and accelerators. blocks: it may have a scale for each block of its last dimension.
     types: by kind of the node the one element type that kernels take here, where it is not the kind's or the rule's.
     symmetric: its zero point is 0 in every type. most: kernels of integers cut off what lies further from 0.
+    sums: of weights that meet int16 codes in sums of 32 bits, which are not to overflow: from the node and the real
+    weights, the magnitudes that come together in each sum, added up.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Slot:
     types: Mapping[str, str] = field(default_factory=dict, hash=False)
     symmetric: bool = False
     most: float = float("inf")
+    sums: Callable[[Call, np.ndarray], np.ndarray] | None = None
 
     @property
     def observed(self) -> bool:

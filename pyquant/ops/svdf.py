@@ -83,6 +83,12 @@ def svdf_int8(
     return saturate(multiply(wrap32(total if b is None else total + b), *second) + y.zero_point, y)
 
 
+def svdf_sums(call: Call, time: np.ndarray) -> np.ndarray:
+    """What a unit sums over its filters and their memories."""
+    sums: np.ndarray = np.abs(time).reshape(-1, int(call.options.rank) * time.shape[1]).sum(axis=1)
+    return sums
+
+
 def _svdf_sizes(call: Call) -> dict[str, int]:
     filters, memory = call["time"].shape
     return {"filters": filters, "memory": memory, "rank": int(call.options.rank)}
@@ -161,7 +167,7 @@ SVDF = register(
         inputs=(
             Slot("x"),
             Slot("feature", role="weight", types=IN_INT8),
-            Slot("time", role="weight", types=IN_INT8 | IN_INT16),
+            Slot("time", role="weight", types=IN_INT8 | IN_INT16, sums=svdf_sums),
             Slot("b", role="bias", scale=Product("state", "time"), optional=True),
             Slot("state", role="state", types=IN_INT16),
         ),

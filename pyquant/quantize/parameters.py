@@ -14,6 +14,7 @@ from pyquant.graph import Quantization
 from pyquant.ops import PowerOfTwo
 
 SMALLEST_SCALE = 2.0**-40  # products of two scales stay normal float32 numbers
+SUM_LIMIT = 32000  # of weights' codes: times int16, and with a bias of 2**30 and the weights' rounding, below 2**31
 BIAS_LIMIT = {"int32": 2.0**30, "int64": 2.0**38}  # leaves the accumulator a bit; Ethos-U takes biases of 40 bits
 
 

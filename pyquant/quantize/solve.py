@@ -13,7 +13,7 @@ from pyquant.errors import RangeError, RecipeError
 from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor
 from pyquant.graph.edit import entries
 from pyquant.graph.real import real_values
-from pyquant.ops import Fixed, Operator, PowerOfTwo, Product, SameAs, Slot, find, get
+from pyquant.ops import Call, Fixed, Operator, PowerOfTwo, Product, SameAs, Slot, find, get
 from pyquant.quantize import parameters
 from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, Use, as_is
 from pyquant.quantize.groups import Groups
@@ -191,9 +191,8 @@ def _state_obstacle(ranges: Mapping[Tensor, Range], node: Node, operator: Operat
             return f"its state {tensor.name!r} is no variable"
         if slot.role == "state" and tensor not in ranges:
             return f"the range of its state {tensor.name!r} is not known"
-    if any(tensor not in ranges for tensor in node.intermediates) or (
-        len(node.intermediates) < len(operator.intermediates)
-    ):
+    known = [tensor for tensor in node.intermediates if tensor in ranges]
+    if not len(known) == len(node.intermediates) == len(operator.intermediates):
         return "the ranges of what it computes on the way are not known"
     return None
 
@@ -421,7 +420,7 @@ class _Static:
             uses = {slot.name: (i, tensor) for i, slot, tensor in inputs_of(node, operator)}
             for i, slot, tensor in inputs_of(node, operator):
                 if slot.role == "weight":
-                    self.weights[node, i] = self._weight(slot, tensor, rule)
+                    self.weights[node, i] = self._weight(node, slot, tensor, rule)
             for _, slot, tensor in inputs_of(node, operator):
                 if slot.role == "bias" and isinstance(slot.scale, Product):
                     use = (node, uses[slot.scale.second][0])
@@ -438,7 +437,7 @@ class _Static:
         """What a bias has in its scale beside the scale of the weight."""
         return scale.factor * (1.0 if scale.first is None else self._scale(self.named[node][scale.first]))
 
-    def _weight(self, slot: Slot, tensor: Tensor, rule: Rule) -> Quantization:
+    def _weight(self, node: Node, slot: Slot, tensor: Tensor, rule: Rule) -> Quantization:
         """The scales of a weight: its own where it is stored as the rule would, else those that its values need."""
         q, own = tensor.quantization, _stored_type(slot, rule)
         if tensor.is_quantized and q is not None and not q.zero_point.any():
@@ -446,7 +445,11 @@ class _Static:
             if fits and (rule.granularity != "tensor" or not q.per_axis):
                 return q
         axis = _axis(slot, rule, self.recipe)
-        return _symmetric(_weight_scales(tensor, axis, rule, own), axis)
+        scales = _weight_scales(tensor, axis, rule, own)
+        if slot.sums is not None:
+            most = slot.sums(Call(self.operators[node], node), real_values(tensor)).max()
+            scales = np.maximum(scales, np.float32(most / parameters.SUM_LIMIT))
+        return _symmetric(scales, axis)
 
     def _raise_floors(self) -> bool:
         """Raise the scale of every group that is below what one of its slots demands. True if any was."""
