@@ -490,3 +490,13 @@ def test_scales_are_those_of_tensorflows_converter(name: str, data_folder: Path)
         assert a.dtype == b.dtype and a.quantization == b.quantization, i
         if a.is_constant:
             assert np.abs(np.subtract(a.data, b.data, dtype=np.int64)).max() <= 1
+
+
+@pytest.mark.parametrize("make", (stream, flows, lambda: svdf("RELU")), ids=("stream", "flows", "svdf"))
+def test_ranges_are_searched_in_models_with_states_and_subgraphs(
+    make: Callable[[], Model], oracle_of: Callable[[str], Oracle]
+) -> None:
+    model = make()
+    small = pq.quantize(model, "int8", data=feeds_of(model, 24), accuracy="best")
+    feeds = feeds_of(model, 12, seed=1)
+    assert decibels(model, runs_as_oracles(small, feeds, oracle_of), feeds) > 18
