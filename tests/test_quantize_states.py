@@ -10,7 +10,7 @@ import pytest
 
 import pyquant as pq
 from pyquant.graph import Builder, Model, Signature, Tensor
-from pyquant.ops.build import add
+from pyquant.ops.build import Made, add, add_all
 from pyquant.quantize import SCHEMES, apply, assign, solve
 from pyquant.validate import RUNTIMES, Oracle
 from pyquant.wire import Record
@@ -59,7 +59,8 @@ def runs_as_oracles(model: Model, feeds: Feeds, oracle_of: Callable[[str], Oracl
         oracle.load(model)
         session, every = pq.compile(model, numerics=RUNTIMES[runtime].numerics).session(), []
         for arrays in feeds:
-            every.append([session.run(*arrays)[t] for t in model.main.outputs])
+            values = session.run(*arrays)
+            every.append([values[t] for t in model.main.outputs])
             for ours, theirs in zip(every[-1], oracle.run(arrays, reset=False).values(), strict=True):
                 np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * np.abs(theirs).max(initial=0.0))
     return every
@@ -68,7 +69,8 @@ def runs_as_oracles(model: Model, feeds: Feeds, oracle_of: Callable[[str], Oracl
 def decibels(model: Model, found: Feeds, feeds: Feeds) -> float:
     """Signal to noise of the outputs of many steps, beside those of a float model."""
     session = pq.compile(model).session()
-    expected = np.concatenate([session.run(*arrays)[t].ravel() for arrays in feeds for t in model.main.outputs])
+    runs = [session.run(*arrays) for arrays in feeds]
+    expected = np.concatenate([values[t].ravel() for values in runs for t in model.main.outputs])
     error = np.concatenate([array.ravel() for arrays in found for array in arrays]) - expected
     return float(10 * np.log10(np.square(expected).sum() / np.square(error).sum()))
 
@@ -152,6 +154,32 @@ def cell(op: str) -> Model:
     inputs += [b.constant("b", normal(rng, UNITS)), b.tensor("state", (BATCH, UNITS), is_variable=True)]
     y = add(b, op, inputs, "y", fused_activation_function="TANH")
     return b.model([add(b, "FULLY_CONNECTED", [y, b.constant("dense", normal(rng, 3, UNITS))], "z")])
+
+
+@pytest.mark.parametrize("merged", (True, False))
+def test_lstms_of_both_directions_with_float_activations(merged: bool, oracle_of: Callable[[str], Oracle]) -> None:
+    rng, b = np.random.default_rng(6), Builder()
+
+    def side(name: str) -> tuple[list[Tensor | None], list[Tensor]]:
+        w, r = (
+            [b.constant(f"{name}_{k}_{g}", normal(rng, UNITS, n)) for g in "ifco"]
+            for k, n in (("w", INPUTS), ("r", UNITS))
+        )
+        biases = [b.constant(f"{name}_b_{g}", normal(rng, UNITS)) for g in "ifco"]
+        states = [b.tensor(f"{name} {state}", (BATCH, UNITS), is_variable=True) for state in ("h", "cell")]
+        return [*w, *r, None, None, None, *biases, None, None], states
+
+    (forward, states), (backward, others) = side("forward"), side("backward")
+    inputs = [b.input("x", (TIMES, BATCH, INPUTS)), *forward, *backward, *states, *others, *[None] * 9]
+    made = [Made("y")] if merged else [Made("y"), Made("z")]
+    options = {"fused_activation_function": "TANH", "merge_outputs": merged, "time_major": True}
+    model = b.model(add_all(b, "BIDIRECTIONAL_SEQUENCE_LSTM", inputs, made, **options))
+    small = pq.quantize(model, "dynamic", min_weight_elements=UNITS * INPUTS)
+    assert {t.dtype.name for t in small.main.nodes[0].inputs if t and len(t.shape) == 2 and t.is_constant} == {"int8"}
+    feeds = feeds_of(model, 8, seed=1)
+    assert decibels(model, runs_as_oracles(small, feeds, oracle_of, 1e-5), feeds) > 30
+    again = pq.dequantize(small)
+    assert {t.dtype.name for t in again.main.nodes[0].inputs if t} == {"float32"}
 
 
 @pytest.mark.parametrize("op", ("RNN", "UNIDIRECTIONAL_SEQUENCE_RNN", "SVDF"))

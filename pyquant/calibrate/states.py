@@ -67,11 +67,13 @@ class Told:
 
 
 def stateful(subgraph: Subgraph) -> list[Node]:
-    """The nodes that have float states and perhaps intermediates, which references tell of."""
+    """The nodes with float states that could be integers: what they hold, and intermediates, their references tell."""
     found = []
     for node in subgraph.nodes:
         operator = find(node.op)
         operator = None if operator is None else operator.of(node)
-        if operator is not None and operator.stateful and operator.kind(node) == "float32":
+        if operator is None or not operator.stateful or "int8" not in operator.reference:
+            continue
+        if operator.kind(node) == "float32":
             found.append(node)
     return found

@@ -3,6 +3,7 @@
 from pyquant.ops import activation as activation
 from pyquant.ops import arithmetic as arithmetic
 from pyquant.ops import arrange as arrange
+from pyquant.ops import bidirectional as bidirectional
 from pyquant.ops import binary as binary
 from pyquant.ops import compare as compare
 from pyquant.ops import concatenation as concatenation

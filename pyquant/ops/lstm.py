@@ -349,7 +349,7 @@ def integer_params(call: Call) -> Launch | None:
     return launch(call, call["w_f"].shape[0], fields)
 
 
-def _macs(call: Call) -> int:
+def macs(call: Call) -> int:
     if _is_basic(call):
         return basic_macs(call)
     weights = [t for s in INPUTS if s.name[:2] in ("w_", "r_", "pr") and (t := call.get(s.name)) is not None]
@@ -394,7 +394,7 @@ LSTM, UNIDIRECTIONAL_SEQUENCE_LSTM = (
             shape=shape,
             reference={"float32": float_, "hybrid": float_, "int8": integer, **more},
             kernels=kernels("lstm", float_params, integer_params),
-            macs=_macs,
+            macs=macs,
             pure=False,
             together=True,
             integer_activations=(TANH,),

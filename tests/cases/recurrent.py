@@ -113,6 +113,46 @@ def peepholes() -> Iterator[Case]:
             yield replace(case, id=f"{case.id}-peephole")
 
 
+def bidirectionals() -> Iterator[Case]:
+    """Of one output or two, and with a sequence of its own for the second direction."""
+    for kind in ("float32", "hybrid"):
+        for i in range(16):
+            yield bidirectional(kind, i)
+
+
+def bidirectional(kind: str, i: int) -> Case:
+    batch, size, units, time = (int(n) for n in RNG.integers(1, 6, 4))  # runtimes want both LSTMs of one size
+    outputs = int(RNG.integers(1, 5)) if i % 3 == 2 else units
+    coupled, peephole, merged, own = i % 3 == 1, i % 4 == 2, i % 4 < 2, i % 5 == 3
+    batch = 1 if merged and not i % 2 else batch  # of more rows in a row, runtimes take states from elsewhere
+    more: dict[str, Any] = {} if kind == "float32" else {"dtype": "int8"}
+
+    def matrix(*shape: int) -> Value:
+        return weights(*shape, **more, **({"step": scale(-3, -2)} if more else {}))
+
+    def side() -> tuple[list[Value | None], list[Value]]:
+        there = [not coupled, True, True, True]
+        w, r = ([matrix(units, n) if g else None for g in there] for n in (size, outputs))
+        p = [matrix(units) if peephole and g else None for g in (not coupled, True, True)]
+        b = [weights(units) if g else None for g in there]
+        projection = [matrix(outputs, units), weights(outputs)] if i % 3 == 2 else [None, None]
+        return [*w, *r, *p, *b, *projection], [Value((batch, n), variable=True) for n in (outputs, units)]
+
+    (forward, states), (backward, others) = side(), side()
+    x = Value((time, batch, size) if i % 2 else (batch, time, size))
+    inputs = (x, *forward, *backward, *states, *others, x if own else None, *[None] * 8)
+    options: dict[str, Any] = {
+        "fused_activation_function": "TANH",
+        "cell_clip": (0.0, 1.5)[i % 2],
+        "merge_outputs": merged,
+        "time_major": bool(i % 2),
+    }
+    options |= {"asymmetric_quantize_inputs": bool(i % 4 > 1)} if kind == "hybrid" else {}
+    tolerance = 5 * ABOUT_FLOAT  # projections make small numbers of greater ones
+    name, more_outputs = "BIDIRECTIONAL_SEQUENCE_LSTM", () if merged else (Value(),)
+    return Case(f"{name.lower()}-{kind}-{i}", name, inputs, Value(), options, tolerance, more_outputs=more_outputs)
+
+
 def lstm(
     op: str,
     kind: str,
@@ -215,4 +255,4 @@ def basic(kind: str, i: int) -> Case:
     return Case(f"lstm-basic-{kind}-{i}", "LSTM", inputs, y, options, 0.0 if small else ABOUT_FLOAT, more_outputs=more)
 
 
-CASES = [*svdfs(), *cells(), *lstms(), *basics(), *extremes(), *peepholes()]
+CASES = [*svdfs(), *cells(), *lstms(), *basics(), *extremes(), *peepholes(), *bidirectionals()]
