@@ -295,6 +295,24 @@ def test_variables_have_one_scale(oracle_of: Callable[[str], Oracle]) -> None:
     assert decibels(model, runs_as_oracles(third, feeds, oracle_of), feeds) > 25
 
 
+def test_a_fixed_scale_enters_a_variable_by_a_copy_unless_all_are_fixed(oracle_of: Callable[[str], Oracle]) -> None:
+    """What is read meets greater values, and is of their scale."""
+    b, once = Builder(), Builder("once")
+    assign_to(once, "gate", once.constant("first", np.float32([[5.0, -3.0]])))
+    b.node("CALL_ONCE", [], [], Record("CallOnceOptions"))
+    x = b.input("x", (1, 2))
+    old = add(b, "READ_VARIABLE", [handle(b, "gate")], "old", "float32")
+    old.shape = (1, 2)
+    both = add(b, "CONCATENATION", [old, x], "both", axis=1)
+    assign_to(b, "gate", add(b, "LOGISTIC", [x], "gate"))
+    model = b.model([both])
+    model.subgraphs.append(once.model([]).main)
+    model.main.nodes[0].subgraphs["init_subgraph_index"] = model.subgraphs[1]
+    feeds = [[8 * arrays[0]] for arrays in feeds_of(model, 30)]
+    small = pq.quantize(model, "int8", data=feeds)
+    assert decibels(model, runs_as_oracles(small, feeds, oracle_of), feeds) > 30
+
+
 def test_a_variable_with_a_float_user_stays_float(oracle_of: Callable[[str], Oracle]) -> None:
     model = stream()
     made = assign(model, "int8", feeds_of(model, 60), keep_float=["old mean$"])

@@ -178,10 +178,12 @@ def _static_obstacle(ranges: Mapping[Tensor, Range], node: Node, rule: Rule) -> 
 
 
 def _is_observed(ranges: Mapping[Tensor, Range], node: Node) -> bool:
+    """Whether it is known what values a node reads and writes."""
     operator = find(node.op)
-    tensors = [] if operator is None else [t for _, slot, t in inputs_of(node, operator) if slot.observed]
-    tensors += [] if operator is None else [t for slot, t in outputs_of(node, operator) if slot.observed]
-    return all(t in ranges or t.is_constant for t in tensors)
+    if operator is None:
+        return True
+    values = [*((slot, t) for _, slot, t in inputs_of(node, operator)), *outputs_of(node, operator)]
+    return all(t in ranges or t.is_constant for slot, t in values if slot.observed)
 
 
 def _state_obstacle(ranges: Mapping[Tensor, Range], node: Node, operator: Operator) -> str | None:
@@ -361,9 +363,9 @@ class _Static:
     def _join_variables(self) -> None:
         """Whatever reads or assigns a variable has one scale."""
         for nodes in dict.fromkeys(map(tuple, sharing(self.made.model).values())):
-            own = [node for node in nodes if node in self.operators]
-            keys = [key for node in own for key in self.named[node].values()]
-            self._share(keys, [use for use in self.keys if use[0] in own])
+            own = {node for node in nodes if node in self.operators}
+            keys = [key for node in nodes if node in own for key in self.named[node].values()]
+            self._share(keys, [use for use in self.keys if use[0] in own], keys)
 
     def _symmetric_keys(self, node: Node) -> list[Key]:
         """Of the values that a node must have about 0."""
@@ -376,10 +378,10 @@ class _Static:
         made = made_by(node, self.operators[node])
         return [Key(tensor, _type(slot, self.types[node])) for slot, tensor in made if slot.role == "activation"]
 
-    def _share(self, shared: list[Key], uses: list[Use]) -> None:
+    def _share(self, shared: list[Key], uses: list[Use], others: Collection[Key] = ()) -> None:
         """Unite keys. Inputs whose scale is fixed, among others of another scale, take part by a copy of their own."""
         uses = [use for use in uses if self.keys[use] in shared]
-        if len({self.groups.fixed(self.keys[use]) for use in uses}) > 1:
+        if len({self.groups.fixed(key) for key in (*others, *(self.keys[use] for use in uses))}) > 1:
             copied = [use for use in uses if self.groups.fixed(self.keys[use]) is not None]
             originals = {self.keys[use] for use in copied}
             shared = [key for key in shared if key not in originals]
