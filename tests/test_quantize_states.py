@@ -212,6 +212,26 @@ def test_kernels_without_integers_are_named() -> None:
     assert rnn.kept_float == [("RNN 'y'", "TFLite has no int8 kernel for RNN")]
 
 
+def test_embeddings_are_of_their_tables_scale(oracle_of: Callable[[str], Oracle]) -> None:
+    b, rng = Builder(), np.random.default_rng(6)
+    rows = add(
+        b,
+        "EMBEDDING_LOOKUP",
+        [b.input("at", (3,), "int32"), b.constant("table", normal(rng, 20, 7))],
+        "rows",
+        "float32",
+    )
+    model = b.model([layer(b, rows, "y", normal(rng, 5, 7))])
+    feeds = [[np.int32([i, i + 1, i + 2])] for i in range(18)]
+    small = pq.quantize(model, "int8", data=feeds)
+    table = small.main.nodes[0].inputs[1]
+    assert table is not None and table.quantization == small.main.nodes[0].outputs[0].quantization
+    assert [n.op for n in small.main.nodes] == ["EMBEDDING_LOOKUP", "FULLY_CONNECTED", "DEQUANTIZE"]
+    assert decibels(model, runs_as_oracles(small, feeds, oracle_of), feeds) > 30
+    again = pq.dequantize(small)
+    assert {t.dtype.name for n in again.main.nodes for t in n.outputs} == {"float32"}
+
+
 @pytest.mark.parametrize("scheme", ("dynamic", "dynamic_wi8_afp32"))
 def test_embeddings_with_a_table_of_integers(scheme: str, oracle_of: Callable[[str], Oracle]) -> None:
     """One scale, or in newer runtimes one for each row."""

@@ -301,9 +301,9 @@ EMBEDDING_LOOKUP = register(
     Operator(
         "EMBEDDING_LOOKUP",
         inputs=(INDICES, Slot("table", role="weight", newer_axis=0)),
-        outputs=(Slot("y"),),
+        outputs=(Slot("y", scale=SameAs("table"), symmetric=True),),
         shape=looked_up,
-        reference=dict.fromkeys(("int32", "float32", "hybrid"), look_up),
+        reference=dict.fromkeys(("int32", "float32", "hybrid", "int8"), look_up),
     )
 )
 

@@ -334,8 +334,9 @@ class _Static:
         by_slot: dict[str, list[Key]] = {}
         uses: list[Use] = []
         kind = self.types[node]
+        alike = {slot.scale.slot for slot in operator.outputs if isinstance(slot.scale, SameAs)}
         for i, slot, tensor in inputs_of(node, operator):
-            if slot.observed:
+            if slot.observed or (slot.role == "weight" and slot.name in alike):
                 uses.append((node, i))
                 key = self.keys[node, i] = Key((node, i) if tensor.is_constant else tensor, _type(slot, kind))
                 self.groups.add(key, self._range(tensor))
@@ -421,7 +422,7 @@ class _Static:
             rule = self.rules[node]
             uses = {slot.name: (i, tensor) for i, slot, tensor in inputs_of(node, operator)}
             for i, slot, tensor in inputs_of(node, operator):
-                if slot.role == "weight":
+                if slot.role == "weight" and (node, i) not in self.keys:
                     self.weights[node, i] = self._weight(node, slot, tensor, rule)
             for _, slot, tensor in inputs_of(node, operator):
                 if slot.role == "bias" and isinstance(slot.scale, Product):
@@ -489,7 +490,7 @@ class _Static:
         made, rule = self.made, self.rules[node]
         by_slot: dict[str, Encoding] = {}
         for i, slot, tensor in sorted(inputs_of(node, operator), key=lambda use: use[1].role == "bias"):
-            if slot.observed:
+            if (node, i) in self.keys:
                 made.consumed[node, i] = self._encoding(self.keys[node, i])
             elif slot.role == "weight":
                 made.consumed[node, i] = Encoding(_stored_type(slot, rule), self.weights[node, i])
