@@ -15,7 +15,7 @@ from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, as_is
 from pyquant.wire import Record
 
 LARGEST_FLOAT16 = 65504.0
-MOST_INPUTS = 3  # of operators whose constants get other values
+MOST_INPUTS = 4  # of operators whose constants get other values
 
 
 Codes = dict[tuple[Tensor, Encoding], np.ndarray]

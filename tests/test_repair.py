@@ -1,0 +1,174 @@
+"""What kernels would not take is repaired and reported: weight scales under a bias, degenerate ranges, operators."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
+
+import cases
+import numpy as np
+import pytest
+from cases.case import Case
+from networks import assert_obeys_slots, normal, runs_in_oracles
+
+import pyquant as pq
+from pyquant.graph import Builder, Model
+from pyquant.ops import find
+from pyquant.ops.build import add
+from pyquant.quantize import recipe, solve
+from pyquant.validate import Oracle
+
+STATIC = {"int8": "int8", "int16x8": "int16"}
+TINY = [np.full((1, 4), 1e-6, np.float32) * i for i in range(1, 4)]
+
+
+def dense(w: np.ndarray, bias: np.ndarray, layers: int = 1) -> Model:
+    """A fully connected layer, or several side by side that share weights and bias."""
+    b = Builder()
+    x, weight, offset = b.input("x", (1, 4)), b.constant("w", w), b.constant("bias", bias)
+    return b.model([add(b, "FULLY_CONNECTED", [x, weight, offset], f"y{i}") for i in range(layers)])
+
+
+def pointwise(w: np.ndarray, bias: np.ndarray) -> Model:
+    b = Builder()
+    x, weight = b.input("x", (1, 1, 1, 4)), b.constant("w", w.reshape(-1, 1, 1, 4))
+    options = {"padding": "SAME", "stride_h": 1, "stride_w": 1}
+    return b.model([add(b, "CONV_2D", [x, weight, b.constant("bias", bias)], "y", **options)])
+
+
+def assert_exact(small: Model, feed: np.ndarray) -> None:
+    """Loads and runs in every runtime, and our kernels make the same bits."""
+    theirs = runs_in_oracles(small, [feed])
+    found = pq.compile(small)(feed)
+    for ours, array in zip(found if isinstance(found, tuple) else (found,), theirs, strict=True):
+        np.testing.assert_array_equal(ours, array)
+
+
+@pytest.mark.parametrize("scheme", STATIC)
+@pytest.mark.parametrize("make", [dense, pointwise])
+def test_a_weight_scale_is_raised_for_its_bias_and_that_is_said(scheme: str, make: Callable[..., Model]) -> None:
+    """Of the one channel that needs it, where channels have scales of their own."""
+    w, bias = normal(3, 4), np.float32([0.5, 9e9, -0.25])
+    w[1] *= 1e-7
+    model = make(w, bias)
+    data = [normal(*model.main.inputs[0].shape) for _ in range(3)]
+    made = pq.assign(model, scheme, data=data)
+    (repair,) = made.repairs
+    assert repair.where == f"{model.main.nodes[0].label}, weight 'w'"
+    assert repair.channels == ((1,) if make is pointwise else ())
+    assert repair.written[0] > repair.wanted[0] > 0
+    assert f"has to fit {'int32' if scheme == 'int8' else 'int64'}" in str(made)
+    assert made.to_dict()["repairs"][0]["written"] == repair.written
+    small = pq.apply(made)
+    assert_obeys_slots(small)
+    assert_exact(small, data[1])
+    step = 9e9 / (127 if scheme == "int8" else 32767)
+    assert np.abs(pq.compile(small)(data[1]).ravel() - bias).max() <= 2 * step
+
+
+def test_weights_that_operators_share_are_repaired_once_for_each() -> None:
+    made = pq.assign(dense(normal(3, 4) * np.float32(1e-9), np.float32([900, 0, 1]), layers=2), "int8", data=TINY)
+    assert [repair.where for repair in made.repairs] == [f"FULLY_CONNECTED 'y{i}', weight 'w'" for i in range(2)]
+    small = pq.apply(made)
+    assert len({node.inputs[1] for node in small.main.nodes if len(node.inputs) > 2}) == 1
+    assert_exact(small, TINY[0])
+
+
+def test_a_bias_past_every_output_is_clipped() -> None:
+    made = pq.assign(dense(normal(2, 4), np.float32([3e38, 1])), "int8", data=[np.zeros((1, 4), np.float32)])
+    assert "clipped" in str(made)
+    assert_exact(pq.apply(made), TINY[0])
+
+
+def test_a_clamped_output_of_no_width_keeps_its_bounds_in_int32() -> None:
+    b = Builder()
+    x = b.input("x", (1, 4))
+    y = add(
+        b,
+        "ADD",
+        [
+            x,
+            b.constant("c", np.float32([-1])),
+        ],
+        "y",
+        fused_activation_function="RELU6",
+    )
+    made = pq.assign(b.model([y]), "int8", data=[np.full((1, 4), 1 + 1e-7, np.float32)])
+    assert [repair.where for repair in made.repairs] == ["tensor 'y'"]
+    assert_exact(pq.apply(made), TINY[0])
+
+
+def test_what_no_kernel_scales_stays_in_float() -> None:
+    b = Builder()
+    a, c = b.input("a", (1, 4)), b.input("c", (1, 4))
+    model = b.model([add(b, "GREATER", [add(b, "ADD", [a, a], "sum"), c], "y", "bool")])
+    made = pq.assign(model, "int8", data=[(np.float32([[9e3, 2, 3, 4]]), np.float32([[1, 9, 1, 9]]))])
+    assert [reason for label, reason in made.kept_float if "GREATER" in label] == [
+        "its 'a' needs scale 70.6, and kernels take those below 1"
+    ]
+    runs_in_oracles(pq.apply(made), [np.zeros((1, 4), np.float32)] * 2)
+
+
+def test_constants_that_are_not_finite_stay_in_float() -> None:
+    b = Builder()
+    mask = b.constant("mask", np.float32([0, -np.inf, 0, 0]))
+    y = add(b, "SOFTMAX", [add(b, "ADD", [b.input("x", (1, 4)), mask], "masked")], "y", beta=1.0)
+    made = pq.assign(b.model([y]), "int8", data=[normal(1, 4)])
+    assert ("ADD 'masked'", "its constant 'mask' holds NaN or infinity") in made.kept_float
+    assert pq.compile(pq.apply(made))(normal(1, 4))[0, 1] == 0
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_kernels_of_newer_runtimes_are_asked_for(newer: bool) -> None:
+    b = Builder()
+    x = b.input("x", (1, 4))
+    model = b.model([add(b, "RSQRT", [add(b, "ADD", [x, x], "sum")], "y")])
+    made = pq.assign(model, "int16x8", data=[np.abs(normal(1, 4)) + 1], newer_kernels=newer)
+    assert len(made.kept_float) == (not newer)
+    runs_in_oracles(pq.apply(made), [np.ones((1, 4), np.float32)], newer)
+
+
+MAGNITUDES = (0, 1e-44, 1e-30, 1e-10, 1e-3, 1, 1e3, 1e10, 1e30, 3e38)
+POWERS = {"REDUCE_PROD", "RSQRT"}  # of scales in multipliers, which only contradicting ranges make too large
+
+
+def rows() -> dict[str, list[Case]]:
+    """For each operator that quantizers know, rows of floats that every runtime takes."""
+    found: dict[str, list[Case]] = {}
+    for module in iter_modules(cases.__path__):
+        for case in getattr(import_module(f"cases.{module.name}"), "CASES", ()):
+            operator, values = find(case.op), [v for v in (*case.inputs, case.output) if v is not None]
+            if operator is None or not operator.ranged or operator.cast or "int8" not in operator.reference:
+                continue
+            plain = all(v.dtype in ("float32", "int32", "bool") and len(v.shape) <= 4 for v in values)
+            if plain and any(v.dtype == "float32" for v in values) and not any(0 in v.shape for v in values):
+                found.setdefault(case.op, []).append(case)
+    return found
+
+
+def test_extreme_ranges_make_files_that_load(oracle_of: Callable[[str], Oracle]) -> None:
+    """Of every operator, whatever the ranges of inputs, outputs and weights are, and though they contradict."""
+    oracles = [oracle_of(name) for name in ("tflite-runtime", "ai-edge-litert")]
+    for op, found in rows().items():
+        rng = np.random.default_rng(zlib.crc32(op.encode()))
+        for scheme in [*STATIC] * 3:
+            model = found[rng.integers(len(found))].model()
+            ranges = {}
+            for tensor in model.main.tensors:
+                if tensor.dtype.name != "float32":
+                    continue
+                low, high = sorted(float(np.float32(s * rng.choice(MAGNITUDES))) for s in rng.choice((-1, 0, 1), 2))
+                if tensor.is_constant:
+                    tensor.data = np.clip(tensor.data.astype(np.float64) * high, -3e38, 3e38).astype(np.float32)
+                else:
+                    ranges[tensor] = pq.Range(low, high)
+            try:
+                small = pq.apply(solve(model, recipe(scheme), ranges))
+            except pq.RecipeError:
+                continue  # nothing of it can be quantized so
+            if op not in POWERS:
+                pq.compile(small)
+            for oracle in oracles:
+                oracle.load(small, "default")
