@@ -81,7 +81,7 @@ METHODS = {"min_max": _min_max, "mse": _mse, "octav": _octav}
 def weight_scales(values: np.ndarray, axis: int | None, bits: int = 8, method: str = "min_max") -> np.ndarray:
     """Symmetric scales of a weight, one per index of `axis` (one in all for None), float32.
 
-    A channel of zeros takes the largest scale of its neighbours: any would do, and this one suits their bias.
+    A channel of zeros, or of less than any scale, takes the largest of its neighbours, which suits their bias.
     """
     rows = np.abs(values).reshape(1, -1) if axis is None else np.moveaxis(np.abs(values), axis, 0)
     scales = METHODS[method](rows.reshape(len(rows), -1), bits) / (2 ** (bits - 1) - 1)
