@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from cases.case import Case
 from mobilenet import DEAD, dead, mobilenet_v2, tiny
-from networks import assert_obeys_slots, normal
+from networks import assert_obeys_slots, conv, normal
 
 import pyquant as pq
-from pyquant.graph import Builder, Model
+from pyquant.graph import Builder, Model, Tensor
 from pyquant.ops import find
 from pyquant.ops.build import add
 from pyquant.quantize import recipe, solve
@@ -223,3 +223,55 @@ def test_a_real_network_with_a_layer_of_zeros_runs(scheme: str, exact: Exact, da
     samples = np.random.default_rng(1).uniform(0, 255, (2, *model.main.inputs[0].shape)).astype(np.float32)
     small = pq.quantize(model, scheme, data=samples)
     exact(small, samples[0])
+
+
+def head(pixels: bool = True) -> Model:
+    """Boxes, in pixels of 0..640 or in 0..1, beside scores: (1, 16, 4) and (1, 16, 3) -> (1, 7, 16)."""
+    b = Builder()
+    x = b.input("x", (1, 4, 4, 3))
+
+    def part(name: str, channels: int) -> Tensor:
+        shape = b.constant(f"{name}/shape", np.int32([1, 16, channels]))
+        logits = add(b, "RESHAPE", [conv(b, x, channels, f"{name}/conv"), shape], f"{name}/flat")
+        return add(b, "LOGISTIC", [logits], name)
+
+    boxes = part("boxes", 4)
+    if pixels:
+        boxes = add(b, "MUL", [boxes, b.constant("size", np.float32(640))], "pixels")
+    joined = add(b, "CONCATENATION", [boxes, part("scores", 3)], "head", axis=2)
+    return b.model([add(b, "TRANSPOSE", [joined, b.constant("order", np.int32([0, 2, 1]))], "y")])
+
+
+HEAD_DATA = [5 * normal(1, 4, 4, 3) for _ in range(8)]
+
+
+def test_scores_beside_boxes_keep_their_own_step(exact: Exact) -> None:
+    model = head()
+    expected = pq.compile(model)(HEAD_DATA[0])[:, 4:]
+    small, plain = (pq.quantize(model, "int8", data=HEAD_DATA, one_scale=one) for one in (False, True))
+    kept = pq.compile(small)(HEAD_DATA[0])[:, 4:]
+    lost = pq.compile(plain)(HEAD_DATA[0])[:, 4:]
+    assert not lost.any()
+    assert len(np.unique(kept)) > 16 and np.abs(kept - expected).max() <= 8 / 256  # as its input is coarser, too
+    makers = {t.name: node.op for node in small.main.nodes for t in node.outputs}
+    joined = next(node for node in small.main.nodes if makers[node.outputs[0].name] == "CONCATENATION")
+    assert [t.dtype.name for t in (*joined.inputs, *joined.outputs) if t] == ["float32"] * 3
+    exact(small, HEAD_DATA[0])
+    exact(plain, HEAD_DATA[0])
+    for found, file in (([], small), (["mixed_concatenation"], plain)):
+        assert [f.rule for f in pq.lint(pq.graph.load(pq.graph.dump(file))) if f.severity == "warning"] == found
+
+
+def test_what_is_lost_in_a_concatenation_is_said_where_it_has_to_be_integer() -> None:
+    for options in ({"output_type": "int8"}, {"one_scale": True}):
+        made = pq.assign(head(), "int8", data=HEAD_DATA, **options)
+        assert made.kept_float == []
+        (note,) = made.notes
+        assert note.startswith("CONCATENATION 'head': its part 'scores' has ") and "outputs of their own" in note
+
+
+@pytest.mark.parametrize("options", [{}, {"one_scale": True}])
+def test_parts_of_like_ranges_are_joined_in_integers(options: dict[str, bool]) -> None:
+    made = pq.assign(head(pixels=False), "int8", data=HEAD_DATA, **options)
+    assert made.kept_float == [] and made.notes == []
+    assert pq.assign(head(), "int16x8", data=HEAD_DATA).kept_float == []

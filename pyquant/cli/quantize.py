@@ -33,6 +33,7 @@ TYPES = click.Choice(["float32", "int8", "uint8", "int16"])
 @click.option("--input-type", type=TYPES, help="[default: float32, or as the recipe says]")
 @click.option("--output-type", type=TYPES, help="[default: float32, or as the recipe says]")
 @click.option("--per-tensor", is_flag=True, help="One scale for each weight tensor, not one for each channel.")
+@click.option("--one-scale", is_flag=True, help="Concatenate in integers, though small parts may lose most levels.")
 @click.option("--keep-float", metavar="REGEX", multiple=True, help="Leave operators in float by their output's name.")
 @force_option
 @json_option

@@ -33,7 +33,7 @@ def quantize(
     calibration: how ranges follow from them, one of `pyquant.calibrate.METHODS`. accuracy: "best" searches ranges by
     what the model makes of samples, which takes minutes. With data, biases correct what rounding does to means.
     options: those of `pyquant.quantize.recipe`: input_type, output_type, per_channel, newer_axes, newer_kernels,
-    min_weight_elements, keep_float.
+    one_scale, min_weight_elements, keep_float.
     Raises RecipeError, DataError, RangeError.
     """
     return apply(assign(model, scheme, data, calibration, accuracy, **options))

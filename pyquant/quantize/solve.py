@@ -18,6 +18,7 @@ from pyquant.ops import Fixed, Operator, Product, SameAs, Slot, find, get
 from pyquant.quantize import parameters
 from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, Repair, Use, as_is
 from pyquant.quantize.groups import Groups
+from pyquant.quantize.parts import FEWEST_LEVELS, joins, made_whole, moved_on
 from pyquant.quantize.recipe import INPUT, OUTPUT, Recipe, Rule
 from pyquant.quantize.runtimes import lacking
 from pyquant.wire import Record
@@ -73,7 +74,7 @@ def _decide_static(made: Assignments, ranges: Mapping[Tensor, Range], chosen: Ma
         return {}
     solver = _Static(made, ranges, static)
     solver.decide()
-    return solver.misfits()
+    return solver.misfits() | solver.crowded()
 
 
 def inputs_of(node: Node, operator: Operator) -> Iterator[tuple[int, Slot, Tensor]]:
@@ -304,6 +305,37 @@ class _Static:
                 if scale >= below:
                     found[node] = f"its {slot.name!r} needs scale {scale:.3g}, and kernels take those below {below:.3g}"
         return found
+
+    def crowded(self) -> dict[Node, str]:
+        """Nodes that join values under a scale which leaves one of them few levels, and could do so in float, and why.
+
+        They can where the model's outputs are float, and nothing computes in integers on all that they join. Of the
+        others it is noted what is lost.
+        """
+        found: dict[Node, str] = {}
+        main = self.made.model.main
+        ends_float = all(self._end_type(OUTPUT, t, self.recipe.output_type) == "float32" for t in main.outputs)
+        for node in filter(lambda node: joins(self.operators[node]), self.operators):
+            lost = self._lost(node)
+            if not lost:
+                continue
+            region, read = moved_on(node, self.operators)
+            if ends_float and not self.recipe.one_scale and not made_whole(read, node):
+                found[node] = f"{lost} under one scale"
+                found |= dict.fromkeys(region[1:], f"it moves what {node.label} joins in float")
+            else:
+                self.made.notes.append(f"{node.label}: {lost}; return parts as outputs of their own, or float outputs")
+        return found
+
+    def _lost(self, node: Node) -> str:
+        """Which of the values that a node joins has few levels under its scale; "" for none."""
+        for i, _, tensor in inputs_of(node, self.operators[node]):
+            if (node, i) in self.keys:
+                seen = self._range(tensor)
+                levels = (max(seen.high, 0.0) - min(seen.low, 0.0)) / self._scale(self.keys[node, i])
+                if 0 < levels < FEWEST_LEVELS:
+                    return f"its part {tensor.name!r} has {levels:.3g} levels"
+        return ""
 
     def _join(self, node: Node, operator: Operator) -> None:
         """Put into one group what the slots say must share a scale, and prescribe the scales that they fix."""
