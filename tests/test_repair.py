@@ -46,9 +46,12 @@ Make, Exact = Callable[..., Model], Callable[..., None]
 
 @pytest.fixture
 def exact(oracle_of: Callable[[str], Oracle]) -> Exact:
-    """Every runtime loads and runs a model, and our kernels make the same bits as its reference kernels."""
+    """Every runtime loads and runs a model, and our kernels make the same bits as its reference kernels.
 
-    def check(small: Model, *feeds: np.ndarray, newer: bool = False) -> None:
+    tolerance: where floats are summed in another order.
+    """
+
+    def check(small: Model, *feeds: np.ndarray, newer: bool = False, tolerance: float = 0.0) -> None:
         for runtime in list(RUNTIMES.values())[newer:]:
             oracle = oracle_of(runtime.name)
             oracle.load(small, "default")
@@ -58,7 +61,7 @@ def exact(oracle_of: Callable[[str], Oracle]) -> Exact:
             for ours, theirs in zip(
                 found if isinstance(found, tuple) else (found,), oracle.run(feeds).values(), strict=True
             ):
-                np.testing.assert_array_equal(ours, theirs, runtime.name)
+                np.testing.assert_allclose(ours, theirs, 0, tolerance, err_msg=runtime.name)
 
     return check
 
@@ -275,3 +278,38 @@ def test_parts_of_like_ranges_are_joined_in_integers(options: dict[str, bool]) -
     made = pq.assign(head(pixels=False), "int8", data=HEAD_DATA, **options)
     assert made.kept_float == [] and made.notes == []
     assert pq.assign(head(), "int16x8", data=HEAD_DATA).kept_float == []
+
+
+def layer_norm() -> Model:
+    """Between two dense layers, its variance by SQUARED_DIFFERENCE."""
+    b = Builder()
+    axes = b.constant("axes", np.int32([-1]))
+
+    def dense_layer(x: Tensor, name: str) -> Tensor:
+        w, bias = b.constant(f"{name}/w", normal(32, 32)), b.constant(f"{name}/b", normal(32))
+        return add(b, "FULLY_CONNECTED", [x, w, bias], name, keep_num_dims=True)
+
+    x = dense_layer(b.input("x", (1, 8, 32)), "before")
+    mean = add(b, "MEAN", [x, axes], "mean", keep_dims=True)
+    squares = add(b, "SQUARED_DIFFERENCE", [x, mean], "squares")
+    variance = add(b, "MEAN", [squares, axes], "variance", keep_dims=True)
+    inverse = add(b, "RSQRT", [add(b, "ADD", [variance, b.constant("eps", np.float32(1e-5))], "sum")], "inverse")
+    scaled = add(b, "MUL", [add(b, "SUB", [x, mean], "centred"), inverse], "normal")
+    gained = add(b, "MUL", [scaled, b.constant("gamma", 1 + normal(32))], "gained")
+    return b.model([dense_layer(add(b, "ADD", [gained, b.constant("beta", normal(32))], "shifted"), "after")])
+
+
+# dB of signal over noise; int8 has about 43 for one rounding, and the layer norm several in a row.
+LAYER_NORM = {"float16": 60, "dynamic": 35, "int8": 25, "int16x8": 38}
+
+
+@pytest.mark.parametrize("scheme", LAYER_NORM)
+def test_a_layer_norm_runs_whatever_kernels_lack(scheme: str, exact: Exact) -> None:
+    """TFLite has no SQUARED_DIFFERENCE in int16, and tflite-runtime 2.14 no RSQRT."""
+    model, data = layer_norm(), [normal(1, 8, 32) * scale for scale in (0.5, 1, 1, 1, 2, 2)]
+    small = pq.quantize(model, scheme, data=data, min_weight_elements=1)
+    kinds = {node.op: node.outputs[0].dtype.name for node in small.main.nodes}
+    assert {kinds[op] for op in ("SQUARED_DIFFERENCE", "RSQRT")} == {"int8" if scheme == "int8" else "float32"}
+    exact(small, data[2], tolerance=1e-5 if scheme == "float16" else 0)
+    expected, found = (pq.compile(m)(data[2]) for m in (model, small))
+    assert 10 * np.log10(np.square(expected).sum() / np.square(found - expected).sum()) >= LAYER_NORM[scheme]
