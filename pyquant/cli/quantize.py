@@ -33,7 +33,8 @@ TYPES = click.Choice(["float32", "int8", "uint8", "int16"])
 @click.option("--input-type", type=TYPES, help="[default: float32, or as the recipe says]")
 @click.option("--output-type", type=TYPES, help="[default: float32, or as the recipe says]")
 @click.option("--per-tensor", is_flag=True, help="One scale for each weight tensor, not one for each channel.")
-@click.option("--one-scale", is_flag=True, help="Concatenate in integers, though small parts may lose most levels.")
+@click.option("--one-scale", is_flag=True, help="Concatenate in integers, though small parts lose levels.")
+@click.option("--newer-kernels", is_flag=True, help="Integer kernels that tflite-runtime 2.14 lacks, too.")
 @click.option("--keep-float", metavar="REGEX", multiple=True, help="Leave operators in float by their output's name.")
 @force_option
 @json_option
@@ -60,6 +61,7 @@ def command(
     opened = pq.open(model)
     samples = feeds(opened, data, mean, std, limit, "calibrating")
     options["per_channel"] = False if per_tensor else None
+    options |= {flag: options[flag] or None for flag in ("one_scale", "newer_kernels")}  # else as the recipe says
     decisions = pq.assign(opened, wanted, data=samples, calibration=calibration, **options)
     size, before = apply(decisions).save(target, overwrite=force), model.stat().st_size
     if as_json:

@@ -63,6 +63,7 @@ def assign(
         seen = data if isinstance(data, Statistics) else collect(model, data)
         made = solve(model, request, seen.ranges(model, calibration))
         correct_biases(made, seen.means(model))
+        made.outliers = seen.outliers(model)
         return made
     if isinstance(data, Statistics):
         raise DataError("weights are rounded by what samples make of them: give these, not statistics of them")
@@ -70,7 +71,9 @@ def assign(
     seen = collect(model, feeds)
     judge = Judge(model, request, seen, feeds)
     ranges = seen.ranges(model, calibration) if accuracy == "fast" or not request.is_static else search(judge, seen)
-    return judge.decide(ranges, request)
+    made = judge.decide(ranges, request)
+    made.outliers = seen.outliers(model)
+    return made
 
 
 def _best(rule: Rule) -> Rule:

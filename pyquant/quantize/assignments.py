@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pyquant.calibrate import Outlier
 from pyquant.dtypes import FLOAT32, DType
 from pyquant.graph import Model, Node, Quantization, Tensor
 from pyquant.quantize.recipe import Recipe, Rule
@@ -43,7 +44,7 @@ def as_is(tensor: Tensor) -> Encoding:
     return FLOAT if tensor.dtype is FLOAT32 else Encoding(tensor.dtype, tensor.quantization)
 
 
-MOST_SHOWN = 4  # channels of a repair
+MOST_SHOWN = 4  # channels of a repair, or outliers
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Assignments:
     an output leaves its subgraph. What is absent stays as it is. kinds: the kind in which each converted node computes.
     rules: which rule it follows. values: real values that take the place of a constant, or of none, in one use.
     kept_float: labels of nodes that stay as they are, with the reason. repairs: what was changed so that runtimes take
-    the file.
+    the file. outliers: samples that widen the ranges which the others need.
     """
 
     model: Model
@@ -93,6 +94,7 @@ class Assignments:
     kept_float: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     repairs: list[Repair] = field(default_factory=list)
+    outliers: list[Outlier] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: the decisions by tensor and node name."""
@@ -104,6 +106,7 @@ class Assignments:
             "kept_float": [{"node": label, "reason": reason} for label, reason in self.kept_float],
             "notes": list(self.notes),
             "repairs": [asdict(repair) for repair in self.repairs],
+            "outliers": [outlier._asdict() for outlier in self.outliers],
         }
 
     def __str__(self) -> str:
@@ -112,4 +115,7 @@ class Assignments:
         lines += [f"  stays as it is: {label}: {reason}" for label, reason in self.kept_float]
         lines += [f"  note: {note}" for note in self.notes]
         lines += [f"  repair: {repair}" for repair in self.repairs]
+        lines += [f"  outlier: {outlier}" for outlier in self.outliers[:MOST_SHOWN]]
+        if len(self.outliers) > MOST_SHOWN:
+            lines.append(f"  and in {len(self.outliers) - MOST_SHOWN} more tensors; other calibrations clip outliers")
         return "\n".join(lines)
