@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pyquant.calibrate.methods import METHODS
+from pyquant.calibrate.methods import METHODS, mse
 from pyquant.calibrate.ranges import Range
 from pyquant.calibrate.seen import Seen
 from pyquant.errors import DataError, OptionError
@@ -64,6 +64,20 @@ class Statistics:
                 raise DataError(f"calibration by {method} needs histograms: collect(..., detailed=True)")
             found[model.main.tensors[i]] = METHODS[method].range(seen, **options)
         return found
+
+    def usual_ranges(self, model: Model) -> tuple[dict[Tensor, Range], dict[Tensor, Range]]:
+        """What suits most models: for values in 8 bits, and for those in 16.
+
+        In 8 bits the range of least squared error, but all that was seen of the inputs, as what feeds them may count on
+        it, and where no histograms were kept; in 16 bits all that was seen.
+        """
+        wide = self.ranges(model)
+        inputs = set(model.main.inputs)
+        narrow = {
+            tensor: wide[tensor] if tensor in inputs or seen.histogram is None else mse(seen)
+            for tensor, seen in zip(wide, self.tensors.values(), strict=True)
+        }
+        return narrow, wide
 
     def means(self, model: Model) -> dict[Tensor, np.ndarray]:
         """Of the channels of each tensor that was observed in detail, (channels,) float64."""

@@ -28,13 +28,15 @@ TYPES = click.Choice(["float32", "int8", "uint8", "int16"])
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The new file.  [default: MODEL_<scheme>.tflite]")
 @click.option("--scheme", type=click.Choice(list(SCHEMES)), default="int8", show_default=True)
 @click.option("--recipe", metavar="NAME|FILE", help="Rules in place of a scheme: litert-quantizer's name or JSON file.")
-@click.option("--calibration", type=click.Choice(list(METHODS)), default="min_max", show_default=True)
+@click.option("--calibration", type=click.Choice(list(METHODS)), help="[default: mse; min_max in int16]")
+@click.option("--accuracy", type=click.Choice(["fast", "best"]), default="fast", show_default=True)
 @data_options
 @click.option("--input-type", type=TYPES, help="[default: float32, or as the recipe says]")
 @click.option("--output-type", type=TYPES, help="[default: float32, or as the recipe says]")
 @click.option("--per-tensor", is_flag=True, help="One scale for each weight tensor, not one for each channel.")
-@click.option("--one-scale", is_flag=True, help="Concatenate in integers, though small parts lose levels.")
-@click.option("--newer-kernels", is_flag=True, help="Integer kernels that tflite-runtime 2.14 lacks, too.")
+@click.option("--newer-axes", is_flag=True, default=None, help="A scale for each output of FULLY_CONNECTED, too.")
+@click.option("--newer-kernels", is_flag=True, default=None, help="Integer kernels that tflite-runtime 2.14 lacks.")
+@click.option("--one-scale", is_flag=True, default=None, help="Concatenate in integers, though parts lose levels.")
 @click.option("--keep-float", metavar="REGEX", multiple=True, help="Leave operators in float by their output's name.")
 @force_option
 @json_option
@@ -43,7 +45,7 @@ def command(
     output: Path | None,
     scheme: str,
     recipe: str | None,
-    calibration: str,
+    calibration: str | None,
     data: str | None,
     mean: list[float] | None,
     std: list[float] | None,
@@ -61,7 +63,6 @@ def command(
     opened = pq.open(model)
     samples = feeds(opened, data, mean, std, limit, "calibrating")
     options["per_channel"] = False if per_tensor else None
-    options |= {flag: options[flag] or None for flag in ("one_scale", "newer_kernels")}  # else as the recipe says
     decisions = pq.assign(opened, wanted, data=samples, calibration=calibration, **options)
     size, before = apply(decisions).save(target, overwrite=force), model.stat().st_size
     if as_json:

@@ -81,6 +81,10 @@ class Slot:
     optional: bool = False
     variadic: bool = False
 
+    def shares(self, other: str) -> bool:
+        """Whether its scale is that of another slot."""
+        return isinstance(self.scale, SameAs) and self.scale.slot == other
+
     @property
     def quantizable(self) -> bool:
         return self.role not in ("data", "any")
@@ -224,6 +228,7 @@ class Operator:
     a few for each element.
     restate: for an operator that states shapes in constants or options, or that does not suit every change of shapes.
     contraction: how the weights meet the input, of operators whose weights quantizers choose and correct.
+    homogeneous: slots whose values, all times one positive factor, make the output times that factor.
     activation: how other operators call this one as their fused_activation_function; fuses: those that they compute.
     zeros, without_zeros: for an operator that pads, and for one that can do the padding of another: by its options, or
     with `pads` by its kernels, which can do more.
@@ -242,6 +247,7 @@ class Operator:
     gradient: Gradient | None = None
     restate: Restate | None = None
     contraction: Contraction | None = None
+    homogeneous: tuple[tuple[str, ...], ...] = ()
     activation: int | None = None
     fuses: Collection[int] = ()
     zeros: Zeros | None = None

@@ -29,9 +29,15 @@ MOST_STEPS = 2.0**30  # of an output, to the bound that an activation clamps it 
 PLAIN_ACTIVATIONS = (0, 1, 2, 3)  # NONE, RELU, RELU_N1_TO_1, RELU6: the ones that integer kernels clamp to
 
 
-def solve(model: Model, recipe: Recipe, ranges: Mapping[Tensor, Range] | None = None) -> Assignments:
-    """Decide how every value of `model` is stored. ranges: of the main subgraph's float tensors, for static rules.
+def solve(
+    model: Model,
+    recipe: Recipe,
+    ranges: Mapping[Tensor, Range] | None = None,
+    wide: Mapping[Tensor, Range] | None = None,
+) -> Assignments:
+    """Decide how every value of `model` is stored.
 
+    ranges: of the main subgraph's float tensors, for static rules. wide: those of values in int16, where others suit.
     Raises RecipeError for a rule that names nothing, and where nothing can be converted; RangeError for weights that
     are not finite.
     """
@@ -41,7 +47,7 @@ def solve(model: Model, recipe: Recipe, ranges: Mapping[Tensor, Range] | None = 
     while True:
         made = Assignments(model, recipe)
         chosen = _chosen(made, ranges or {}, nodes, misfits)
-        found = _decide_static(made, ranges or {}, chosen)
+        found = _decide_static(made, ranges or {}, chosen, wide)
         if not found:
             break
         misfits |= found
@@ -67,12 +73,17 @@ def solve_again(made: Assignments, ranges: Mapping[Tensor, Range], nodes: Collec
     _Static(made, ranges, _chosen(made, ranges, nodes, {})).decide()
 
 
-def _decide_static(made: Assignments, ranges: Mapping[Tensor, Range], chosen: Mapping[Node, Rule]) -> dict[Node, str]:
+def _decide_static(
+    made: Assignments,
+    ranges: Mapping[Tensor, Range],
+    chosen: Mapping[Node, Rule],
+    wide: Mapping[Tensor, Range] | None,
+) -> dict[Node, str]:
     """Decide for nodes whose activations are quantized. -> those that no kernel takes so, with the reason."""
     static = {node: rule for node, rule in chosen.items() if rule.is_static}
     if not static and not made.recipe.is_static:
         return {}
-    solver = _Static(made, ranges, static)
+    solver = _Static(made, ranges, static, wide)
     solver.decide()
     return solver.misfits() | solver.crowded()
 
@@ -270,8 +281,15 @@ class Key(NamedTuple):
 class _Static:
     """The constraint solver: groups of values that share a scale, then floors, then weights and biases."""
 
-    def __init__(self, made: Assignments, ranges: Mapping[Tensor, Range], rules: Mapping[Node, Rule]) -> None:
+    def __init__(
+        self,
+        made: Assignments,
+        ranges: Mapping[Tensor, Range],
+        rules: Mapping[Node, Rule],
+        wide: Mapping[Tensor, Range] | None = None,
+    ) -> None:
         self.made, self.recipe, self.ranges, self.rules = made, made.recipe, ranges, rules
+        self.wide = ranges if wide is None else wide
         self.operators = {node: get(node.op) for node in rules}
         self.types = {node: dtype(rule.activations or "int8") for node, rule in rules.items()}
         self.keys: dict[Use, Key] = {}  # of the inputs
@@ -331,7 +349,7 @@ class _Static:
         """Which of the values that a node joins has few levels under its scale; "" for none."""
         for i, _, tensor in inputs_of(node, self.operators[node]):
             if (node, i) in self.keys:
-                seen = self._range(tensor)
+                seen = self._range(tensor, self.types[node])
                 levels = (max(seen.high, 0.0) - min(seen.low, 0.0)) / self._scale(self.keys[node, i])
                 if 0 < levels < FEWEST_LEVELS:
                     return f"its part {tensor.name!r} has {levels:.3g} levels"
@@ -346,11 +364,11 @@ class _Static:
             if slot.role == "activation":
                 uses.append((node, i))
                 key = self.keys[node, i] = Key((node, i) if tensor.is_constant else tensor, kind)
-                self.groups.add(key, self._range(tensor))
+                self.groups.add(key, self._range(tensor, kind))
                 by_slot.setdefault(slot.name, []).append(key)
         for slot, tensor in outputs_of(node, operator):
             if slot.role == "activation":
-                self.groups.add(Key(tensor, kind), self._range(tensor))
+                self.groups.add(Key(tensor, kind), self._range(tensor, kind))
                 by_slot.setdefault(slot.name, []).append(Key(tensor, kind))
         shared: list[Key] = []
         for slot in (*operator.inputs, *operator.outputs):
@@ -385,9 +403,10 @@ class _Static:
                 shared.append(own)
         self.groups.unite(shared)
 
-    def _range(self, tensor: Tensor) -> Range:
-        if tensor in self.ranges:
-            return self.ranges[tensor]
+    def _range(self, tensor: Tensor, kind: DType) -> Range:
+        ranges = self.wide if kind.bits > 8 else self.ranges
+        if tensor in ranges:
+            return ranges[tensor]
         if tensor.is_constant:
             return Range.of(real_values(tensor))
         raise RecipeError(f"no range was observed for tensor {tensor.name!r}")
@@ -515,7 +534,7 @@ class _Static:
 
     def _boundary(self, tensor: Tensor, name: str) -> Encoding:
         key = Key(tensor, dtype("int8" if name == "uint8" else name))
-        self.groups.add(key, self._range(tensor))
+        self.groups.add(key, self._range(tensor, key.type))
         inner = self._encoding(key)
         assert inner.quantization is not None
         shift = 128 if name == "uint8" else 0
@@ -526,7 +545,7 @@ class _Static:
         for key in self._values():
             tensor = key.value
             assert isinstance(tensor, Tensor)
-            seen = self._range(tensor)
+            seen = self._range(tensor, key.type)
             if seen.ignored and seen.low == seen.high == 0:
                 found = f"{seen.ignored} values that are NaN or infinite and none but zeros beside them"
                 raise DataError(f"tensor {tensor.name!r}: found {found}, expected finite values to choose a scale by")
