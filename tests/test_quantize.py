@@ -103,7 +103,7 @@ def test_degenerate_data_still_makes_a_file_that_loads(scheme: str, value: float
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_data_without_a_finite_value_are_refused(value: float) -> None:
-    with pytest.raises(pq.DataError, match="tensor 'x': found 192 values that are NaN or infinite"):
+    with pytest.raises(pq.DataError, match="input 'x': found 192 values that are NaN or infinite"):
         pq.quantize(network(), "int8", data=[np.full((1, 8, 8, 3), value, np.float32)])
 
 

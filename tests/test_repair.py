@@ -142,6 +142,17 @@ def test_constants_that_are_not_finite_stay_in_float() -> None:
     assert pq.compile(pq.apply(made))(normal(1, 4))[0, 1] == 0
 
 
+def test_values_that_are_never_finite_stay_in_float() -> None:
+    b = Builder()
+    x = b.input("x", (1, 4))
+    mask = add(b, "LOG", [add(b, "RELU_0_TO_1", [x], "open")], "mask")  # 0 or -infinity
+    y = add(b, "SOFTMAX", [add(b, "ADD", [x, mask], "masked")], "y", beta=1.0)
+    made = pq.assign(b.model([y]), "int8", data=[np.float32([[2, -2, 3, 1]])], newer_kernels=True)
+    stays = dict(made.kept_float)
+    assert stays["ADD 'masked'"] == "of its input 'mask' only zeros, NaN and infinities were observed"
+    assert pq.compile(pq.apply(made))(np.float32([[2, -2, 3, 1]]))[0, 1] == 0
+
+
 @pytest.mark.parametrize("newer", [False, True])
 def test_kernels_of_newer_runtimes_are_asked_for(newer: bool, exact: Exact) -> None:
     b = Builder()

@@ -38,10 +38,14 @@ def solve(
     """Decide how every value of `model` is stored.
 
     ranges: of the main subgraph's float tensors, for static rules. wide: those of values in int16, where others suit.
-    Raises RecipeError for a rule that names nothing, and where nothing can be converted; RangeError for weights that
-    are not finite.
+    Raises DataError for inputs without a finite value, RecipeError for a rule that names nothing, and where nothing can
+    be converted; RangeError for weights that are not finite.
     """
     _check_scope(model, recipe)
+    for tensor in model.main.inputs:
+        if ranges and _nothing_seen(tensor, ranges):
+            values = f"{ranges[tensor].ignored} values that are NaN or infinite, and nothing else but zeros"
+            raise DataError(f"input {tensor.name!r}: found {values}, expected finite ones to choose a scale by")
     nodes = {node for subgraph in model.subgraphs for node in subgraph.nodes}
     misfits: dict[Node, str] = {}
     while True:
@@ -182,10 +186,22 @@ def _static_obstacle(ranges: Mapping[Tensor, Range], node: Node, rule: Rule) -> 
             return f"its input {tensor.name!r} is {tensor.dtype}, not float32"
         if slot.role == "activation" and tensor.is_constant and not np.isfinite(real_values(tensor)).all():
             return f"its constant {tensor.name!r} holds NaN or infinity"
+        if _nothing_seen(tensor, ranges):
+            return f"of its input {tensor.name!r} only zeros, NaN and infinities were observed"
     for slot, tensor in outputs_of(node, operator):
         if slot.quantizable and not _is_real(tensor, ranges):
             return f"its output {tensor.name!r} is {tensor.dtype}, not float32"
+        if _nothing_seen(tensor, ranges):
+            for weight in (t for _, slot, t in inputs_of(node, operator) if slot.role in ("weight", "bias")):
+                _finite(weight)  # else it is at fault
+            return f"of its output {tensor.name!r} only zeros, NaN and infinities were observed"
     return None
+
+
+def _nothing_seen(tensor: Tensor, ranges: Mapping[Tensor, Range]) -> bool:
+    """True for values that are NaN or infinite, or else 0: a mask, or a fault in the data."""
+    seen = ranges.get(tensor, Range())
+    return seen.ignored > 0 and seen.low == seen.high == 0
 
 
 def _is_real(tensor: Tensor, ranges: Mapping[Tensor, Range]) -> bool:
@@ -546,9 +562,6 @@ class _Static:
             tensor = key.value
             assert isinstance(tensor, Tensor)
             seen = self._range(tensor, key.type)
-            if seen.ignored and seen.low == seen.high == 0:
-                found = f"{seen.ignored} values that are NaN or infinite and none but zeros beside them"
-                raise DataError(f"tensor {tensor.name!r}: found {found}, expected finite values to choose a scale by")
             if seen.ignored:
                 self.made.notes.append(
                     f"tensor {tensor.name!r}: {seen.ignored} values were NaN or infinite and ignored"
