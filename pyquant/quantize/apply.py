@@ -111,7 +111,10 @@ class _Rewrite:
         else:
             is_result = self.results.get(tensor) == wanted and tensor not in self.old.inputs
             made = self.twin[tensor] if is_result else self._new_tensor(tensor, wanted)
-            self._cast(self.forms[tensor, self._home(tensor)], made)
+            home = self._home(tensor)
+            widens = home.dtype.bits == 8 and wanted.dtype.bits == 16  # which older runtimes do not do in one step
+            through_float = widens and not self.made.recipe.newer_kernels
+            self._cast(self._form(tensor, FLOAT) if through_float else self.forms[tensor, home], made)
         self.forms[tensor, wanted] = made
         return made
 

@@ -92,8 +92,8 @@ class Recipe:
     What no rule names stays as it is. input_type, output_type: of the model; None for what the rules say of INPUT and
     OUTPUT. newer_axes: per-axis weights also where only runtimes newer than tflite-runtime 2.14 take them
     (FULLY_CONNECTED). newer_kernels: integer kernels that only those have, as RSQRT in int16; without, such operators
-    compute in float. one_scale: what a CONCATENATION joins has one scale, though that may leave small parts few levels;
-    without, it then joins them in float where outputs are float.
+    compute in float, and casts of 8 to 16 bits go by way of it. one_scale: what a CONCATENATION joins has one scale,
+    though that may leave small parts few levels; without, it then joins them in float where outputs are float.
     """
 
     name: str
