@@ -14,7 +14,6 @@ from networks import network, samples
 import pyquant as pq
 from pyquant.calibrate import METHODS, Seen, Statistics, calibrate, collect
 from pyquant.errors import OptionError
-from pyquant.run.observation import BINS, Histogram
 
 WORKERS = 2
 
@@ -98,11 +97,21 @@ def test_a_sample_that_reaches_further_than_others_is_named() -> None:
 
 
 def seen_of(*parts: np.ndarray) -> Seen:
-    values = np.concatenate(parts).astype(np.float64)
-    exponent = int(np.frexp(np.abs(values).max())[1]) - 10
-    bins = np.floor(values / 2.0**exponent).astype(int) + BINS // 2
-    lows, highs = (np.float32([f(part) for part in parts]) for f in (np.min, np.max))
-    return Seen(lows, highs, values.size, 0, Histogram(exponent, np.bincount(bins, minlength=BINS)))
+    return Seen.of(parts, detailed=True)
+
+
+def test_numpy_sees_what_c_does() -> None:
+    """Of states, which references tell, as of what observers meet; also of what is not finite."""
+    model, feeds = network(), samples()
+    feeds[1] = np.where(feeds[1] > 0.9, np.float32(np.inf), feeds[1])
+    seen = collect(model, feeds)
+    observed = seen.tensors[model.main.tensors.index(model.main.inputs[0])]
+    own = Seen.of(feeds, detailed=True)
+    assert np.array_equal(own.lows, observed.lows) and np.array_equal(own.highs, observed.highs)
+    assert (own.count, own.ignored) == (observed.count, observed.ignored) and own.ignored > 0
+    assert own.histogram is not None and observed.histogram is not None
+    coarse = max(own.histogram.exponent, observed.histogram.exponent)
+    assert own.histogram.widened(coarse) == observed.histogram.widened(coarse)
 
 
 rng = np.random.default_rng(5)

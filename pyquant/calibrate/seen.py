@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,14 @@ class Seen:
     ignored: int
     histogram: Histogram | None = None
     sums: np.ndarray | None = None
+
+    @staticmethod
+    def of(samples: Sequence[np.ndarray], detailed: bool) -> Seen:
+        """Of the elements of each sample."""
+        finite = [values[np.isfinite(values)] for values in samples]
+        lows, highs = (np.array([end(v) if v.size else 0 for v in finite], np.float32) for end in (np.min, np.max))
+        count, known = sum(v.size for v in samples), np.concatenate(finite)
+        return Seen(lows, highs, count, count - known.size, Histogram.of(known) if detailed else None)
 
     @property
     def means(self) -> np.ndarray | None:

@@ -300,10 +300,10 @@ ONE_HOT = register(
 EMBEDDING_LOOKUP = register(
     Operator(
         "EMBEDDING_LOOKUP",
-        inputs=(INDICES, Slot("table", role="any")),
-        outputs=(Slot("y"),),
+        inputs=(INDICES, Slot("table", role="weight", newer_axis=0)),
+        outputs=(Slot("y", scale=SameAs("table"), symmetric=True),),
         shape=looked_up,
-        reference=dict.fromkeys(("int32",), look_up),
+        reference=dict.fromkeys(("int32", "float32", "hybrid", "int8"), look_up),
     )
 )
 

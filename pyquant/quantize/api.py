@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from pyquant.calibrate import Range, Statistics, collect, samples
+from pyquant.calibrate import Range, Statistics, collect, samples, with_intermediates
 from pyquant.errors import DataError, OptionError, RecipeError
 from pyquant.graph import Model, Tensor
 from pyquant.quantize.apply import apply
@@ -30,7 +30,8 @@ def quantize(
     """A quantized copy of a model with float activations; int8 or float16 weights it may have are float again first.
 
     scheme: float16, dynamic, int8, int16x8, a Recipe, or its rules. data: representative samples, needed where
-    activations are quantized, in any form that `pyquant.calibrate.samples` takes, or Statistics.
+    activations are quantized, in any form that `pyquant.calibrate.samples` takes, or Statistics: in order, where states
+    or variables go on from one to the next.
     calibration: how ranges follow from them, one of `pyquant.calibrate.METHODS`; None for what suits most models, see
     `Statistics.usual_ranges`. accuracy: "best" searches ranges by what the model makes of samples, which takes minutes.
     With data, biases correct what rounding does to means. options: those of `pyquant.quantize.recipe`: input_type,
@@ -54,6 +55,7 @@ def assign(
     request, model = recipe(scheme, **options), float_weights(model)
     if accuracy == "best":
         request = replace(request, rules=tuple(_best(rule) for rule in request.rules))
+    model = with_intermediates(model) if request.is_static else model
     rounded = any(rule.rounding != "nearest" for rule in request.rules)
     equalizes = any(rule.equalization != "none" for rule in request.rules)
     if data is None:

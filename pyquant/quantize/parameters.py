@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from pyquant import native
@@ -9,10 +11,12 @@ from pyquant.dtypes import DType
 from pyquant.errors import RangeError
 from pyquant.fixed import round_half_away
 from pyquant.graph import Quantization
+from pyquant.ops import PowerOfTwo
 
 SMALLEST_SCALE = 2.0**-40  # products of two scales stay normal float32 numbers
 LARGEST_SCALE = 2.0**40  # of what a model computes; its kernels' multipliers stay finite
 LARGEST_WEIGHT_SCALE = 2.0**60  # a bias that needs more is beyond any output of LARGEST_SCALE
+SUM_LIMIT = 32000  # of weights' codes: times int16, and with a bias of 2**30 and the weights' rounding, below 2**31
 BIAS_LIMIT = {"int32": 2.0**30, "int64": 2.0**38}  # leaves the accumulator a bit; Ethos-U takes biases of 40 bits
 
 
@@ -39,6 +43,14 @@ def activation_scale(low: float, high: float, dtype: DType, symmetric: bool = Fa
     if dtype.name == "int16" or symmetric:
         return max(-low, high) / dtype.hi
     return (high - low) / (dtype.hi - dtype.lo)
+
+
+def power_of_two(low: float, high: float, dtype: DType, bounds: PowerOfTwo) -> Quantization:
+    """The least power of two as scale of a value about 0, within bounds."""
+    assert dtype.hi is not None
+    least = max(-low, high, dtype.hi * bounds.least) / dtype.hi
+    # a scale that is one already, and came by way of a range, stays as it is
+    return Quantization.of(min(2.0 ** math.ceil(math.log2(least) - 1e-4), bounds.most))
 
 
 def _min_max(rows: np.ndarray, bits: int) -> np.ndarray:

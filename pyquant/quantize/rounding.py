@@ -54,8 +54,9 @@ class Rounding:
         self._rounded: dict[tuple[Node, Encoding], np.ndarray] = {}
 
     def round_weights(self, made: Assignments) -> None:
-        """Give nodes the weights that their rule's rounding chooses."""
-        nodes = [node for node, rule in made.rules.items() if rule.rounding != "nearest"]
+        """Give nodes of the main subgraph, whose inputs are known, the weights that their rule's rounding chooses."""
+        main = set(self.model.main.nodes)
+        nodes = [node for node, rule in made.rules.items() if rule.rounding != "nearest" and node in main]
         missing = [node for node in nodes if node not in self._products]
         if missing:
             self._products |= dict.fromkeys(missing) | products(self.model, missing, self.feeds)

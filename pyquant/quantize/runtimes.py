@@ -33,14 +33,17 @@ def _refuses(target: Target, node: Node) -> bool:
 
 def _quantized(node: Node, rule: Rule) -> Node:
     """The node as it would be: types count, and whether scales differ; not what they are."""
-    operator, kind = get(node.op), rule.activations or "int8"
+    operator, kind = get(node.op).of(node), rule.activations or "int8"
     options = node.options
     if operator.options is not None:
         options = (options or Record(operator.options)).replace(**operator.settings.get(kind, {}))
     types = {"activation": kind, "weight": "int8", "bias": rule.bias}
 
     def twins(tensors: Sequence[Tensor | None], slots: Sequence[Slot], scale: float) -> list[Tensor | None]:
-        return [t and _twin(t, types.get(slot.role), scale) for slot, t in zip(slots, tensors, strict=True)]
+        return [
+            t and _twin(t, slot.types.get(kind, types.get(slot.role)), scale)
+            for slot, t in zip(slots, tensors, strict=True)
+        ]
 
     shared = not any(slot.scale is None and slot.role == "activation" for slot in operator.outputs)
     made = Node(OpCode(node.opcode.name, 1, node.opcode.custom_code), [], [], options)

@@ -13,20 +13,22 @@ from pyquant.dtypes import FLOAT16, FLOAT32, DType, dtype
 from pyquant.errors import DataError, RangeError, RecipeError
 from pyquant.fixed import ACTIVATION_BOUNDS
 from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor
+from pyquant.graph.edit import entries
 from pyquant.graph.real import real_values
-from pyquant.ops import Fixed, Operator, Product, SameAs, Slot, find, get
+from pyquant.ops import Call, Fixed, Operator, PowerOfTwo, Product, SameAs, Slot, find, get
 from pyquant.quantize import parameters
 from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, Repair, Use, as_is
 from pyquant.quantize.groups import Groups
+from pyquant.quantize.loops import deciding
 from pyquant.quantize.parts import FEWEST_LEVELS, joins, made_whole, moved_on
 from pyquant.quantize.recipe import INPUT, OUTPUT, Recipe, Rule
 from pyquant.quantize.runtimes import lacking
+from pyquant.quantize.variables import sharing
 from pyquant.wire import Record
 
 SMALLEST_FLOAT16 = 2.0**-14  # of those that keep all their bits
 LARGEST = 2.0**60  # what scales are below wherever floors have raised them
 MOST_STEPS = 2.0**30  # of an output, to the bound that an activation clamps it to: kernels hold it in int32
-PLAIN_ACTIVATIONS = (0, 1, 2, 3)  # NONE, RELU, RELU_N1_TO_1, RELU6: the ones that integer kernels clamp to
 
 
 def solve(
@@ -94,7 +96,7 @@ def _decide_static(
 
 def inputs_of(node: Node, operator: Operator) -> Iterator[tuple[int, Slot, Tensor]]:
     """The inputs that a node has, with their slots."""
-    for i, (slot, tensor) in enumerate(zip(operator.slots(node.inputs), node.inputs, strict=True)):
+    for i, (slot, tensor) in enumerate(zip(operator.of(node).slots(node.inputs), node.inputs, strict=True)):
         if tensor is not None:
             yield i, slot, tensor
 
@@ -102,6 +104,12 @@ def inputs_of(node: Node, operator: Operator) -> Iterator[tuple[int, Slot, Tenso
 def outputs_of(node: Node, operator: Operator) -> Iterator[tuple[Slot, Tensor]]:
     """The outputs of a node, with their slots."""
     yield from zip(operator.slots(node.outputs, outputs=True), node.outputs, strict=True)
+
+
+def made_by(node: Node, operator: Operator) -> Iterator[tuple[Slot, Tensor]]:
+    """The outputs and intermediates of a node, with their slots."""
+    yield from outputs_of(node, operator)
+    yield from zip(operator.of(node).intermediates, node.intermediates, strict=False)
 
 
 def _check_scope(model: Model, recipe: Recipe) -> None:
@@ -127,6 +135,7 @@ def _chosen(
     misfits: nodes that can follow no static rule, with the reason.
     """
     chosen: dict[Node, Rule] = {}
+    exact = deciding(made.model)
     for subgraph in made.model.subgraphs:
         for node in subgraph.nodes:
             if node not in nodes:
@@ -135,6 +144,8 @@ def _chosen(
             for rule in made.recipe.rules_for(node.op, _name(node)):
                 reason = misfits.get(node) if rule.is_static else None
                 reason = reason or _obstacle(made, ranges, subgraph, node, rule)
+                if rule.is_static and reason is None and node in exact:
+                    reason = "how often a loop runs depends on it"
                 if reason is None:
                     chosen[node] = made.rules[node] = rule
                     break
@@ -143,7 +154,18 @@ def _chosen(
                     break
             if node not in chosen and any(reasons):
                 made.kept_float.append((node.label, next(filter(None, reasons))))
+    _agree_on_variables(made, chosen)
     return chosen
+
+
+def _agree_on_variables(made: Assignments, chosen: dict[Node, Rule]) -> None:
+    """Leave alone what reads or assigns a variable, unless all that do can be quantized to the same type."""
+    uses = sharing(made.model)
+    types = {node: {chosen[n].activations if n in chosen else None for n in uses[node]} for node in uses}
+    for node, found in types.items():
+        if node in chosen and (len(found) != 1 or None in found):
+            del chosen[node], made.rules[node]
+            made.kept_float.append((node.label, "not all that reads or assigns its variable can be quantized alike"))
 
 
 def _obstacle(
@@ -154,8 +176,8 @@ def _obstacle(
     if rule.leaves:
         return "the recipe leaves it"
     if rule.is_static:
-        if subgraph is not made.model.main:
-            return "outside the main subgraph"
+        if subgraph is not made.model.main and not _is_observed(ranges, node):
+            return "outside the main subgraph, and its values were not observed"
         return _static_obstacle(ranges, node, rule) or lacking(node, rule, made.recipe.newer_kernels)
     if not any(t is not None and _is_float_constant(t, rule.min_weight_elements) for t in node.inputs):
         return ""
@@ -172,16 +194,24 @@ def _static_obstacle(ranges: Mapping[Tensor, Range], node: Node, rule: Rule) -> 
     operator = find(node.op)
     if operator is None:
         return "unknown operator"
+    operator = operator.of(node)
+    if operator.flow:
+        real = any(t is not None and t.dtype is FLOAT32 for t in (*node.inputs, *node.outputs))
+        return "what its subgraphs take and return stays as it is" if real else ""
     if not operator.ranged:
         return f"{operator.name} has states, whose ranges are not known"
     if rule.activations not in operator.reference:
-        return f"TFLite has no {rule.activations} kernel for {operator.name}"
+        return f"TFLite has no {rule.activations} kernel for {operator.name}{' of this form' * bool(operator.variant)}"
     fused = 0 if node.options is None else getattr(node.options, "fused_activation_function", 0)
-    if fused not in PLAIN_ACTIVATIONS:
+    if fused not in operator.integer_activations:
         return "its fused activation has no integer form"
+    if operator.stateful and (reason := _state_obstacle(ranges, node, operator)):
+        return reason
     for _, slot, tensor in inputs_of(node, operator):
         if slot.role in ("weight", "bias") and not tensor.is_constant:
             return f"its {slot.role} is not constant"
+        if slot.types and slot.role == "weight" and rule.weights != "int8":
+            return f"no kernel of {operator.name} takes {rule.weights} weights"
         if slot.quantizable and not _is_real(tensor, ranges):
             return f"its input {tensor.name!r} is {tensor.dtype}, not float32"
         if slot.role == "activation" and tensor.is_constant and not np.isfinite(real_values(tensor)).all():
@@ -204,6 +234,28 @@ def _nothing_seen(tensor: Tensor, ranges: Mapping[Tensor, Range]) -> bool:
     return seen.ignored > 0 and seen.low == seen.high == 0
 
 
+def _is_observed(ranges: Mapping[Tensor, Range], node: Node) -> bool:
+    """Whether it is known what values a node reads and writes."""
+    operator = find(node.op)
+    if operator is None:
+        return True
+    values = [*((slot, t) for _, slot, t in inputs_of(node, operator)), *outputs_of(node, operator)]
+    return all(t in ranges or t.is_constant for slot, t in values if slot.observed)
+
+
+def _state_obstacle(ranges: Mapping[Tensor, Range], node: Node, operator: Operator) -> str | None:
+    """Why what goes on from step to step cannot be quantized; None where it can."""
+    for _, slot, tensor in inputs_of(node, operator):
+        if slot.role == "state" and not tensor.is_variable:
+            return f"its state {tensor.name!r} is no variable"
+        if slot.role == "state" and tensor not in ranges:
+            return f"the range of its state {tensor.name!r} is not known"
+    known = [tensor for tensor in node.intermediates if tensor in ranges]
+    if not len(known) == len(node.intermediates) == len(operator.intermediates):
+        return "the ranges of what it computes on the way are not known"
+    return None
+
+
 def _is_real(tensor: Tensor, ranges: Mapping[Tensor, Range]) -> bool:
     """True where it is known what real values a tensor holds."""
     return tensor.dtype is FLOAT32 or tensor in ranges or (tensor.is_constant and tensor.is_quantized)
@@ -211,14 +263,30 @@ def _is_real(tensor: Tensor, ranges: Mapping[Tensor, Range]) -> bool:
 
 def _constants(node: Node, operator: Operator, rule: Rule) -> Iterator[tuple[int, Slot, Tensor]]:
     """The constants of a node that a rule which leaves activations in float has stored otherwise."""
-    takes = rule.cast_weights or ("hybrid" in operator.reference and operator.kind(node) == "float32")
+    operator, least = operator.of(node), rule.min_weight_elements
+    takes = rule.cast_weights or ("hybrid" in operator.reference and keeps_real(node, operator))
     if rule.block:
         blocks = [tensor for _, slot, tensor in inputs_of(node, operator) if slot.blocks]
         takes = takes and bool(blocks) and all(tensor.shape[-1] % rule.block == 0 for tensor in blocks)
+    if operator.together and not rule.cast_weights:
+        weights = [t for _, slot, t in inputs_of(node, operator) if slot.role == "weight" and _is_narrow(slot)]
+        takes = takes and rule.weights == "int8" and all(_is_float_constant(t, 1) for t in weights)
+        least = 1 if any(t.size >= least for t in weights) else least
     for i, slot, tensor in inputs_of(node, operator):
-        stored = slot.quantizable if rule.weights == "float16" else slot.role == "weight"
-        if takes and stored and _is_float_constant(tensor, rule.min_weight_elements):
+        stored = slot.quantizable if rule.weights == "float16" else slot.role == "weight" and _is_narrow(slot)
+        if takes and stored and _is_float_constant(tensor, least):
             yield i, slot, tensor
+
+
+def keeps_real(node: Node, operator: Operator) -> bool:
+    """Whether all activations of a node, in and out, are float32."""
+    slots = [*((slot, t) for _, slot, t in inputs_of(node, operator)), *outputs_of(node, operator)]
+    return {t.dtype for slot, t in slots if slot.role == "activation"} == {FLOAT32}
+
+
+def _is_narrow(slot: Slot) -> bool:
+    """Whether float activations meet a weight here in fewer bits."""
+    return slot.types.get("hybrid") != "float32"
 
 
 def _convert_constants(made: Assignments, node: Node, rule: Rule) -> None:
@@ -228,7 +296,7 @@ def _convert_constants(made: Assignments, node: Node, rule: Rule) -> None:
         quantization = None
         if not kind.is_float:
             axis = _axis(slot, rule, made.recipe)
-            scales = None if rule.block else _weight_scales(tensor, axis, rule)
+            scales = None if rule.block else _weight_scales(tensor, axis, rule, kind)
             quantization = _in_blocks(tensor, rule) if scales is None else _symmetric(scales, axis)
         made.consumed[node, i] = Encoding(kind, quantization, rule.cast_weights)
     made.kinds[node] = "float32" if rule.cast_weights else "hybrid"
@@ -268,9 +336,8 @@ def _finite(tensor: Tensor) -> np.ndarray:
     return values
 
 
-def _weight_scales(tensor: Tensor, axis: int | None, rule: Rule) -> np.ndarray:
-    values = _finite(tensor)
-    return parameters.weight_scales(values, axis, dtype(rule.weights or "int8").bits, rule.method)
+def _weight_scales(tensor: Tensor, axis: int | None, rule: Rule, kind: DType) -> np.ndarray:
+    return parameters.weight_scales(_finite(tensor), axis, kind.bits, rule.method)
 
 
 def _range_repair(tensor: Tensor, seen: Range, wanted: float, written: float) -> Repair:
@@ -285,6 +352,16 @@ def _range_repair(tensor: Tensor, seen: Range, wanted: float, written: float) ->
 
 def _symmetric(scales: np.ndarray, axis: int | None) -> Quantization:
     return Quantization.of(scales, 0, axis or 0)
+
+
+def _type(slot: Slot, kind: DType) -> DType:
+    """Of a value in a slot of a node of some kind."""
+    return dtype(slot.types.get(kind.name, kind.name))
+
+
+def _stored_type(slot: Slot, rule: Rule) -> DType:
+    """Of a weight that meets quantized activations."""
+    return dtype(slot.types.get(rule.activations or "int8") or rule.weights or "int8")
 
 
 class Key(NamedTuple):
@@ -306,9 +383,12 @@ class _Static:
     ) -> None:
         self.made, self.recipe, self.ranges, self.rules = made, made.recipe, ranges, rules
         self.wide = ranges if wide is None else wide
-        self.operators = {node: get(node.op) for node in rules}
+        self.operators = {node: get(node.op).of(node) for node in rules}
         self.types = {node: dtype(rule.activations or "int8") for node, rule in rules.items()}
         self.keys: dict[Use, Key] = {}  # of the inputs
+        self.named: dict[Node, dict[str, Key]] = {}  # by slot, of variadic ones the first
+        self.powers: dict[Key, PowerOfTwo] = {}
+        self.most: dict[Key, float] = {}  # what kernels take at most, on either side of 0
         self.groups = Groups()
         self.symmetric: set[Hashable] = set()  # groups
         self.floors: dict[Hashable, float] = {}  # by group
@@ -319,6 +399,7 @@ class _Static:
         for node, operator in self.operators.items():
             self.made.kinds[node] = self.types[node].name
             self._join(node, operator)
+        self._join_variables()
         self.symmetric = {self.groups.root(key) for node in self.operators for key in self._symmetric_keys(node)}
         for _ in range(len(self.operators) + 2):  # raising one scale can demand another, downstream
             self._solve_weights()
@@ -326,7 +407,8 @@ class _Static:
                 break
         for node, operator in self.operators.items():
             self._assign(node, operator)
-        self._assign_boundary(self.made.model.main)
+        for subgraph in entries(self.made.model):
+            self._assign_boundary(subgraph)
         self._note_ranges()
         self._note_weights()
 
@@ -376,39 +458,55 @@ class _Static:
         by_slot: dict[str, list[Key]] = {}
         uses: list[Use] = []
         kind = self.types[node]
+        alike = {slot.scale.slot for slot in operator.outputs if isinstance(slot.scale, SameAs)}
         for i, slot, tensor in inputs_of(node, operator):
-            if slot.role == "activation":
+            if slot.observed or (slot.role == "weight" and slot.name in alike):
                 uses.append((node, i))
-                key = self.keys[node, i] = Key((node, i) if tensor.is_constant else tensor, kind)
-                self.groups.add(key, self._range(tensor, kind))
+                key = self.keys[node, i] = Key((node, i) if tensor.is_constant else tensor, _type(slot, kind))
+                self.groups.add(key, self._range(tensor, key.type))
                 by_slot.setdefault(slot.name, []).append(key)
-        for slot, tensor in outputs_of(node, operator):
+        for slot, tensor in made_by(node, operator):
             if slot.role == "activation":
-                self.groups.add(Key(tensor, kind), self._range(tensor, kind))
-                by_slot.setdefault(slot.name, []).append(Key(tensor, kind))
+                key = Key(tensor, _type(slot, kind))
+                self.groups.add(key, self._range(tensor, key.type))
+                by_slot.setdefault(slot.name, []).append(key)
+        self.named[node] = {name: keys[0] for name, keys in by_slot.items()}
+        for slot in (*operator.inputs, *operator.intermediates):
+            if slot.most < np.inf:
+                self.most.update(dict.fromkeys(by_slot.get(slot.name, []), slot.most))
         shared: list[Key] = []
-        for slot in (*operator.inputs, *operator.outputs):
+        for slot in (*operator.inputs, *operator.outputs, *operator.intermediates):
             if isinstance(slot.scale, SameAs) and slot.scale.binds(kind.name):
                 shared += by_slot.get(slot.name, []) + by_slot.get(slot.scale.slot, [])
             elif isinstance(slot.scale, Fixed):
                 for key in by_slot.get(slot.name, []):
                     self.groups.fix(key, slot.scale.values.get(kind.name))
+            elif isinstance(slot.scale, PowerOfTwo):
+                self.powers.update(dict.fromkeys(by_slot.get(slot.name, []), slot.scale))
         self._share(shared, uses)
+
+    def _join_variables(self) -> None:
+        """Whatever reads or assigns a variable has one scale."""
+        for nodes in dict.fromkeys(map(tuple, sharing(self.made.model).values())):
+            own = {node for node in nodes if node in self.operators}
+            keys = [key for node in nodes if node in own for key in self.named[node].values()]
+            self._share(keys, [use for use in self.keys if use[0] in own], keys)
 
     def _symmetric_keys(self, node: Node) -> list[Key]:
         """Of the values that a node must have about 0."""
         if not self.rules[node].symmetric:
-            return []
+            made = made_by(node, self.operators[node])
+            return [Key(t, _type(slot, self.types[node])) for slot, t in made if slot.symmetric]
         return [self.keys[node, i] for i in range(len(node.inputs)) if (node, i) in self.keys] + self._made_by(node)
 
     def _made_by(self, node: Node) -> list[Key]:
-        outputs = outputs_of(node, self.operators[node])
-        return [Key(tensor, self.types[node]) for slot, tensor in outputs if slot.role == "activation"]
+        made = made_by(node, self.operators[node])
+        return [Key(tensor, _type(slot, self.types[node])) for slot, tensor in made if slot.role == "activation"]
 
-    def _share(self, shared: list[Key], uses: list[Use]) -> None:
+    def _share(self, shared: list[Key], uses: list[Use], others: Collection[Key] = ()) -> None:
         """Unite keys. Inputs whose scale is fixed, among others of another scale, take part by a copy of their own."""
         uses = [use for use in uses if self.keys[use] in shared]
-        if len({self.groups.fixed(self.keys[use]) for use in uses}) > 1:
+        if len({self.groups.fixed(key) for key in (*others, *(self.keys[use] for use in uses))}) > 1:
             copied = [use for use in uses if self.groups.fixed(self.keys[use]) is not None]
             originals = {self.keys[use] for use in copied}
             shared = [key for key in shared if key not in originals]
@@ -434,6 +532,8 @@ class _Static:
         seen, floor = self.groups.range(key), self.floors.get(self.groups.root(key), parameters.SMALLEST_SCALE)
         low, high = (seen.low, seen.high) if seen.low < seen.high or seen.low != 0 else (0.0, 1.0)
         symmetric = self.groups.root(key) in self.symmetric
+        if key in self.powers:
+            return Encoding(key.type, parameters.power_of_two(low, high, key.type, self.powers[key]))
         return Encoding(key.type, parameters.activation(low, high, key.type, floor, symmetric))
 
     def _scale(self, key: Key) -> float:
@@ -447,9 +547,9 @@ class _Static:
             rule = self.rules[node]
             uses = {slot.name: (i, tensor) for i, slot, tensor in inputs_of(node, operator)}
             for i, slot, tensor in inputs_of(node, operator):
-                if slot.role == "weight":
+                if slot.role == "weight" and (node, i) not in self.keys:
                     if (node, i) not in self.wanted:
-                        self.wanted[node, i] = self._weight(slot, tensor, rule)
+                        self.wanted[node, i] = self._weight(node, slot, tensor, rule)
                     self.weights[node, i] = self.wanted[node, i]
             for i, slot, tensor in inputs_of(node, operator):
                 if slot.role == "bias" and isinstance(slot.scale, Product):
@@ -457,7 +557,7 @@ class _Static:
                     values, weight = real_values(tensor), self.weights[use]
                     if not np.all(np.isfinite(values)):
                         raise RangeError(f"bias {tensor.name!r}: holds NaN or infinity, expected finite values")
-                    input_scale = self._scale(self.keys[node, uses[slot.scale.first][0]])
+                    input_scale = self._factor(node, slot.scale)
                     limit = parameters.BIAS_LIMIT[rule.bias]
                     raised = parameters.raise_for_bias(weight.scale, input_scale, values, limit)
                     if np.any(raised != weight.scale):
@@ -466,15 +566,23 @@ class _Static:
                     if np.any(np.abs(values) > most * 1.001):  # the output is clipped long before
                         self.made.values[node, i] = np.clip(values, -most, most).astype(np.float32)
 
-    def _weight(self, slot: Slot, tensor: Tensor, rule: Rule) -> Quantization:
+    def _factor(self, node: Node, scale: Product) -> float:
+        """What a bias has in its scale beside the scale of the weight."""
+        return scale.factor * (1.0 if scale.first is None else self._scale(self.named[node][scale.first]))
+
+    def _weight(self, node: Node, slot: Slot, tensor: Tensor, rule: Rule) -> Quantization:
         """The scales of a weight: its own where it is stored as the rule would, else those that its values need."""
-        q, own = tensor.quantization, dtype(rule.weights or "int8")
+        q, own = tensor.quantization, _stored_type(slot, rule)
         if tensor.is_quantized and q is not None and not q.zero_point.any():
             fits = tensor.dtype.lo is not None and (own.lo or 0) <= tensor.dtype.lo < 0
             if fits and (rule.granularity != "tensor" or not q.per_axis):
                 return q
         axis = _axis(slot, rule, self.recipe)
-        return _symmetric(_weight_scales(tensor, axis, rule), axis)
+        scales = _weight_scales(tensor, axis, rule, own)
+        if slot.sums is not None:
+            most = slot.sums(Call(self.operators[node], node), real_values(tensor)).max()
+            scales = np.maximum(scales, np.float32(most / parameters.SUM_LIMIT))
+        return _symmetric(scales, axis)
 
     def _raise_floors(self) -> bool:
         """Raise the scale of every group that is below what one of its slots demands. True if any was."""
@@ -497,7 +605,8 @@ class _Static:
         """What of a node has the scale of an activation."""
         operator, kind = self.operators[node], self.types[node]
         members = [(slot, self.keys[node, i]) for i, slot, _ in inputs_of(node, operator) if (node, i) in self.keys]
-        return members + [(s, Key(t, kind)) for s, t in outputs_of(node, operator) if s.role == "activation"]
+        made = outputs_of(node, operator)
+        return members + [(slot, Key(t, _type(slot, kind))) for slot, t in made if slot.role == "activation"]
 
     def _measures(self, node: Node, operator: Operator) -> tuple[dict[str, float], dict[str, int]]:
         """The largest scale in each input slot, and the elements per output of each weight slot."""
@@ -515,27 +624,32 @@ class _Static:
     def _assign(self, node: Node, operator: Operator) -> None:
         made, rule = self.made, self.rules[node]
         by_slot: dict[str, Encoding] = {}
-        for i, slot, _ in sorted(inputs_of(node, operator), key=lambda use: use[1].role == "bias"):
-            if slot.role == "activation":
+        for i, slot, tensor in sorted(inputs_of(node, operator), key=lambda use: use[1].role == "bias"):
+            if (node, i) in self.keys:
                 made.consumed[node, i] = self._encoding(self.keys[node, i])
             elif slot.role == "weight":
-                made.consumed[node, i] = Encoding(dtype(rule.weights or "int8"), self.weights[node, i])
+                made.consumed[node, i] = Encoding(_stored_type(slot, rule), self.weights[node, i])
             elif slot.role == "bias" and isinstance(slot.scale, Product):
-                first, second = (by_slot[name].quantization for name in (slot.scale.first, slot.scale.second))
-                assert first is not None and second is not None
-                made.consumed[node, i] = Encoding(dtype(rule.bias), Quantization.of(first.scale * second.scale))
+                second = by_slot[slot.scale.second].quantization
+                assert second is not None
+                scale = np.float32(self._factor(node, slot.scale)) * second.scale
+                made.consumed[node, i] = Encoding(dtype(rule.bias), Quantization.of(scale))
             if (node, i) in made.consumed:
                 by_slot[slot.name] = made.consumed[node, i]
-        for slot, tensor in outputs_of(node, operator):
+            if slot.role == "state":
+                made.produced[tensor] = made.consumed[node, i]
+        for slot, tensor in made_by(node, operator):
             if slot.role == "activation":
-                made.produced[tensor] = self._encoding(Key(tensor, self.types[node]))
+                made.produced[tensor] = self._encoding(Key(tensor, _type(slot, self.types[node])))
 
-    def _assign_boundary(self, main: Subgraph) -> None:
+    def _assign_boundary(self, subgraph: Subgraph) -> None:
         for operation, ends, made, float_type in (
-            (INPUT, main.inputs, self.made.produced, self.recipe.input_type),
-            (OUTPUT, main.outputs, self.made.results, self.recipe.output_type),
+            (INPUT, subgraph.inputs, self.made.produced, self.recipe.input_type),
+            (OUTPUT, subgraph.outputs, self.made.results, self.recipe.output_type),
         ):
             for tensor in dict.fromkeys(ends):
+                if subgraph is not self.made.model.main and tensor not in self.ranges:
+                    continue
                 now = made.get(tensor, as_is(tensor))
                 wanted = self._end_type(operation, tensor, float_type) if now == FLOAT else self.recipe.activations[0]
                 if wanted != "float32" and (now == FLOAT or tensor in self.ranges):
@@ -566,7 +680,12 @@ class _Static:
                 self.made.notes.append(
                     f"tensor {tensor.name!r}: {seen.ignored} values were NaN or infinite and ignored"
                 )
-            if self.groups.fixed(key) is not None:
+            if max(-seen.low, seen.high) > self.most.get(key, np.inf):
+                self.made.notes.append(
+                    f"tensor {tensor.name!r}: range {seen.low:.3g}..{seen.high:.3g} goes beyond {self.most[key]:g}, "
+                    "where kernels of integers cut it off"
+                )
+            if self.groups.fixed(key) is not None or key in self.powers or not tensor.size:
                 continue
             joint, scale = self.groups.range(key), self._scale(key)
             wanted = parameters.activation_scale(
