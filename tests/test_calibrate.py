@@ -90,6 +90,10 @@ def test_a_sample_that_reaches_further_than_others_is_named() -> None:
     found = collect(model, feeds).outliers(model)
     assert {outlier.sample for outlier in found} == {3} and found[0].reached > 4 * found[0].usual
     assert "x" in {outlier.tensor for outlier in found}
+    made = pq.assign(model, "int8", data=feeds)
+    assert made.outliers == found and f"outlier: sample 3 reaches {found[0].reached:.3g} in" in str(made)
+    assert made.to_dict()["outliers"][0]["sample"] == 3
+    assert pq.assign(model, "int8", data=feeds[:3]).outliers == []
 
 
 def seen_of(*parts: np.ndarray) -> Seen:

@@ -90,15 +90,21 @@ def test_boundary_types(scheme: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", STATIC)
-@pytest.mark.parametrize("value", [0.0, 1.0, 1e-30, 1e30, np.nan, np.inf])
+@pytest.mark.parametrize("value", [0.0, 1.0, 1e-30, 1e30])
 def test_degenerate_data_still_makes_a_file_that_loads(scheme: str, value: float) -> None:
     data = [np.full((1, 8, 8, 3), value, np.float32)]
     made = pq.assign(network(), scheme, data=data)
     if value != 1.0:
-        assert made.notes
+        assert made.notes or made.repairs
     small = pq.apply(made)
     assert_obeys_slots(small)
     runs_in_oracles(small, [np.zeros((1, 8, 8, 3), np.float32)])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_data_without_a_finite_value_are_refused(value: float) -> None:
+    with pytest.raises(pq.DataError, match="input 'x': found 192 values that are NaN or infinite"):
+        pq.quantize(network(), "int8", data=[np.full((1, 8, 8, 3), value, np.float32)])
 
 
 @pytest.mark.parametrize("scheme", STATIC)

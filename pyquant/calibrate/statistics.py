@@ -32,6 +32,9 @@ class Outlier(NamedTuple):
     reached: float
     usual: float
 
+    def __str__(self) -> str:
+        return f"sample {self.sample} reaches {self.reached:.3g} in {self.tensor!r}, where {self.usual:.3g} is usual"
+
 
 @dataclass(frozen=True)
 class Statistics:

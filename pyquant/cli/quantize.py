@@ -35,6 +35,8 @@ TYPES = click.Choice(["float32", "int8", "uint8", "int16"])
 @click.option("--output-type", type=TYPES, help="[default: float32, or as the recipe says]")
 @click.option("--per-tensor", is_flag=True, help="One scale for each weight tensor, not one for each channel.")
 @click.option("--newer-axes", is_flag=True, default=None, help="A scale for each output of FULLY_CONNECTED, too.")
+@click.option("--newer-kernels", is_flag=True, default=None, help="Integer kernels that tflite-runtime 2.14 lacks.")
+@click.option("--one-scale", is_flag=True, default=None, help="Concatenate in integers, though parts lose levels.")
 @click.option("--keep-float", metavar="REGEX", multiple=True, help="Leave operators in float by their output's name.")
 @force_option
 @json_option

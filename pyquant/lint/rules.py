@@ -105,6 +105,8 @@ def shared_scale(model: Model) -> Iterator[Finding]:
     for node, operator, slot, tensor, kind in _slots(model):
         if not isinstance(slot.scale, SameAs) or kind not in SIGNED or not slot.quantizable:
             continue
+        if not slot.scale.binds(kind):
+            continue
         other = _named(node, operator).get(slot.scale.slot)
         if other is None or not (tensor.is_quantized and other.is_quantized) or tensor.dtype is not other.dtype:
             continue

@@ -22,9 +22,13 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class SameAs:
-    """Scale and zero point equal those of another slot of the node."""
+    """Scale and zero point equal those of another slot of the node. kinds: for these element types alone, if given."""
 
     slot: str
+    kinds: tuple[str, ...] = ()
+
+    def binds(self, kind: str) -> bool:
+        return not self.kinds or kind in self.kinds
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ class Slot:
     newer_axis: int | None = None
     blocks: bool = False
     floors: tuple[Floor, ...] = ()
+    below: Mapping[str, float] = field(default_factory=dict, hash=False)
     optional: bool = False
     variadic: bool = False
     types: Mapping[str, str] = field(default_factory=dict, hash=False)

@@ -35,7 +35,7 @@ def quantize(
     calibration: how ranges follow from them, one of `pyquant.calibrate.METHODS`; None for what suits most models, see
     `Statistics.usual_ranges`. accuracy: "best" searches ranges by what the model makes of samples, which takes minutes.
     With data, biases correct what rounding does to means. options: those of `pyquant.quantize.recipe`: input_type,
-    output_type, per_channel, newer_axes, min_weight_elements, keep_float.
+    output_type, per_channel, newer_axes, newer_kernels, one_scale, min_weight_elements, keep_float.
     Raises RecipeError, DataError, RangeError.
     """
     return apply(assign(model, scheme, data, calibration, accuracy, **options))
@@ -66,6 +66,7 @@ def assign(
         seen = data if isinstance(data, Statistics) else collect(model, data)
         made = solve(model, request, *_ranges(seen, model, calibration))
         correct_biases(made, seen.means(model))
+        made.outliers = seen.outliers(model)
         return made
     if isinstance(data, Statistics):
         raise DataError("weights are rounded and scaled by what samples make of them: give these, not statistics")
@@ -78,7 +79,9 @@ def assign(
     judge = Judge(model, request, seen, feeds, wide)
     if accuracy == "best" and "int8" in request.activations:
         ranges = search(judge, seen)
-    return judge.decide(ranges, request)
+    made = judge.decide(ranges, request)
+    made.outliers = seen.outliers(model)
+    return made
 
 
 def _ranges(seen: Statistics, model: Model, calibration: str | None) -> tuple[dict[Tensor, Range], dict[Tensor, Range]]:

@@ -15,7 +15,7 @@ from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, as_is
 from pyquant.wire import Record
 
 LARGEST_FLOAT16 = 65504.0
-MOST_INPUTS = 3  # of operators whose constants get other values
+MOST_INPUTS = 4  # of operators whose constants get other values
 
 
 Codes = dict[tuple[Tensor, Encoding], np.ndarray]
@@ -120,7 +120,10 @@ class _Rewrite:
         else:
             is_result = self.results.get(tensor) == wanted and tensor not in self.old.inputs
             made = self.twin[tensor] if is_result else self._new_tensor(tensor, wanted)
-            self._cast(self.forms[tensor, self._home(tensor)], made)
+            home = self._home(tensor)
+            widens = home.dtype.bits == 8 and wanted.dtype.bits == 16  # which older runtimes do not do in one step
+            through_float = widens and not self.made.recipe.newer_kernels
+            self._cast(self._form(tensor, FLOAT) if through_float else self.forms[tensor, home], made)
         self.forms[tensor, wanted] = made
         return made
 

@@ -52,7 +52,7 @@ def _correct(
     if not np.isfinite(shift).all():
         return
     b = node.inputs[B] if len(node.inputs) > B else None
-    before = np.zeros(shift.size) if b is None else real_values(b)
+    before = np.zeros(shift.size) if b is None else made.values.get((node, B), real_values(b))
     wanted = _bias_encoding(made, node, stored.quantization)
     after = before - shift
     if wanted.quantization is not None:  # of channels whose bias has raised their scale there is little else

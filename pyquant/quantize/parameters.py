@@ -14,6 +14,8 @@ from pyquant.graph import Quantization
 from pyquant.ops import PowerOfTwo
 
 SMALLEST_SCALE = 2.0**-40  # products of two scales stay normal float32 numbers
+LARGEST_SCALE = 2.0**40  # of what a model computes; its kernels' multipliers stay finite
+LARGEST_WEIGHT_SCALE = 2.0**60  # a bias that needs more is beyond any output of LARGEST_SCALE
 SUM_LIMIT = 32000  # of weights' codes: times int16, and with a bias of 2**30 and the weights' rounding, below 2**31
 BIAS_LIMIT = {"int32": 2.0**30, "int64": 2.0**38}  # leaves the accumulator a bit; Ethos-U takes biases of 40 bits
 
@@ -23,15 +25,24 @@ def activation(
 ) -> Quantization:
     """Scale and zero point of an activation: for int16 and where `symmetric` about 0; zero is always representable.
 
-    The scale is at least `floor`.
+    The scale is at least `floor`, and where that is not more, at most LARGEST_SCALE.
     """
+    assert dtype.lo is not None and dtype.hi is not None
+    wanted = activation_scale(low, high, dtype, symmetric)
+    scale = float(np.float32(max(min(wanted, LARGEST_SCALE), floor)))
+    if dtype.name == "int16" or symmetric:
+        return Quantization.of(scale)
+    zero_point = int(round_half_away(np.float64(dtype.lo - min(low, 0.0) / scale)))
+    return Quantization.of(scale, min(max(zero_point, dtype.lo), dtype.hi))
+
+
+def activation_scale(low: float, high: float, dtype: DType, symmetric: bool = False) -> float:
+    """The scale whose codes just span a range, whatever kernels make of it."""
     assert dtype.lo is not None and dtype.hi is not None
     low, high = min(low, 0.0), max(high, 0.0)
     if dtype.name == "int16" or symmetric:
-        return Quantization.of(max(-low / dtype.hi, high / dtype.hi, floor))
-    scale = float(np.float32(max((high - low) / (dtype.hi - dtype.lo), floor)))
-    zero_point = int(round_half_away(np.float64(dtype.lo - low / scale)))
-    return Quantization.of(scale, min(max(zero_point, dtype.lo), dtype.hi))
+        return max(-low, high) / dtype.hi
+    return (high - low) / (dtype.hi - dtype.lo)
 
 
 def power_of_two(low: float, high: float, dtype: DType, bounds: PowerOfTwo) -> Quantization:
@@ -82,12 +93,12 @@ METHODS = {"min_max": _min_max, "mse": _mse, "octav": _octav}
 def weight_scales(values: np.ndarray, axis: int | None, bits: int = 8, method: str = "min_max") -> np.ndarray:
     """Symmetric scales of a weight, one per index of `axis` (one in all for None), float32.
 
-    A channel of zeros takes the largest scale of its neighbours: any would do, and this one suits their bias.
+    A channel of zeros, or of less than any scale, takes the largest of its neighbours, which suits their bias.
     """
     rows = np.abs(values).reshape(1, -1) if axis is None else np.moveaxis(np.abs(values), axis, 0)
     scales = METHODS[method](rows.reshape(len(rows), -1), bits) / (2 ** (bits - 1) - 1)
     scales[scales < SMALLEST_SCALE] = max(scales.max(initial=0.0), SMALLEST_SCALE)
-    return np.asarray(scales, np.float32)
+    return np.asarray(np.minimum(scales, LARGEST_WEIGHT_SCALE), np.float32)
 
 
 def store(values: np.ndarray, quantization: Quantization, dtype: DType, narrow: bool = False) -> np.ndarray:
@@ -125,4 +136,4 @@ def raise_for_bias(scales: np.ndarray, input_scale: float, values: np.ndarray, l
     """Weight scales, raised where |bias| / (input scale x weight scale) passes `limit`. All (C,), or scales (1,)."""
     least = np.abs(values.astype(np.float64)) / (input_scale * limit)
     least = least if scales.size > 1 else np.atleast_1d(np.max(least, initial=0.0))
-    return np.asarray(np.maximum(scales, least), np.float32)
+    return np.asarray(np.maximum(scales, np.minimum(least, LARGEST_WEIGHT_SCALE)), np.float32)

@@ -91,7 +91,9 @@ class Recipe:
 
     What no rule names stays as it is. input_type, output_type: of the model; None for what the rules say of INPUT and
     OUTPUT. newer_axes: per-axis weights also where only runtimes newer than tflite-runtime 2.14 take them
-    (FULLY_CONNECTED).
+    (FULLY_CONNECTED). newer_kernels: integer kernels that only those have, as RSQRT in int16; without, such operators
+    compute in float, and casts of 8 to 16 bits go by way of it. one_scale: what a CONCATENATION joins has one scale,
+    though that may leave small parts few levels; without, it then joins them in float where outputs are float.
     """
 
     name: str
@@ -99,6 +101,8 @@ class Recipe:
     input_type: str | None = "float32"
     output_type: str | None = "float32"
     newer_axes: bool = False
+    newer_kernels: bool = False
+    one_scale: bool = False
 
     @property
     def is_static(self) -> bool:
@@ -126,7 +130,7 @@ def _scheme(name: str, **rule: Any) -> Recipe:
 
 def _of_litert(name: str, static: bool = False, **rule: Any) -> Recipe:
     ends = None if static else "float32"
-    return Recipe(name, (Rule(**rule),), ends, ends, newer_axes=True)
+    return Recipe(name, (Rule(**rule),), ends, ends, newer_axes=True, newer_kernels=True)
 
 
 SCHEMES: dict[str, Recipe] = {

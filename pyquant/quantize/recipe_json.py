@@ -41,7 +41,7 @@ def from_rules(rules: Iterable[Mapping[str, Any]], name: str = "rules") -> Recip
     Raises RecipeError for what is no such list, or cannot be done here.
     """
     found = [_read(rule, f"rule {i} of {name}") for i, rule in enumerate(rules)]
-    return Recipe(name, tuple(found), input_type=None, output_type=None, newer_axes=True)
+    return Recipe(name, tuple(found), input_type=None, output_type=None, newer_axes=True, newer_kernels=True)
 
 
 def dumps(recipe: Recipe) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Hashable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -9,20 +10,25 @@ import numpy as np
 
 from pyquant.calibrate import Range
 from pyquant.dtypes import FLOAT16, FLOAT32, DType, dtype
-from pyquant.errors import RangeError, RecipeError
+from pyquant.errors import DataError, RangeError, RecipeError
+from pyquant.fixed import ACTIVATION_BOUNDS
 from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor
 from pyquant.graph.edit import entries
 from pyquant.graph.real import real_values
 from pyquant.ops import Call, Fixed, Operator, PowerOfTwo, Product, SameAs, Slot, find, get
 from pyquant.quantize import parameters
-from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, Use, as_is
+from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, Repair, Use, as_is
 from pyquant.quantize.groups import Groups
 from pyquant.quantize.loops import deciding
+from pyquant.quantize.parts import FEWEST_LEVELS, joins, made_whole, moved_on
 from pyquant.quantize.recipe import INPUT, OUTPUT, Recipe, Rule
+from pyquant.quantize.runtimes import lacking
 from pyquant.quantize.variables import sharing
 from pyquant.wire import Record
 
 SMALLEST_FLOAT16 = 2.0**-14  # of those that keep all their bits
+LARGEST = 2.0**60  # what scales are below wherever floors have raised them
+MOST_STEPS = 2.0**30  # of an output, to the bound that an activation clamps it to: kernels hold it in int32
 
 
 def solve(
@@ -34,15 +40,23 @@ def solve(
     """Decide how every value of `model` is stored.
 
     ranges: of the main subgraph's float tensors, for static rules. wide: those of values in int16, where others suit.
-    Raises RecipeError for a rule that names nothing, and where nothing can be converted; RangeError for weights that
-    are not finite.
+    Raises DataError for inputs without a finite value, RecipeError for a rule that names nothing, and where nothing can
+    be converted; RangeError for weights that are not finite.
     """
     _check_scope(model, recipe)
-    made = Assignments(model, recipe)
-    chosen = _chosen(made, ranges or {}, {node for subgraph in model.subgraphs for node in subgraph.nodes})
-    static = {node: rule for node, rule in chosen.items() if rule.is_static}
-    if static or recipe.is_static:
-        _Static(made, ranges or {}, static, wide).decide()
+    for tensor in model.main.inputs:
+        if ranges and _nothing_seen(tensor, ranges):
+            values = f"{ranges[tensor].ignored} values that are NaN or infinite, and nothing else but zeros"
+            raise DataError(f"input {tensor.name!r}: found {values}, expected finite ones to choose a scale by")
+    nodes = {node for subgraph in model.subgraphs for node in subgraph.nodes}
+    misfits: dict[Node, str] = {}
+    while True:
+        made = Assignments(model, recipe)
+        chosen = _chosen(made, ranges or {}, nodes, misfits)
+        found = _decide_static(made, ranges or {}, chosen, wide)
+        if not found:
+            break
+        misfits |= found
     for node, rule in chosen.items():
         if not rule.is_static:
             _convert_constants(made, node, rule)
@@ -62,7 +76,22 @@ def solve_again(made: Assignments, ranges: Mapping[Tensor, Range], nodes: Collec
     ranges: of all values that these nodes read and write, however they are stored now. A weight that is symmetric
     already keeps its scales, unless the recipe wants one scale where it has several.
     """
-    _Static(made, ranges, _chosen(made, ranges, nodes)).decide()
+    _Static(made, ranges, _chosen(made, ranges, nodes, {})).decide()
+
+
+def _decide_static(
+    made: Assignments,
+    ranges: Mapping[Tensor, Range],
+    chosen: Mapping[Node, Rule],
+    wide: Mapping[Tensor, Range] | None,
+) -> dict[Node, str]:
+    """Decide for nodes whose activations are quantized. -> those that no kernel takes so, with the reason."""
+    static = {node: rule for node, rule in chosen.items() if rule.is_static}
+    if not static and not made.recipe.is_static:
+        return {}
+    solver = _Static(made, ranges, static, wide)
+    solver.decide()
+    return solver.misfits() | solver.crowded()
 
 
 def inputs_of(node: Node, operator: Operator) -> Iterator[tuple[int, Slot, Tensor]]:
@@ -98,8 +127,13 @@ def _name(node: Node) -> str:
     return node.outputs[0].name if node.outputs else ""
 
 
-def _chosen(made: Assignments, ranges: Mapping[Tensor, Range], nodes: Collection[Node]) -> dict[Node, Rule]:
-    """The rule that each of some nodes follows. Of those that follow none it is noted why not the first."""
+def _chosen(
+    made: Assignments, ranges: Mapping[Tensor, Range], nodes: Collection[Node], misfits: Mapping[Node, str]
+) -> dict[Node, Rule]:
+    """The rule that each of some nodes follows. Of those that follow none it is noted why not the first.
+
+    misfits: nodes that can follow no static rule, with the reason.
+    """
     chosen: dict[Node, Rule] = {}
     exact = deciding(made.model)
     for subgraph in made.model.subgraphs:
@@ -108,7 +142,8 @@ def _chosen(made: Assignments, ranges: Mapping[Tensor, Range], nodes: Collection
                 continue
             reasons = []
             for rule in made.recipe.rules_for(node.op, _name(node)):
-                reason = _obstacle(made.model, ranges, subgraph, node, rule)
+                reason = misfits.get(node) if rule.is_static else None
+                reason = reason or _obstacle(made, ranges, subgraph, node, rule)
                 if rule.is_static and reason is None and node in exact:
                     reason = "how often a loop runs depends on it"
                 if reason is None:
@@ -133,15 +168,17 @@ def _agree_on_variables(made: Assignments, chosen: dict[Node, Rule]) -> None:
             made.kept_float.append((node.label, "not all that reads or assigns its variable can be quantized alike"))
 
 
-def _obstacle(model: Model, ranges: Mapping[Tensor, Range], subgraph: Subgraph, node: Node, rule: Rule) -> str | None:
+def _obstacle(
+    made: Assignments, ranges: Mapping[Tensor, Range], subgraph: Subgraph, node: Node, rule: Rule
+) -> str | None:
     """Why a node cannot follow a rule; "" where it has nothing that the rule is about; None where it can."""
     operator = find(node.op)
     if rule.leaves:
         return "the recipe leaves it"
     if rule.is_static:
-        if subgraph is not model.main and not _is_observed(ranges, node):
+        if subgraph is not made.model.main and not _is_observed(ranges, node):
             return "outside the main subgraph, and its values were not observed"
-        return _static_obstacle(ranges, node, rule)
+        return _static_obstacle(ranges, node, rule) or lacking(node, rule, made.recipe.newer_kernels)
     if not any(t is not None and _is_float_constant(t, rule.min_weight_elements) for t in node.inputs):
         return ""
     if operator is None:
@@ -177,10 +214,24 @@ def _static_obstacle(ranges: Mapping[Tensor, Range], node: Node, rule: Rule) -> 
             return f"no kernel of {operator.name} takes {rule.weights} weights"
         if slot.quantizable and not _is_real(tensor, ranges):
             return f"its input {tensor.name!r} is {tensor.dtype}, not float32"
+        if slot.role == "activation" and tensor.is_constant and not np.isfinite(real_values(tensor)).all():
+            return f"its constant {tensor.name!r} holds NaN or infinity"
+        if _nothing_seen(tensor, ranges):
+            return f"of its input {tensor.name!r} only zeros, NaN and infinities were observed"
     for slot, tensor in outputs_of(node, operator):
         if slot.quantizable and not _is_real(tensor, ranges):
             return f"its output {tensor.name!r} is {tensor.dtype}, not float32"
+        if _nothing_seen(tensor, ranges):
+            for weight in (t for _, slot, t in inputs_of(node, operator) if slot.role in ("weight", "bias")):
+                _finite(weight)  # else it is at fault
+            return f"of its output {tensor.name!r} only zeros, NaN and infinities were observed"
     return None
+
+
+def _nothing_seen(tensor: Tensor, ranges: Mapping[Tensor, Range]) -> bool:
+    """True for values that are NaN or infinite, or else 0: a mask, or a fault in the data."""
+    seen = ranges.get(tensor, Range())
+    return seen.ignored > 0 and seen.low == seen.high == 0
 
 
 def _is_observed(ranges: Mapping[Tensor, Range], node: Node) -> bool:
@@ -255,6 +306,13 @@ def _is_float_constant(tensor: Tensor, least: int) -> bool:
     return tensor.is_constant and tensor.dtype is FLOAT32 and tensor.size >= least
 
 
+def _clamp_floor(node: Node, operator: Operator) -> float:
+    """The least scale in which the bounds that a node clamps its output to are codes."""
+    activation = operator.activation or getattr(node.options, "fused_activation_function", 0) or 0
+    bounds = ACTIVATION_BOUNDS.get(int(activation), (None, None))
+    return max(abs(bound or 0.0) for bound in bounds) / MOST_STEPS
+
+
 def _axis(slot: Slot, rule: Rule, recipe: Recipe) -> int | None:
     if rule.granularity == "tensor":
         return None
@@ -280,6 +338,16 @@ def _finite(tensor: Tensor) -> np.ndarray:
 
 def _weight_scales(tensor: Tensor, axis: int | None, rule: Rule, kind: DType) -> np.ndarray:
     return parameters.weight_scales(_finite(tensor), axis, kind.bits, rule.method)
+
+
+def _range_repair(tensor: Tensor, seen: Range, wanted: float, written: float) -> Repair:
+    span = f"range {seen.low:.3g}..{seen.high:.3g}"
+    if written > wanted:
+        reason = f"{span} is too narrow for the multipliers of its operators"
+        cost = f"values take {(max(seen.high, 0.0) - min(seen.low, 0.0)) / written:.3g} steps"
+    else:
+        reason, cost = f"{span} is wider than what kernels scale", "values beyond the codes are clipped"
+    return Repair(f"tensor {tensor.name!r}", (), (wanted,), (written,), reason, cost)
 
 
 def _symmetric(scales: np.ndarray, axis: int | None) -> Quantization:
@@ -324,6 +392,7 @@ class _Static:
         self.groups = Groups()
         self.symmetric: set[Hashable] = set()  # groups
         self.floors: dict[Hashable, float] = {}  # by group
+        self.wanted: dict[Use, Quantization] = {}  # of weights, whatever their bias
         self.weights: dict[Use, Quantization] = {}
 
     def decide(self) -> None:
@@ -341,6 +410,48 @@ class _Static:
         for subgraph in entries(self.made.model):
             self._assign_boundary(subgraph)
         self._note_ranges()
+        self._note_weights()
+
+    def misfits(self) -> dict[Node, str]:
+        """Nodes with a scale that none of their kernels takes, which nothing can lower, and why."""
+        found: dict[Node, str] = {}
+        for node in self.operators:
+            for slot, key in self._members(node):
+                scale, below = self._scale(key), slot.below.get(self.types[node].name, LARGEST)
+                if scale >= below:
+                    found[node] = f"its {slot.name!r} needs scale {scale:.3g}, and kernels take those below {below:.3g}"
+        return found
+
+    def crowded(self) -> dict[Node, str]:
+        """Nodes that join values under a scale which leaves one of them few levels, and could do so in float, and why.
+
+        They can where the model's outputs are float, and nothing computes in integers on all that they join. Of the
+        others it is noted what is lost.
+        """
+        found: dict[Node, str] = {}
+        main = self.made.model.main
+        ends_float = all(self._end_type(OUTPUT, t, self.recipe.output_type) == "float32" for t in main.outputs)
+        for node in filter(lambda node: joins(self.operators[node]), self.operators):
+            lost = self._lost(node)
+            if not lost:
+                continue
+            region, read = moved_on(node, self.operators)
+            if ends_float and not self.recipe.one_scale and not made_whole(read, node):
+                found[node] = f"{lost} under one scale"
+                found |= dict.fromkeys(region[1:], f"it moves what {node.label} joins in float")
+            else:
+                self.made.notes.append(f"{node.label}: {lost}; return parts as outputs of their own, or float outputs")
+        return found
+
+    def _lost(self, node: Node) -> str:
+        """Which of the values that a node joins has few levels under its scale; "" for none."""
+        for i, _, tensor in inputs_of(node, self.operators[node]):
+            if (node, i) in self.keys:
+                seen = self._range(tensor, self.types[node])
+                levels = (max(seen.high, 0.0) - min(seen.low, 0.0)) / self._scale(self.keys[node, i])
+                if 0 < levels < FEWEST_LEVELS:
+                    return f"its part {tensor.name!r} has {levels:.3g} levels"
+        return ""
 
     def _join(self, node: Node, operator: Operator) -> None:
         """Put into one group what the slots say must share a scale, and prescribe the scales that they fix."""
@@ -365,7 +476,7 @@ class _Static:
                 self.most.update(dict.fromkeys(by_slot.get(slot.name, []), slot.most))
         shared: list[Key] = []
         for slot in (*operator.inputs, *operator.outputs, *operator.intermediates):
-            if isinstance(slot.scale, SameAs):
+            if isinstance(slot.scale, SameAs) and slot.scale.binds(kind.name):
                 shared += by_slot.get(slot.name, []) + by_slot.get(slot.scale.slot, [])
             elif isinstance(slot.scale, Fixed):
                 for key in by_slot.get(slot.name, []):
@@ -437,8 +548,10 @@ class _Static:
             uses = {slot.name: (i, tensor) for i, slot, tensor in inputs_of(node, operator)}
             for i, slot, tensor in inputs_of(node, operator):
                 if slot.role == "weight" and (node, i) not in self.keys:
-                    self.weights[node, i] = self._weight(node, slot, tensor, rule)
-            for _, slot, tensor in inputs_of(node, operator):
+                    if (node, i) not in self.wanted:
+                        self.wanted[node, i] = self._weight(node, slot, tensor, rule)
+                    self.weights[node, i] = self.wanted[node, i]
+            for i, slot, tensor in inputs_of(node, operator):
                 if slot.role == "bias" and isinstance(slot.scale, Product):
                     use = (node, uses[slot.scale.second][0])
                     values, weight = real_values(tensor), self.weights[use]
@@ -449,6 +562,9 @@ class _Static:
                     raised = parameters.raise_for_bias(weight.scale, input_scale, values, limit)
                     if np.any(raised != weight.scale):
                         self.weights[use] = _symmetric(raised, weight.axis)
+                    most = raised.astype(np.float64) * (input_scale * limit)
+                    if np.any(np.abs(values) > most * 1.001):  # the output is clipped long before
+                        self.made.values[node, i] = np.clip(values, -most, most).astype(np.float32)
 
     def _factor(self, node: Node, scale: Product) -> float:
         """What a bias has in its scale beside the scale of the weight."""
@@ -474,18 +590,23 @@ class _Static:
         for node, operator in self.operators.items():
             scale_of, terms_of = self._measures(node, operator)
             kind = self.types[node]
-            members = [(slot, self.keys[node, i]) for i, slot, _ in inputs_of(node, operator) if (node, i) in self.keys]
-            members += [(slot, Key(t, kind)) for slot, t in outputs_of(node, operator) if slot.role == "activation"]
-            for slot, key in members:
+            for slot, key in self._members(node):
+                floors = [_clamp_floor(node, operator)] if slot in operator.outputs else []
                 for floor in slot.floors:
-                    least = floor.ratio.get(kind.name, 0.0)
-                    for name in floor.slots:
-                        least *= scale_of.get(name, 0.0)
-                    least *= terms_of.get(floor.terms or "", 1)
-                    if self._scale(key) < least and self.groups.fixed(key) is None:
-                        self.floors[self.groups.root(key)] = least * 1.001
-                        raised = True
+                    least = floor.ratio.get(kind.name, 0.0) * terms_of.get(floor.terms or "", 1)
+                    floors.append(least * math.prod(scale_of.get(name, 0.0) for name in floor.slots))
+                least = max(floors, default=0.0)
+                if self._scale(key) < least and self.groups.fixed(key) is None:
+                    self.floors[self.groups.root(key)] = least * 1.001
+                    raised = True
         return raised
+
+    def _members(self, node: Node) -> list[tuple[Slot, Key]]:
+        """What of a node has the scale of an activation."""
+        operator, kind = self.operators[node], self.types[node]
+        members = [(slot, self.keys[node, i]) for i, slot, _ in inputs_of(node, operator) if (node, i) in self.keys]
+        made = outputs_of(node, operator)
+        return members + [(slot, Key(t, _type(slot, kind))) for slot, t in made if slot.role == "activation"]
 
     def _measures(self, node: Node, operator: Operator) -> tuple[dict[str, float], dict[str, int]]:
         """The largest scale in each input slot, and the elements per output of each weight slot."""
@@ -567,13 +688,37 @@ class _Static:
             if self.groups.fixed(key) is not None or key in self.powers or not tensor.size:
                 continue
             joint, scale = self.groups.range(key), self._scale(key)
+            wanted = parameters.activation_scale(
+                joint.low, joint.high, key.type, self.groups.root(key) in self.symmetric
+            )
             if joint.low == joint.high == 0:
                 self.made.notes.append(f"tensor {tensor.name!r}: only zeros were observed; scale {scale:.3g}")
-            elif scale > 1.002 * float(parameters.activation(joint.low, joint.high, key.type, 1e-300).scale[0]):
-                self.made.notes.append(
-                    f"tensor {tensor.name!r}: range {joint.low:.3g}..{joint.high:.3g} is too narrow for the "
-                    f"multipliers of its operators; scale raised to {scale:.3g}"
+            elif not 0.998 * wanted < scale < 1.002 * wanted:
+                self.made.repairs.append(_range_repair(tensor, joint, wanted, scale))
+
+    def _note_weights(self) -> None:
+        """Say which scales of weights were raised for a bias."""
+        for (node, i), wanted in self.wanted.items():
+            written, tensor = self.weights[node, i], node.inputs[i]
+            channels = np.flatnonzero(written.scale > wanted.scale * np.float32(1.00001))
+            if not channels.size or tensor is None:
+                continue
+            rows = np.abs(real_values(tensor))
+            rows = np.moveaxis(rows, wanted.axis, 0).reshape(wanted.scale.size, -1) if wanted.per_axis else rows[None]
+            most = rows.reshape(wanted.scale.size, -1).max(axis=1, initial=0.0)[channels] / written.scale[channels]
+            cost = f"weights reach {np.rint(most.min()):.0f} of {dtype(self.rules[node].weights or 'int8').hi} codes"
+            if any(use[0] is node for use in self.made.values):
+                cost += ", and biases beyond what outputs reach are clipped"
+            self.made.repairs.append(
+                Repair(
+                    f"{node.label}, weight {tensor.name!r}",
+                    tuple(channels.tolist()) if wanted.per_axis else (),
+                    tuple(wanted.scale[channels].tolist()),
+                    tuple(written.scale[channels].tolist()),
+                    f"in input scale x weight scale, the bias has to fit {self.rules[node].bias}",
+                    cost,
                 )
+            )
 
     def _values(self) -> list[Key]:
         """Of all that is quantized and no constant."""

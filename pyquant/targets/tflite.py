@@ -50,9 +50,21 @@ KERNELS_OF_2_3: dict[str, str] = {
     "float32 int8 uint8 int16 float16": "GELU LOGISTIC SOFTMAX TANH",
     "float32 int8 int16 int32 int64 float16": "NEG",
 }
+# Types of the input of that index that no release takes, where versions do not say so -> operators.
+NEVER: dict[tuple[int, str], str] = {
+    (0, "int16"): "ARG_MAX ARG_MIN DEPTH_TO_SPACE SPACE_TO_DEPTH",
+    (1, "int16"): "SCATTER_ND",
+    (0, "int8"): "REVERSE_SEQUENCE",
+}
+NEVER_TAKEN: dict[str, tuple[Gap, ...]] = {
+    op: (Gap((input_is(index, kind),), f"takes no {kind} here"),)
+    for (index, kind), ops in NEVER.items()
+    for op in ops.split()
+}
 NO_BIAS = Gap((negated(has_input(2)),), "refuses a convolution without bias", "add a bias of zeros")
 GAPS_OF_2_14: dict[str, tuple[Gap, ...]] = {
     **kernel_gaps(KERNELS_OF_2_14, {}),
+    **NEVER_TAKEN,
     "BATCH_MATMUL": (Gap(INT16X8, "has no kernel for int16 by int8"),),
     "CONV_2D": (NO_BIAS,),
     "FULLY_CONNECTED": (
@@ -70,6 +82,7 @@ GAPS_OF_2_14: dict[str, tuple[Gap, ...]] = {
         ),
     ),
     "QUANTIZE": (Gap((input_is(0, "int8", "uint8"), output_is(0, "int16")), "does not requantize 8 to 16 bits"),),
+    "TILE": (Gap((input_is(0, "int16"),), "has no kernel for int16"),),
     "SUM": (Gap((input_is(0, "int16"), rescaled), "sums int16 in one scale only"),),
     "TRANSPOSE_CONV": (
         Gap((input_is(2, "float32"), input_is(1, "int8")), "has no kernel for float inputs by int8 weights"),
@@ -114,6 +127,7 @@ LITERT_2_3 = Target(
     {op: version for op, version in highest_versions("2.23").items() if op != "STABLEHLO_CBRT"},
     gaps={
         **kernel_gaps(KERNELS_OF_2_3, {}),
+        **NEVER_TAKEN,
         "CONV_2D": (NO_BIAS, UNNAMED_BIAS),
         "FULLY_CONNECTED": (UNNAMED_BIAS,),
     },
