@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -38,7 +39,7 @@ def solve(model: Model, recipe: Recipe, ranges: Mapping[Tensor, Range] | None = 
     for node, rule in chosen.items():
         if not rule.is_static:
             _convert_constants(made, node, rule)
-    if not made.kinds:
+    if not made.kinds and not (recipe.litert and recipe.is_static):
         small = not recipe.is_static and any(_is_float_constant(t, 1) for s in model.subgraphs for t in s.tensors)
         if not small or made.kept_float:
             reasons = "; ".join(sorted({reason for _, reason in made.kept_float})) or "it has no float weights"
@@ -93,7 +94,7 @@ def _chosen(made: Assignments, ranges: Mapping[Tensor, Range], nodes: Collection
                 continue
             reasons = []
             for rule in made.recipe.rules_for(node.op, _name(node)):
-                reason = _obstacle(made.model, ranges, subgraph, node, rule)
+                reason = _obstacle(made, ranges, subgraph, node, rule)
                 if reason is None:
                     chosen[node] = made.rules[node] = rule
                     break
@@ -105,15 +106,21 @@ def _chosen(made: Assignments, ranges: Mapping[Tensor, Range], nodes: Collection
     return chosen
 
 
-def _obstacle(model: Model, ranges: Mapping[Tensor, Range], subgraph: Subgraph, node: Node, rule: Rule) -> str | None:
+def _obstacle(
+    made: Assignments, ranges: Mapping[Tensor, Range], subgraph: Subgraph, node: Node, rule: Rule
+) -> str | None:
     """Why a node cannot follow a rule; "" where it has nothing that the rule is about; None where it can."""
     operator = find(node.op)
     if rule.leaves:
         return "the recipe leaves it"
-    if rule.is_static:
-        return "outside the main subgraph" if subgraph is not model.main else _static_obstacle(ranges, node, rule)
-    if not any(t is not None and _is_float_constant(t, rule.min_weight_elements) for t in node.inputs):
+    if not rule.is_static and not any(
+        t is not None and _is_float_constant(t, rule.min_weight_elements) for t in node.inputs
+    ):
         return ""
+    if made.recipe.litert and rule.starred is not None and node.op not in rule.starred:
+        return "not of the operators that litert-quantizer takes a rule for all to mean"
+    if rule.is_static:
+        return "outside the main subgraph" if subgraph is not made.model.main else _static_obstacle(ranges, node, rule)
     if operator is None:
         return "unknown operator"
     if next(_constants(node, operator, rule), None) is None:
@@ -157,7 +164,7 @@ def _constants(node: Node, operator: Operator, rule: Rule) -> Iterator[tuple[int
         blocks = [tensor for _, slot, tensor in inputs_of(node, operator) if slot.blocks]
         takes = takes and bool(blocks) and all(tensor.shape[-1] % rule.block == 0 for tensor in blocks)
     for i, slot, tensor in inputs_of(node, operator):
-        stored = slot.quantizable if rule.weights == "float16" else slot.role == "weight"
+        stored = slot.quantizable if rule.weights == "float16" else slot.role == "weight" or slot.weight_if_constant
         if takes and stored and _is_float_constant(tensor, rule.min_weight_elements):
             yield i, slot, tensor
 
@@ -230,6 +237,9 @@ class _Static:
         self.symmetric: set[Hashable] = set()  # groups
         self.floors: dict[Hashable, float] = {}  # by group
         self.weights: dict[Use, Quantization] = {}
+        main = made.model.main
+        self.makers = {tensor: node for node in main.nodes for tensor in node.outputs}
+        self.readers = Counter([*main.outputs, *(tensor for node in main.nodes for tensor in node.inputs)])
 
     def decide(self) -> None:
         for node, operator in self.operators.items():
@@ -251,7 +261,7 @@ class _Static:
         uses: list[Use] = []
         kind = self.types[node]
         for i, slot, tensor in inputs_of(node, operator):
-            if slot.role == "activation":
+            if slot.role == "activation" and not self._is_weight(slot, tensor):
                 uses.append((node, i))
                 key = self.keys[node, i] = Key((node, i) if tensor.is_constant else tensor, kind)
                 self.groups.add(key, self._range(tensor))
@@ -267,7 +277,10 @@ class _Static:
             elif isinstance(slot.scale, Fixed):
                 for key in by_slot.get(slot.name, []):
                     self.groups.fix(key, slot.scale.values.get(kind.name))
-        self._share(shared, uses)
+        self._share(shared, uses, [Key(tensor, kind) for _, tensor in outputs_of(node, operator)])
+
+    def _is_weight(self, slot: Slot, tensor: Tensor) -> bool:
+        return slot.role == "weight" or (self.recipe.litert and slot.weight_if_constant and tensor.is_constant)
 
     def _symmetric_keys(self, node: Node) -> list[Key]:
         """Of the values that a node must have about 0."""
@@ -279,19 +292,34 @@ class _Static:
         outputs = outputs_of(node, self.operators[node])
         return [Key(tensor, self.types[node]) for slot, tensor in outputs if slot.role == "activation"]
 
-    def _share(self, shared: list[Key], uses: list[Use]) -> None:
-        """Unite keys. Inputs whose scale is fixed, among others of another scale, take part by a copy of their own."""
+    def _share(self, shared: list[Key], uses: list[Use], made: list[Key]) -> None:
+        """Unite keys. Inputs whose scale is fixed, among others of another scale, take part by a copy of their own.
+
+        As litert-quantizer has it do those of several that are not free to, in the range of what is made.
+        """
         uses = [use for use in uses if self.keys[use] in shared]
-        if len({self.groups.fixed(self.keys[use]) for use in uses}) > 1:
-            copied = [use for use in uses if self.groups.fixed(self.keys[use]) is not None]
+        follow = self.recipe.litert and len(uses) > 1 and any(key in shared for key in made)
+        if follow or len({self.groups.fixed(self.keys[use]) for use in uses}) > 1:
+            copied = [
+                use
+                for use in uses
+                if self.groups.fixed(self.keys[use]) is not None or (follow and not self._is_free(self.keys[use]))
+            ]
             originals = {self.keys[use] for use in copied}
             shared = [key for key in shared if key not in originals]
             for use in copied:
                 own = Key(use, self.keys[use].type)
-                self.groups.add(own, self.groups.range(self.keys[use]))
+                self.groups.add(own, self.groups.range(made[0] if follow else self.keys[use]))
                 self.keys[use] = own
                 shared.append(own)
         self.groups.unite(shared)
+
+    def _is_free(self, key: Key) -> bool:
+        """Whether nothing but its one reader has a say in the scale of a value."""
+        if not isinstance(key.value, Tensor) or key.value not in self.makers or self.readers[key.value] > 1:
+            return False
+        operator = self.operators.get(self.makers[key.value])
+        return operator is None or not any(slot.scale for slot in operator.outputs)
 
     def _range(self, tensor: Tensor) -> Range:
         if tensor in self.ranges:
@@ -320,7 +348,7 @@ class _Static:
             rule = self.rules[node]
             uses = {slot.name: (i, tensor) for i, slot, tensor in inputs_of(node, operator)}
             for i, slot, tensor in inputs_of(node, operator):
-                if slot.role == "weight":
+                if self._is_weight(slot, tensor):
                     self.weights[node, i] = self._weight(slot, tensor, rule)
             for _, slot, tensor in inputs_of(node, operator):
                 if slot.role == "bias" and isinstance(slot.scale, Product):
@@ -370,7 +398,7 @@ class _Static:
         for i, slot, tensor in inputs_of(node, operator):
             if (node, i) in self.keys:
                 scales[slot.name] = max(scales.get(slot.name, 0.0), self._scale(self.keys[node, i]))
-            elif slot.role == "weight":
+            elif self._is_weight(slot, tensor):
                 scales[slot.name] = float(self.weights[node, i].scale.max())
                 outputs = tensor.shape[slot.axis if slot.axis is not None else 0]
                 terms[slot.name] = max(1, tensor.size // max(1, outputs))
@@ -379,10 +407,10 @@ class _Static:
     def _assign(self, node: Node, operator: Operator) -> None:
         made, rule = self.made, self.rules[node]
         by_slot: dict[str, Encoding] = {}
-        for i, slot, _ in sorted(inputs_of(node, operator), key=lambda use: use[1].role == "bias"):
-            if slot.role == "activation":
+        for i, slot, tensor in sorted(inputs_of(node, operator), key=lambda use: use[1].role == "bias"):
+            if (node, i) in self.keys:
                 made.consumed[node, i] = self._encoding(self.keys[node, i])
-            elif slot.role == "weight":
+            elif self._is_weight(slot, tensor):
                 made.consumed[node, i] = Encoding(dtype(rule.weights or "int8"), self.weights[node, i])
             elif slot.role == "bias" and isinstance(slot.scale, Product):
                 first, second = (by_slot[name].quantization for name in (slot.scale.first, slot.scale.second))
