@@ -2,9 +2,9 @@
 
 Every float model of the data folder (or those whose path holds NAME) is quantized by each recipe on both sides, from
 the same samples. Operators and the types of all that they take and make must be equal, and accuracy no worse: top-1
-where the samples have labels, else the signal to noise of the outputs beside the float model's, both files in
-ai-edge-litert on samples that neither has seen. Exits with 1 where they are not, and nothing below says why.
-litert_peer tells how to say where litert-quantizer is installed.
+where the samples have labels, the cosine of pooled embeddings, else the signal to noise of the outputs beside the
+float model's, both files in ai-edge-litert on samples that neither has seen. Exits with 1 where they are not, and
+nothing below says why. litert_peer tells how to say where litert-quantizer is installed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LABELLED = {  # model -> the task that has samples for it
     "pretrainedResnet_large_float": "resnet",
     "efficientnet_lite0_float32": "efficientnet_lite0",
 }
-MOST_SAMPLES, MOST_ELEMENTS = 16, 1 << 22  # of random inputs; all samples together
+MOST_SAMPLES, MOST_ELEMENTS = 256, 1 << 22  # of random inputs; all samples together
 DECIBEL, POINTS = 0.5, 0.5  # by which ours may be behind: what another rounding of a few codes makes
 ALIKE = 60.0  # dB from which on two files are as good
 # Differences that are no fault: (model, recipes that begin so) -> why.
@@ -58,11 +58,12 @@ POSITIVE = {"DIV", "RSQRT", "SQRT"}  # operators that have no result for some ot
 
 
 class Feeds(NamedTuple):
-    """Samples as arrays of real values in input order. labels: of the held-out ones, or None."""
+    """Samples as arrays of real values in input order. labels: of the held-out ones, or None. texts: they are such."""
 
     calibration: list[list[np.ndarray]]
     held_out: list[list[np.ndarray]]
     labels: np.ndarray | None = None
+    texts: bool = False
 
 
 class Side(NamedTuple):
@@ -99,7 +100,9 @@ def feeds_for(model: pq.Model, name: str, data: Path) -> Feeds:
         return Feeds([[a] for a in task.calibration], [[task.inputs[i]] for i in new], task.labels[new])
     if name.startswith("minilm"):
         with np.load(data / "datasets" / "minilm_embeddings.npz") as arrays:
-            return Feeds(*([[a.astype(np.float32)] for a in arrays[key]] for key in ("calibration", "test")))
+            return Feeds(
+                *([[a.astype(np.float32)] for a in arrays[key]] for key in ("calibration", "test")), texts=True
+            )
     count = min(max(MOST_ELEMENTS // max(sum(t.size for t in model.main.inputs), 1), 1), MOST_SAMPLES)
     feeds = Feeds(*(list(random_samples(model, count, seed)) for seed in (0, 1)))
     if any(node.op in POSITIVE for node in model.main.nodes):
@@ -145,18 +148,21 @@ def only_requantized(found: Sequence[str]) -> bool:
     )
 
 
-def quality(side: Side, expected: Side, labels: np.ndarray | None) -> tuple[float, float | None]:
-    """Signal to noise of the worst output in dB, and top-1 in percent."""
+def quality(side: Side, expected: Side, feeds: Feeds) -> tuple[float, float | None]:
+    """Signal to noise of the worst output in dB; top-1, or the mean cosine of pooled embeddings, in percent."""
     assert side.outputs is not None and expected.outputs is not None
     ratios = []
     for found, wanted in zip(side.outputs, expected.outputs, strict=True):
         finite = np.isfinite(wanted)
         noise = np.square((found - wanted)[finite]).sum() / max(np.square(wanted[finite]).sum(), 1e-30)
         ratios.append(min(-10 * math.log10(max(noise, 1e-30)), 150.0))
-    if labels is None:
-        return min(ratios, default=150.0), None
-    right = side.outputs[0].reshape(len(labels), -1).argmax(axis=1) == labels
-    return min(ratios), 100 * right.mean()
+    score = None
+    if feeds.texts:
+        a, b = (s.outputs[0].mean(axis=-2).reshape(len(feeds.held_out), -1) for s in (side, expected))
+        score = 100 * np.mean(np.sum(a * b, axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1))
+    elif feeds.labels is not None:
+        score = 100 * np.mean(side.outputs[0].reshape(len(feeds.labels), -1).argmax(axis=1) == feeds.labels)
+    return min(ratios, default=150.0), score
 
 
 def compare(path: Path, model: pq.Model, data: Path, oracle: Oracle, peer: LitertQuantizer, folder: Path) -> bool:
@@ -206,12 +212,12 @@ def one(
     if b.outputs is None:
         return f"the runtime does not take theirs; {'; '.join(found) or 'same types'}", True
     text = "equal scales need no requantization" if only_requantized(found) else "; ".join(found)
-    (here, right), (there, theirs_right) = (quality(side, expected, feeds.labels) for side in (a, b))
+    (here, score), (there, their_score) = (quality(side, expected, feeds) for side in (a, b))
     figures = f"{here:6.1f} dB, theirs {there:6.1f}"
     worse = here < there - DECIBEL and here < ALIKE
-    if right is not None and theirs_right is not None:
-        figures += f"; top-1 {right:5.1f} %, theirs {theirs_right:5.1f}"
-        worse = right < theirs_right - POINTS
+    if score is not None and their_score is not None:
+        figures += f"; {'cosine' if feeds.texts else 'top-1'} {score:5.1f} %, theirs {their_score:5.1f}"
+        worse = score < their_score - POINTS
     return f"{figures}  {text if found else 'same types'}", not worse and (not found or only_requantized(found))
 
 

@@ -30,14 +30,13 @@ def activation(
     return Quantization.of(scale, min(max(zero_point, dtype.lo), dtype.hi))
 
 
-def _min_max(rows: np.ndarray, bits: int) -> np.ndarray:
-    most: np.ndarray = np.max(rows, axis=1, initial=0.0).astype(np.float64)
+def _min_max(values: np.ndarray, axis: int | None, most: np.ndarray, bits: int) -> np.ndarray:
     return most
 
 
-def _mse(rows: np.ndarray, bits: int) -> np.ndarray:
+def _mse(values: np.ndarray, axis: int | None, most: np.ndarray, bits: int) -> np.ndarray:
     """The range of least squared error, of those that are whole hundredths of the greatest magnitude."""
-    most, levels = _min_max(rows, bits), 2 ** (bits - 1) - 1
+    rows, levels = _rows(values, axis), 2 ** (bits - 1) - 1
     best, least = most.copy(), np.full(len(rows), np.inf)
     for share in range(100, 19, -1):
         scale = np.maximum(most * (share / 100) / levels, SMALLEST_SCALE)[:, None].astype(np.float32)
@@ -48,11 +47,12 @@ def _mse(rows: np.ndarray, bits: int) -> np.ndarray:
     return best
 
 
-def _octav(rows: np.ndarray, bits: int) -> np.ndarray:
+def _octav(values: np.ndarray, axis: int | None, most: np.ndarray, bits: int) -> np.ndarray:
     """The range where the noise of rounding within it balances that of clipping what is beyond (OCTAV, Sakr 2022).
 
     Newton's steps to the root of E[(|x| - s) [|x| > s]] = s 4**-bits / 3 P(0 < |x| <= s).
     """
+    rows = _rows(values, axis)
     count = np.maximum(np.count_nonzero(rows, axis=1), 1)
     bound = rows.sum(axis=1, dtype=np.float64) / count
     for _ in range(20):
@@ -60,20 +60,32 @@ def _octav(rows: np.ndarray, bits: int) -> np.ndarray:
         outside = beyond.sum(axis=1)
         noise = outside + 4.0**-bits / 3 * (count - outside)
         bound = np.where(beyond, rows, 0).sum(axis=1, dtype=np.float64) / noise
-    return np.asarray(np.minimum(bound, _min_max(rows, bits)))
+    return np.asarray(np.minimum(bound, most))
 
 
-# How far a weight's codes reach: method -> function of its magnitudes, (channels, n), and its bits -> (channels,)
+def _rows(values: np.ndarray, axis: int | None) -> np.ndarray:
+    """Magnitudes, (channels, n)."""
+    rows = np.abs(values)[None] if axis is None else np.moveaxis(np.abs(values), axis, 0)
+    return np.asarray(rows.reshape(len(rows), -1))
+
+
+# How far a weight's codes reach: method -> function of its values, their axis, the greatest magnitude of each channel,
+# (channels,) float64, and the bits of a code -> (channels,)
 METHODS = {"min_max": _min_max, "mse": _mse, "octav": _octav}
 
 
-def weight_scales(values: np.ndarray, axis: int | None, bits: int = 8, method: str = "min_max") -> np.ndarray:
+def weight_scales(
+    values: np.ndarray, axis: int | None, bits: int = 8, method: str = "min_max", label: str = "weight"
+) -> np.ndarray:
     """Symmetric scales of a weight, one per index of `axis` (one in all for None), float32.
 
     A channel of zeros takes the largest scale of its neighbours: any would do, and this one suits their bias.
+    Raises RangeError for values that are not finite.
     """
-    rows = np.abs(values).reshape(1, -1) if axis is None else np.moveaxis(np.abs(values), axis, 0)
-    scales = METHODS[method](rows.reshape(len(rows), -1), bits) / (2 ** (bits - 1) - 1)
+    most = native.magnitudes(values, axis).astype(np.float64)
+    if not np.all(np.isfinite(most)):
+        raise RangeError(f"{label}: holds NaN or infinity, expected finite values")
+    scales = METHODS[method](values, axis, most, bits) / (2 ** (bits - 1) - 1)
     scales[scales < SMALLEST_SCALE] = max(scales.max(initial=0.0), SMALLEST_SCALE)
     return np.asarray(scales, np.float32)
 

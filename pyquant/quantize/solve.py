@@ -194,24 +194,21 @@ def _axis(slot: Slot, rule: Rule, recipe: Recipe) -> int | None:
 
 def _in_blocks(tensor: Tensor, rule: Rule) -> Quantization:
     """A scale for each block of the last dimension, in float16 as runtimes read them."""
-    values, bits = _finite(tensor), dtype(rule.weights or "int8").bits
-    scales = parameters.weight_scales(values.reshape(-1, rule.block), 0, bits, rule.method)
-    held = Tensor(f"{tensor.name}_scales", (*values.shape[:-1], values.shape[-1] // rule.block), FLOAT16)
+    rows = real_values(tensor).reshape(-1, rule.block)
+    scales = _scales(rows, 0, tensor, rule)
+    held = Tensor(f"{tensor.name}_scales", (*tensor.shape[:-1], tensor.shape[-1] // rule.block), FLOAT16)
     held.data = np.maximum(scales.reshape(held.shape), SMALLEST_FLOAT16).astype(np.float16)
     details = Record("BlockwiseQuantization", block_size=rule.block, zero_points=-1)
     return Quantization(np.zeros(0, np.float32), np.zeros(0, np.int64), 0, details, {"scales": held})
 
 
-def _finite(tensor: Tensor) -> np.ndarray:
-    values = real_values(tensor)
-    if not np.all(np.isfinite(values)):
-        raise RangeError(f"weight {tensor.name!r}: holds NaN or infinity, expected finite values")
-    return values
-
-
 def _weight_scales(tensor: Tensor, axis: int | None, rule: Rule) -> np.ndarray:
-    values = _finite(tensor)
-    return parameters.weight_scales(values, axis, dtype(rule.weights or "int8").bits, rule.method)
+    return _scales(real_values(tensor), axis, tensor, rule)
+
+
+def _scales(values: np.ndarray, axis: int | None, tensor: Tensor, rule: Rule) -> np.ndarray:
+    bits = dtype(rule.weights or "int8").bits
+    return parameters.weight_scales(values, axis, bits, rule.method, f"weight {tensor.name!r}")
 
 
 def _symmetric(scales: np.ndarray, axis: int | None) -> Quantization:
