@@ -28,15 +28,21 @@ class PeerError(Exception):
     """It refused a model, or died of it."""
 
 
+def python_of_peer() -> str:
+    """The interpreter that has litert-quantizer. Raises PeerError where none does."""
+    named = os.environ.get(VARIABLE)
+    if not named and not importlib.util.find_spec("litert_quantizer"):
+        raise PeerError(f"litert-quantizer is not installed here; {VARIABLE} may name a python that has it")
+    return named or sys.executable
+
+
 class LitertQuantizer:
     """The process, started at the first request and again where it died."""
 
     def __init__(self) -> None:
         """Raises PeerError where no interpreter has litert-quantizer."""
-        named = os.environ.get(VARIABLE)
-        if not named and not importlib.util.find_spec("litert_quantizer"):
-            raise PeerError(f"litert-quantizer is not installed here; {VARIABLE} may name a python that has it")
-        self._python, self._process = named or sys.executable, None  # type: tuple[str, subprocess.Popen[str] | None]
+        self._python = python_of_peer()
+        self._process: subprocess.Popen[str] | None = None
 
     def quantize(self, model: Path, recipe: str, out: Path, data: Path | None = None) -> dict[str, float]:
         """Write `out` by one of its recipes. -> seconds: calibrate, quantize (from file to file), and peak memory
