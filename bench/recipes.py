@@ -160,6 +160,8 @@ def quality(side: Side, expected: Side, feeds: Feeds) -> tuple[float, float | No
     if feeds.texts:
         a, b = (s.outputs[0].mean(axis=-2).reshape(len(feeds.held_out), -1) for s in (side, expected))
         score = 100 * np.mean(np.sum(a * b, axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1))
+    elif all(t.dtype.name == "bool" for t in expected.model.main.outputs):
+        return 0.0, 100 * np.mean([np.mean(a == b) for a, b in zip(side.outputs, expected.outputs, strict=True)])
     elif feeds.labels is not None:
         score = 100 * np.mean(side.outputs[0].reshape(len(feeds.labels), -1).argmax(axis=1) == feeds.labels)
     return min(ratios, default=150.0), score
@@ -199,7 +201,7 @@ def one(
         return f"litert-quantizer refuses it: {str(error)[:70]}", True
     theirs = pq.open(folder / "theirs.tflite")
     try:
-        ours = pq.quantize(model, recipe, data=feeds.calibration)
+        ours = pq.quantize(model, recipe, data=feeds.calibration if recipe.startswith("static") else None)
     except pq.RecipeError as error:
         same = not differences(model, theirs)
         return ("neither converts anything" if same else f"refused: {error}"), same
@@ -216,7 +218,7 @@ def one(
     figures = f"{here:6.1f} dB, theirs {there:6.1f}"
     worse = here < there - DECIBEL and here < ALIKE
     if score is not None and their_score is not None:
-        figures += f"; {'cosine' if feeds.texts else 'top-1'} {score:5.1f} %, theirs {their_score:5.1f}"
+        figures += f"; {'cosine' if feeds.texts else 'right'} {score:5.1f} %, theirs {their_score:5.1f}"
         worse = score < their_score - POINTS
     return f"{figures}  {text if found else 'same types'}", not worse and (not found or only_requantized(found))
 

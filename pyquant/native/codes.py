@@ -12,18 +12,23 @@ from pyquant.native.table import rows_of
 
 
 def round_codes(
-    values: np.ndarray, scale: np.ndarray, axis: int, zero: int, lo: int, hi: int, isa: str | None = None
-) -> np.ndarray:
-    """round(value / scale) + zero within lo..hi, ties away from zero.
+    values: np.ndarray,
+    scale: np.ndarray,
+    axis: int,
+    zero: int,
+    lo: int,
+    hi: int,
+    codes: np.ndarray,
+    isa: str | None = None,
+) -> None:
+    """round(value / scale) + zero within lo..hi, ties away from zero, into `codes`, contiguous int8 or int16.
 
-    values: float32 without NaN; scale: float32, (1,) or one for each index of `axis`. -> int8, or int16 for wider codes
+    values: float32 without NaN; scale: float32, (1,) or one for each index of `axis`.
     """
-    scales, wide = np.ascontiguousarray(scale, np.float32), hi > 127
+    scales = np.ascontiguousarray(scale, np.float32)
     sizes = _sizes(values.shape, axis if scales.size > 1 else None)
-    codes = np.empty(values.shape, np.int16 if wide else np.int8)
-    limits = {"scale": scales, "zero": zero, "lo": lo, "hi": hi, "wide": int(wide)}
+    limits = {"scale": scales, "zero": zero, "lo": lo, "hi": hi, "wide": int(codes.dtype == np.int16)}
     _run("codes_f32", Params("pq_codes", sizes | limits), values, codes, isa)
-    return codes
 
 
 def magnitudes(values: np.ndarray, axis: int | None, isa: str | None = None) -> np.ndarray:

@@ -22,7 +22,7 @@ def quantize(
     model: Model,
     scheme: str | Recipe | Iterable[Rule],
     data: Any = None,
-    calibration: str = "min_max",
+    calibration: str | None = None,
     accuracy: str = "fast",
     **options: Any,
 ) -> Model:
@@ -30,9 +30,9 @@ def quantize(
 
     scheme: float16, dynamic, int8, int16x8, a Recipe, or its rules. data: representative samples, needed where
     activations are quantized, in any form that `pyquant.calibrate.samples` takes, or Statistics.
-    calibration: how ranges follow from them, one of `pyquant.calibrate.METHODS`. accuracy: "best" searches ranges by
-    what the model makes of samples, which takes minutes. With data, biases correct what rounding does to means.
-    options: those of
+    calibration: how ranges follow from them, one of `pyquant.calibrate.METHODS`; None: as the recipe says.
+    accuracy: "best" searches ranges by what the model makes of samples, which takes minutes. With data, biases correct
+    what rounding does to means. options: those of
     `pyquant.quantize.recipe`: input_type, output_type, per_channel, newer_axes, min_weight_elements, keep_float.
     Raises RecipeError, DataError, RangeError.
     """
@@ -43,7 +43,7 @@ def assign(
     model: Model,
     scheme: str | Recipe | Iterable[Rule],
     data: Any = None,
-    calibration: str = "min_max",
+    calibration: str | None = None,
     accuracy: str = "fast",
     **options: Any,
 ) -> Assignments:
@@ -51,6 +51,7 @@ def assign(
     if accuracy not in ("fast", "best"):
         raise OptionError(f"accuracy: found {accuracy!r}, expected fast or best")
     request = recipe(scheme, **options)
+    calibration = calibration or request.calibration
     if accuracy == "best":
         request = replace(request, rules=tuple(_best(rule) for rule in request.rules))
     model = float_weights(model)

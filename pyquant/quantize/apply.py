@@ -26,7 +26,6 @@ def apply(assignments: Assignments, codes: Codes | None = None) -> Model:
 
     codes: keeps the integers of constants from one call to the next.
     """
-    codes = {} if codes is None else codes
     model = assignments.model.copy()
     opcodes: dict[tuple[str, int], OpCode] = {}
     for old, new in zip(assignments.model.subgraphs, model.subgraphs, strict=True):
@@ -44,7 +43,12 @@ class _Rewrite:
     """One subgraph's edit. `forms` holds each value once per encoding in which something reads it."""
 
     def __init__(
-        self, made: Assignments, old: Subgraph, new: Subgraph, opcodes: dict[tuple[str, int], OpCode], codes: Codes
+        self,
+        made: Assignments,
+        old: Subgraph,
+        new: Subgraph,
+        opcodes: dict[tuple[str, int], OpCode],
+        codes: Codes | None,
     ) -> None:
         self.made, self.old, self.new, self.opcodes, self.codes = made, old, new, opcodes, codes
         self.twin = dict(zip(old.tensors, new.tensors, strict=True))
@@ -128,9 +132,11 @@ class _Rewrite:
         if values is not None:
             made.data = stored(values, wanted, tensor.name)
         else:
-            known = self.codes.get((tensor, wanted))
+            known = None if self.codes is None else self.codes.get((tensor, wanted))
             if known is None:
-                known = self.codes[tensor, wanted] = stored(real_values(tensor), wanted, tensor.name)
+                known = stored(real_values(tensor), wanted, tensor.name)
+                if self.codes is not None:
+                    self.codes[tensor, wanted] = known
             made.data = known
         if not wanted.cast:
             return made

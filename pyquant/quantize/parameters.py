@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from pyquant import native
@@ -9,8 +11,10 @@ from pyquant.dtypes import DType
 from pyquant.errors import RangeError
 from pyquant.fixed import round_half_away
 from pyquant.graph import Quantization
+from pyquant.wire.file import release
 
 SMALLEST_SCALE = 2.0**-40  # products of two scales stay normal float32 numbers
+PART = 1 << 20  # bytes of a weight that are read at a time
 BIAS_LIMIT = {"int32": 2.0**30, "int64": 2.0**38}  # leaves the accumulator a bit; Ethos-U takes biases of 40 bits
 
 
@@ -82,12 +86,38 @@ def weight_scales(
     A channel of zeros takes the largest scale of its neighbours: any would do, and this one suits their bias.
     Raises RangeError for values that are not finite.
     """
-    most = native.magnitudes(values, axis).astype(np.float64)
+    most = _magnitudes(values, axis).astype(np.float64)
     if not np.all(np.isfinite(most)):
         raise RangeError(f"{label}: holds NaN or infinity, expected finite values")
     scales = METHODS[method](values, axis, most, bits) / (2 ** (bits - 1) - 1)
     scales[scales < SMALLEST_SCALE] = max(scales.max(initial=0.0), SMALLEST_SCALE)
     return np.asarray(scales, np.float32)
+
+
+def _magnitudes(values: np.ndarray, axis: int | None) -> np.ndarray:
+    found = []
+    for part in _parts(values):
+        found.append(native.magnitudes(values[part], axis))
+        release(values[part])
+    return np.concatenate(found) if axis == 0 else np.asarray(np.maximum.reduce(found))
+
+
+def _codes(values: np.ndarray, quantization: Quantization, zero: int, lo: int, hi: int) -> np.ndarray:
+    scale, axis = quantization.scale, quantization.axis
+    codes = np.empty(values.shape, np.int16 if hi > 127 else np.int8)
+    for part in _parts(values):
+        scales = scale[part] if quantization.per_axis and axis == 0 else scale
+        native.round_codes(values[part], scales, axis, zero, lo, hi, codes[part])
+        release(values[part])
+    return codes
+
+
+def _parts(values: np.ndarray) -> list[Any]:
+    """Of which only one is in memory at a time, where values lie in a file: all, or rows of the first dimension."""
+    if values.nbytes <= PART:
+        return [...]
+    rows = max(PART // values[:1].nbytes, 1)
+    return [slice(i, i + rows) for i in range(0, len(values), rows)]
 
 
 def store(values: np.ndarray, quantization: Quantization, dtype: DType, narrow: bool = False) -> np.ndarray:
@@ -101,8 +131,7 @@ def store(values: np.ndarray, quantization: Quantization, dtype: DType, narrow: 
     lo = -dtype.hi if narrow else dtype.lo
     zero_points = quantization.zero_point
     if dtype.lo < 0 and not (zero_points != zero_points[0]).any():
-        codes = native.round_codes(values, quantization.scale, quantization.axis, int(zero_points[0]), lo, dtype.hi)
-        return codes.astype(dtype.numpy, copy=False)
+        return _codes(values, quantization, int(zero_points[0]), lo, dtype.hi).astype(dtype.numpy, copy=False)
     shape = [1] * values.ndim
     if quantization.per_axis:
         shape[quantization.axis] = -1

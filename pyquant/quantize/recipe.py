@@ -100,6 +100,7 @@ class Recipe:
     litert: as litert-quantizer has it. "*" is the operators that it has in mind; no operator gets a bias that it had
     not; inputs that must share the scale of an output keep theirs, and are requantized to it; constants are weights
     wherever they can be; and where nothing else can be quantized, inputs and outputs are.
+    calibration: how ranges follow from samples where nobody says, one of `pyquant.calibrate.METHODS`.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Recipe:
     output_type: str | None = "float32"
     newer_axes: bool = False
     litert: bool = False
+    calibration: str = "min_max"
 
     @property
     def is_static(self) -> bool:
@@ -133,9 +135,17 @@ def _scheme(name: str, **rule: Any) -> Recipe:
     return Recipe(name, (Rule(**rule),))
 
 
-def _of_litert(name: str, static: bool = False, **rule: Any) -> Recipe:
-    ends = None if static else "float32"
-    return Recipe(name, (Rule(**rule),), ends, ends, newer_axes=True, litert=True)
+def of_litert(name: str, rules: Iterable[Rule], ends: str | None = None) -> Recipe:
+    """What litert-quantizer would make of rules. ends: the type of inputs and outputs; None for what the rules say.
+
+    int8 takes the ranges of least squared error: theirs, of averaged extremes, clip as much.
+    """
+    made = Recipe(name, tuple(rules), ends, ends, newer_axes=True, litert=True)
+    return replace(made, calibration="mse") if made.activations == ("int8",) else made
+
+
+def _of_litert(name: str, **rule: Any) -> Recipe:
+    return of_litert(name, (Rule(**rule),), None if "activations" in rule else "float32")
 
 
 SCHEMES: dict[str, Recipe] = {
@@ -153,8 +163,8 @@ SCHEMES: dict[str, Recipe] = {
 NAMED: dict[str, Recipe] = {
     made.name: made
     for made in (
-        _of_litert("static_wi8_ai8", static=True, weights="int8", activations="int8"),
-        _of_litert("static_wi8_ai16", static=True, weights="int8", activations="int16"),
+        _of_litert("static_wi8_ai8", weights="int8", activations="int8"),
+        _of_litert("static_wi8_ai16", weights="int8", activations="int16"),
         _of_litert("dynamic_wi8_afp32", weights="int8"),
         _of_litert("dynamic_wi4_afp32", weights="int4"),
         _of_litert("weight_only_wi8_afp32", weights="int8", cast_weights=True),

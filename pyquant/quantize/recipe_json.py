@@ -11,7 +11,7 @@ from typing import Any
 
 from pyquant.errors import RecipeError
 from pyquant.ops.registry import OPERATORS
-from pyquant.quantize.recipe import BLOCKS, INPUT, OUTPUT, Recipe, Rule
+from pyquant.quantize.recipe import BLOCKS, INPUT, OUTPUT, Recipe, Rule, of_litert
 
 MADE_BY = "made_by"  # says that rules mean what they mean here, and not all that they mean there
 NO_QUANTIZE, FLOAT_CASTING = "no_quantize", "float_casting"
@@ -44,8 +44,9 @@ def from_rules(rules: Iterable[Mapping[str, Any]], name: str = "rules") -> Recip
     """
     rules = list(rules)
     found = [_read(rule, f"rule {i} of {name}") for i, rule in enumerate(rules)]
-    theirs = not any(rule.get(MADE_BY) == "pyquant" for rule in rules)
-    return Recipe(name, tuple(found), input_type=None, output_type=None, newer_axes=True, litert=theirs)
+    if any(rule.get(MADE_BY) == "pyquant" for rule in rules):
+        return Recipe(name, tuple(found), input_type=None, output_type=None, newer_axes=True)
+    return of_litert(name, found)
 
 
 def dumps(recipe: Recipe) -> str:
