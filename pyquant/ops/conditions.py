@@ -29,6 +29,11 @@ def input_per_axis(index: int) -> Condition:
     return lambda node: _is_per_axis(_at(node.inputs, index))
 
 
+def input_of_size(index: int, axis: int, size: int) -> Condition:
+    """Input `index` has so many elements along an axis."""
+    return lambda node: (t := _at(node.inputs, index)) is not None and t.shape[axis : axis + 1] == (size,)
+
+
 def output_per_axis(index: int) -> Condition:
     return lambda node: _is_per_axis(_at(node.outputs, index))
 

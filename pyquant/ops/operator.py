@@ -64,6 +64,8 @@ class Slot:
     are: never quantized). A variadic slot stands for all remaining inputs or outputs.
     scale None means free. newer_axis: a weight axis that runtimes after tflite-runtime 2.14 take, but not
     microcontroller runtimes and accelerators. blocks: it may have a scale for each block of its last dimension.
+    narrow: the types below int8 that a weight may have under float activations. each: kernels then read a scale for
+    each index of `axis`, be they all one.
     weight_if_constant: an activation whose constants kernels take as int8 weights, too.
     """
 
@@ -73,6 +75,8 @@ class Slot:
     axis: int | None = None
     newer_axis: int | None = None
     blocks: bool = False
+    narrow: tuple[str, ...] = ()
+    each: bool = False
     weight_if_constant: bool = False
     floors: tuple[Floor, ...] = ()
     optional: bool = False

@@ -165,7 +165,8 @@ def _constants(node: Node, operator: Operator, rule: Rule) -> Iterator[tuple[int
         takes = takes and bool(blocks) and all(tensor.shape[-1] % rule.block == 0 for tensor in blocks)
     for i, slot, tensor in inputs_of(node, operator):
         stored = slot.quantizable if rule.weights == "float16" else slot.role == "weight" or slot.weight_if_constant
-        if takes and stored and _is_float_constant(tensor, rule.min_weight_elements):
+        reads = rule.cast_weights or rule.weights in ("int8", *slot.narrow)
+        if takes and stored and reads and _is_float_constant(tensor, rule.min_weight_elements):
             yield i, slot, tensor
 
 
@@ -177,6 +178,8 @@ def _convert_constants(made: Assignments, node: Node, rule: Rule) -> None:
         if not kind.is_float:
             axis = _axis(slot, rule, made.recipe)
             scales = None if rule.block else _weight_scales(tensor, axis, rule)
+            if slot.each and scales is not None and slot.axis is not None and not rule.cast_weights:
+                axis, scales = slot.axis, np.broadcast_to(scales, tensor.shape[slot.axis]).copy()
             quantization = _in_blocks(tensor, rule) if scales is None else _symmetric(scales, axis)
         made.consumed[node, i] = Encoding(kind, quantization, rule.cast_weights)
     made.kinds[node] = "float32" if rule.cast_weights else "hybrid"
