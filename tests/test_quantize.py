@@ -209,6 +209,21 @@ def test_sizes_shrink() -> None:
     assert stored == expected
 
 
+@pytest.mark.parametrize("per_channel", [True, False])
+@pytest.mark.parametrize("op", ["CONV_2D", "DEPTHWISE_CONV_2D"])
+def test_runtimes_read_equal_scales(op: str, per_channel: bool) -> None:
+    """tflite-runtime 2.14 would take several equal ones for 0, a depthwise convolution needs all."""
+    b = Builder()
+    x, shape = b.input("x", (1, 4, 4, 4)), (4, 1, 1, 4) if op == "CONV_2D" else (1, 1, 1, 4)
+    inputs = [x, b.constant("w", np.full(shape, 0.5, np.float32)), b.constant("b", np.zeros(4, np.float32))]
+    options = {"depth_multiplier": 1} if op == "DEPTHWISE_CONV_2D" else {}
+    model = b.model([add(b, op, inputs, "y", stride_h=1, stride_w=1, **options)])
+    small = pq.quantize(model, "dynamic", min_weight_elements=1, per_channel=per_channel)
+    feed = [np.linspace(-1, 1, 64, dtype=np.float32).reshape(x.shape)]
+    found, expected = runs_in_oracles(small, feed)[0], pq.interpret(small, feed)[small.main.outputs[0]]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 PEAK = """
 import re, sys
 import pyquant as pq

@@ -140,8 +140,14 @@ def test_narrow_weights_under_float_inputs_are_read_by_these_kernels(
     """A kernel that there is not is refused, or misread: then the result is far from that of the same codes in int8."""
     oracle, target, x = oracle_of(runtime), targets.get(runtime), np.linspace(-1, 1, 64, dtype=np.float32)
     for op, operands in CONVOLUTIONS.items():
-        for kind, several in (("int8", True), ("int8", False), ("int4", True), ("int2", True)):
-            model, same = (weighted(op, operands, t, BY_NAME[kind].limits[1], several) for t in (kind, "int8"))
+        for kind, scales in (
+            ("int8", SEVERAL),
+            ("int8", [0.1] * 4),
+            ("int8", [0.1]),
+            ("int4", SEVERAL),
+            ("int2", SEVERAL),
+        ):
+            model, same = (weighted(op, operands, t, BY_NAME[kind].limits[1], scales) for t in (kind, "int8"))
             numerics = "litert" if op == "TRANSPOSE_CONV" else oracle.runtime.numerics  # which 2.14 has no kernel for
             expected = compile(same, numerics=numerics)(x.reshape(1, 4, 4, 4))
             try:
@@ -150,10 +156,11 @@ def test_narrow_weights_under_float_inputs_are_read_by_these_kernels(
                 reads = bool(np.allclose(found, expected, atol=1e-4))
             except OracleError:
                 reads = False
-            assert reads == (not target.problems(model)), (op, kind, several)
+            assert reads == (not target.problems(model)), (op, kind, scales)
 
 
 # Operators -> shapes of weights, where x and they are among the inputs, options.
+SEVERAL = [0.1, 0.2, 0.3, 0.4]
 CONVOLUTIONS = {
     "CONV_2D": ((4, 3, 3, 4), "xwb", {}),
     "DEPTHWISE_CONV_2D": ((1, 3, 3, 4), "xwb", {"depth_multiplier": 1}),
@@ -161,13 +168,13 @@ CONVOLUTIONS = {
 }
 
 
-def weighted(op: str, operands: tuple[Any, ...], kind: str, most: int, several: bool) -> Model:
-    """An operator of float images by weights of codes up to `most`, of one scale or several."""
+def weighted(op: str, operands: tuple[Any, ...], kind: str, most: int, scales: list[float]) -> Model:
+    """An operator of float images by weights of codes up to `most`."""
     (shape, order, more), b = operands, Builder()
     codes = np.random.default_rng(0).integers(-most, most, shape, endpoint=True).astype(np.int8)
     inputs = {
         "x": b.input("x", (1, 4, 4, 4)),
-        "w": b.constant("w", codes, kind, Quantization.of([0.1] * (4 if several else 1), 0, shape.index(4))),
+        "w": b.constant("w", codes, kind, Quantization.of(scales, 0, shape.index(4))),
         "b": b.constant("b", np.ones(4, np.float32)),
         "s": b.constant("s", np.int32([1, 4, 4, 4])),
     }

@@ -178,11 +178,20 @@ def _convert_constants(made: Assignments, node: Node, rule: Rule) -> None:
         if not kind.is_float:
             axis = _axis(slot, rule, made.recipe)
             scales = None if rule.block else _weight_scales(tensor, axis, rule)
-            if slot.each and scales is not None and slot.axis is not None and not rule.cast_weights:
-                axis, scales = slot.axis, np.broadcast_to(scales, tensor.shape[slot.axis]).copy()
+            if scales is not None and not rule.cast_weights:
+                axis, scales = _as_read(slot, tensor, axis, scales)
             quantization = _in_blocks(tensor, rule) if scales is None else _symmetric(scales, axis)
         made.consumed[node, i] = Encoding(kind, quantization, rule.cast_weights)
     made.kinds[node] = "float32" if rule.cast_weights else "hybrid"
+
+
+def _as_read(slot: Slot, tensor: Tensor, axis: int | None, scales: np.ndarray) -> tuple[int | None, np.ndarray]:
+    """Axis and scales as kernels for float activations read them."""
+    if slot.each and slot.axis is not None:
+        return slot.axis, np.broadcast_to(scales, tensor.shape[slot.axis]).copy()
+    if (scales == scales[0]).all():  # of which tflite-runtime 2.14 would take 0 for the one scale that there is
+        return None, scales[:1]
+    return axis, scales
 
 
 def _is_float_constant(tensor: Tensor, least: int) -> bool:

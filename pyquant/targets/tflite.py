@@ -6,6 +6,7 @@ from pyquant.ops.conditions import (
     Condition,
     has_input,
     input_is,
+    input_of_equal_scales,
     input_of_size,
     input_per_axis,
     narrow_bias,
@@ -71,7 +72,15 @@ NO_BIAS = Gap((negated(has_input(2)),), "refuses a convolution without bias", "a
 GAPS_OF_2_14: dict[str, tuple[Gap, ...]] = {
     **kernel_gaps(KERNELS_OF_2_14, {}),
     "BATCH_MATMUL": (Gap(INT16X8, "has no kernel for int16 by int8"),),
-    "CONV_2D": (NO_BIAS, _narrow("int4", reason=MISREAD)),
+    "CONV_2D": (
+        NO_BIAS,
+        _narrow("int4", reason=MISREAD),
+        Gap(
+            (*FLOAT_BY_INT8, input_of_equal_scales(1)),
+            "takes 0 for the scale of weights whose channels all have the same, and returns the bias",
+            "state it once",
+        ),
+    ),
     "DEPTHWISE_CONV_2D": (_narrow("int4"), ONE_SCALE),
     "FULLY_CONNECTED": (
         Gap(
