@@ -307,7 +307,8 @@ class _Static:
         As litert-quantizer has it do those of several that are not free to, in the range of what is made.
         """
         uses = [use for use in uses if self.keys[use] in shared]
-        follow = self.recipe.litert and len(uses) > 1 and any(key in shared for key in made)
+        results = [key for key in made if key in shared]
+        follow = self.recipe.litert and len(uses) > 1 and bool(results)
         if follow or len({self.groups.fixed(self.keys[use]) for use in uses}) > 1:
             copied = [
                 use
@@ -318,7 +319,7 @@ class _Static:
             shared = [key for key in shared if key not in originals]
             for use in copied:
                 own = Key(use, self.keys[use].type)
-                self.groups.add(own, self.groups.range(made[0] if follow else self.keys[use]))
+                self.groups.add(own, self.groups.range(results[0] if follow else self.keys[use]))
                 self.keys[use] = own
                 shared.append(own)
         self.groups.unite(shared)
