@@ -246,9 +246,10 @@ class _Static:
         self.symmetric: set[Hashable] = set()  # groups
         self.floors: dict[Hashable, float] = {}  # by group
         self.weights: dict[Use, Quantization] = {}
-        main = made.model.main
-        self.makers = {tensor: node for node in main.nodes for tensor in node.outputs}
-        self.readers = Counter([*main.outputs, *(tensor for node in main.nodes for tensor in node.inputs)])
+        nodes = [node for subgraph in made.model.subgraphs for node in subgraph.nodes]
+        self.makers = {tensor: node for node in nodes for tensor in node.outputs}
+        self.readers = Counter(tensor for node in nodes for tensor in node.inputs)
+        self.readers.update(tensor for subgraph in made.model.subgraphs for tensor in subgraph.outputs)
 
     def decide(self) -> None:
         for node, operator in self.operators.items():
