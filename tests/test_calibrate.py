@@ -12,8 +12,10 @@ import pytest
 from networks import network, samples
 
 import pyquant as pq
-from pyquant.calibrate import METHODS, Seen, Statistics, calibrate, collect
+from pyquant.calibrate import METHODS, Range, Seen, Statistics, calibrate, collect
+from pyquant.dtypes import INT32
 from pyquant.errors import OptionError
+from pyquant.ops.build import add
 
 WORKERS = 2
 
@@ -166,3 +168,13 @@ def test_methods_are_named_and_histograms_asked_for() -> None:
         calibrate(model, feeds, method="max")
     with pytest.raises(pq.DataError, match="needs histograms"):
         calibrate(model, collect(model, feeds, detailed=False), method="mse")
+
+
+def test_channels_that_differ_from_sample_to_sample_have_no_means() -> None:
+    b = pq.Builder()
+    y = add(b, "TILE", [b.input("x", (1, 2)), b.input("times", (2,), INT32)], "y")
+    model, x = b.model([y]), np.float32([[1, -2]])
+    once, twice = ([x, np.int32([1, n])] for n in (1, 2))
+    seen = collect(model, [once, twice])
+    assert seen.ranges(model)[y] == Range.of(x) and y not in seen.means(model)
+    assert y not in collect(model, [once]).joined(collect(model, [twice])).means(model)

@@ -107,6 +107,14 @@ def test_quantize_asks_for_newer_kernels_and_recipes_have_them(tmp_path: Path) -
     assert run(*command, "--recipe", "static_wi8_ai16", "--one-scale").exit_code == 0
 
 
+def test_quantize_tells_what_an_older_runtime_does_not_take(folder: Path, tmp_path: Path) -> None:
+    arguments = ["quantize", folder / "digits_float32.tflite", "-o", tmp_path / "new.tflite", "--force", "--recipe"]
+    result = run(*arguments, "dynamic_wi4_afp32")
+    assert result.exit_code == 0, result.output
+    assert "x tflite-runtime-2.14 takes weights of these bits for int8" in result.stdout
+    assert json.loads(run(*arguments, "dynamic_wi4_afp32", "--json").stdout)["problems"]["tflite-runtime-2.14"]
+
+
 def test_run(folder: Path, tmp_path: Path) -> None:
     model, data, target = folder / "digits_int8.tflite", f"{folder / 'digits_test.npz'}:images", tmp_path / "out.npz"
     result = run("run", model, "--data", data, "-o", target, "--threads", 2, "--isa", "scalar", "--json")

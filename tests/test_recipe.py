@@ -188,3 +188,16 @@ def test_blocks_are_of_rows_that_they_divide() -> None:
         pq.quantize(model, [Rule(weights="int4", granularity="block32")])
     with pytest.raises(pq.RecipeError, match="only int4 weights with float activations"):
         pq.quantize(model, [replace(INT8, granularity="block32")], data=[normal(4, 40)])
+
+
+def test_narrow_weights_stay_float_where_no_kernel_reads_them() -> None:
+    b = pq.Builder()
+    x, w = b.input("x", (1, 4, 4, 8)), b.constant("w", normal(1, 3, 3, 8))
+    spread = add(b, "DEPTHWISE_CONV_2D", [x, w, b.constant("b", normal(8))], "spread", stride_h=1, stride_w=1)
+    filters, zeros = b.constant("filters", normal(8, 1, 1, 8)), b.constant("zeros", np.zeros(8, np.float32))
+    model = b.model([add(b, "CONV_2D", [spread, filters, zeros], "y", stride_h=1, stride_w=1)])
+    made = pq.assign(model, [Rule(weights="int4")])
+    assert made.kept_float == [("DEPTHWISE_CONV_2D 'spread'", "no kernel takes int4 weights with float activations")]
+    small = pq.quantize(model, [Rule(weights="int4")])
+    assert [n.inputs[1].dtype.name for n in small.main.nodes if n.inputs[1]] == ["float32", "int4"]
+    runs_in_oracles(small, [np.ones(x.shape, np.float32)], newer=True)

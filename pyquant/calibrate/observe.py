@@ -170,6 +170,8 @@ class _Observer:
 def _seen(parts: Sequence[Observation], samples: Sequence[Recent]) -> Seen:
     lows, highs = (np.array([getattr(r, end) for r in samples], np.float32) for end in ("low", "high"))
     sums = [recent.sums for recent in samples if recent.sums is not None]
+    if len({one.shape for one in sums}) > 1:  # of channels that are not the same ones in all samples
+        sums = []
     histograms = [part.histogram for part in parts if part.histogram is not None]
     histogram = reduce(Histogram.joined, histograms) if histograms else None
     counts = sum(part.count for part in parts), sum(part.ignored for part in parts)

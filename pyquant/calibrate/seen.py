@@ -48,6 +48,6 @@ class Seen:
             both = self.histogram.joined(other.histogram)
         lows, highs = (np.concatenate(pair) for pair in ((self.lows, other.lows), (self.highs, other.highs)))
         sums = None
-        if self.sums is not None and other.sums is not None:
+        if self.sums is not None and other.sums is not None and self.sums.shape[1] == other.sums.shape[1]:
             sums = np.concatenate((self.sums, other.sums))
         return Seen(lows, highs, self.count + other.count, self.ignored + other.ignored, both, sums)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from pyquant.cli.console import (
     refuse_existing,
 )
 from pyquant.quantize import NAMED, SCHEMES, Recipe, apply, load_recipe
+from pyquant.targets import get
 
+OLDER = "tflite-runtime-2.14"  # what of the written file it does not take is told
 TYPES = click.Choice(["float32", "int8", "uint8", "int16"])
 
 
@@ -64,11 +67,16 @@ def command(
     samples = feeds(opened, data, mean, std, limit, "calibrating")
     options["per_channel"] = False if per_tensor else None
     decisions = pq.assign(opened, wanted, data=samples, calibration=calibration, **options)
-    size, before = apply(decisions).save(target, overwrite=force), model.stat().st_size
+    made = apply(decisions)
+    size, before = made.save(target, overwrite=force), model.stat().st_size
+    problems = get(OLDER).problems(made)
     if as_json:
-        print_json({"file": str(target), "bytes": size, "bytes_before": before, **decisions.to_dict()})
+        found = {"file": str(target), "bytes": size, "bytes_before": before, **decisions.to_dict()}
+        print_json(found | {"problems": {OLDER: [str(problem) for problem in problems]}})
     else:
         click.echo(str(decisions))
+        for (reason, remedy), count in Counter((p.reason, p.remedy) for p in problems).items():
+            click.echo(f"note: {count} x {reason}" + (f"; {remedy}" if remedy else ""))
         click.echo(f"{target}: {size} bytes, {100 * size / before:.1f} % of {before}")
 
 

@@ -202,7 +202,7 @@ FULLY_CONNECTED = register(
     Operator(
         "FULLY_CONNECTED",
         options="FullyConnectedOptions",
-        inputs=(Slot("x"), Slot("w", role="weight", newer_axis=0, blocks=True), BIAS),
+        inputs=(Slot("x"), Slot("w", role="weight", newer_axis=0, blocks=True, narrow=("int4", "int2")), BIAS),
         contraction=dense(),
         outputs=(OUTPUT,),
         shape=shape,

@@ -89,6 +89,9 @@ class Slot:
     symmetric: its zero point is 0 in every type. most: kernels of integers cut off what lies further from 0.
     sums: of weights that meet int16 codes in sums of 32 bits, which are not to overflow: from the node and the real
     weights, the magnitudes that come together in each sum, added up.
+    narrow: the types below int8 that a weight may have under float activations. each: kernels then read a scale for
+    each index of `axis`, be they all one.
+    weight_if_constant: an activation whose constants kernels take as int8 weights, too.
     """
 
     name: str
@@ -97,6 +100,9 @@ class Slot:
     axis: int | None = None
     newer_axis: int | None = None
     blocks: bool = False
+    narrow: tuple[str, ...] = ()
+    each: bool = False
+    weight_if_constant: bool = False
     floors: tuple[Floor, ...] = ()
     below: Mapping[str, float] = field(default_factory=dict, hash=False)
     optional: bool = False

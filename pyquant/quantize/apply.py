@@ -27,7 +27,6 @@ def apply(assignments: Assignments, codes: Codes | None = None) -> Model:
 
     codes: keeps the integers of constants from one call to the next.
     """
-    codes = {} if codes is None else codes
     model = assignments.model.copy()
     opcodes: dict[tuple[str, int], OpCode] = {}
     buffers: Buffers = {}
@@ -51,7 +50,7 @@ class _Rewrite:
         old: Subgraph,
         new: Subgraph,
         opcodes: dict[tuple[str, int], OpCode],
-        codes: Codes,
+        codes: Codes | None,
         buffers: Buffers,
     ) -> None:
         self.made, self.old, self.new, self.opcodes, self.codes = made, old, new, opcodes, codes
@@ -140,9 +139,11 @@ class _Rewrite:
         if values is not None:
             made.data = stored(values, wanted, tensor.name)
         else:
-            known = self.codes.get((tensor, wanted))
+            known = None if self.codes is None else self.codes.get((tensor, wanted))
             if known is None:
-                known = self.codes[tensor, wanted] = stored(real_values(tensor), wanted, tensor.name)
+                known = stored(real_values(tensor), wanted, tensor.name)
+                if self.codes is not None:
+                    self.codes[tensor, wanted] = known
             made.data = known
             if tensor.buffer is not None and made.buffer is not None:
                 made.buffer = self.buffers.setdefault((tensor.buffer, tensor.shape, wanted), made.buffer)

@@ -24,6 +24,8 @@ def float_weights(model: Model) -> Model:
 
     The model itself where it has none of these.
     """
+    if not any(is_small(tensor) for subgraph in model.subgraphs for tensor in subgraph.tensors):
+        return model
     made = without_casts(model, FLOAT_AGAIN, _casts_constant)
     hybrid = [node for subgraph in made.model.subgraphs for node in subgraph.nodes if _is_hybrid(node)]
     for node in hybrid:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -60,7 +61,7 @@ def solve(
     for node, rule in chosen.items():
         if not rule.is_static:
             _convert_constants(made, node, rule)
-    if not made.kinds:
+    if not made.kinds and not (recipe.litert and recipe.is_static):
         small = not recipe.is_static and any(_is_float_constant(t, 1) for s in model.subgraphs for t in s.tensors)
         if not small or made.kept_float:
             reasons = "; ".join(sorted({reason for _, reason in made.kept_float})) or "it has no float weights"
@@ -175,12 +176,16 @@ def _obstacle(
     operator = find(node.op)
     if rule.leaves:
         return "the recipe leaves it"
+    if not rule.is_static and not any(
+        t is not None and _is_float_constant(t, rule.min_weight_elements) for t in node.inputs
+    ):
+        return ""
+    if made.recipe.litert and rule.starred is not None and node.op not in rule.starred:
+        return "not of the operators that litert-quantizer takes a rule for all to mean"
     if rule.is_static:
         if subgraph is not made.model.main and not _is_observed(ranges, node):
             return "outside the main subgraph, and its values were not observed"
         return _static_obstacle(ranges, node, rule) or lacking(node, rule, made.recipe.newer_kernels)
-    if not any(t is not None and _is_float_constant(t, rule.min_weight_elements) for t in node.inputs):
-        return ""
     if operator is None:
         return "unknown operator"
     if next(_constants(node, operator, rule), None) is None:
@@ -274,7 +279,9 @@ def _constants(node: Node, operator: Operator, rule: Rule) -> Iterator[tuple[int
         least = 1 if any(t.size >= least for t in weights) else least
     for i, slot, tensor in inputs_of(node, operator):
         stored = slot.quantizable if rule.weights == "float16" else slot.role == "weight" and _is_narrow(slot)
-        if takes and stored and _is_float_constant(tensor, least):
+        stored = stored or (slot.weight_if_constant and rule.weights != "float16")
+        reads = rule.cast_weights or rule.weights in ("int8", *slot.narrow)
+        if takes and stored and reads and _is_float_constant(tensor, least):
             yield i, slot, tensor
 
 
@@ -297,9 +304,20 @@ def _convert_constants(made: Assignments, node: Node, rule: Rule) -> None:
         if not kind.is_float:
             axis = _axis(slot, rule, made.recipe)
             scales = None if rule.block else _weight_scales(tensor, axis, rule, kind)
+            if scales is not None and not rule.cast_weights:
+                axis, scales = _as_read(slot, tensor, axis, scales)
             quantization = _in_blocks(tensor, rule) if scales is None else _symmetric(scales, axis)
         made.consumed[node, i] = Encoding(kind, quantization, rule.cast_weights)
     made.kinds[node] = "float32" if rule.cast_weights else "hybrid"
+
+
+def _as_read(slot: Slot, tensor: Tensor, axis: int | None, scales: np.ndarray) -> tuple[int | None, np.ndarray]:
+    """Axis and scales as kernels for float activations read them."""
+    if slot.each and slot.axis is not None:
+        return slot.axis, np.broadcast_to(scales, tensor.shape[slot.axis]).copy()
+    if (scales == scales[0]).all():  # of which tflite-runtime 2.14 would take 0 for the one scale that there is
+        return None, scales[:1]
+    return axis, scales
 
 
 def _is_float_constant(tensor: Tensor, least: int) -> bool:
@@ -321,9 +339,9 @@ def _axis(slot: Slot, rule: Rule, recipe: Recipe) -> int | None:
 
 def _in_blocks(tensor: Tensor, rule: Rule) -> Quantization:
     """A scale for each block of the last dimension, in float16 as runtimes read them."""
-    values, bits = _finite(tensor), dtype(rule.weights or "int8").bits
-    scales = parameters.weight_scales(values.reshape(-1, rule.block), 0, bits, rule.method)
-    held = Tensor(f"{tensor.name}_scales", (*values.shape[:-1], values.shape[-1] // rule.block), FLOAT16)
+    rows = real_values(tensor).reshape(-1, rule.block)
+    scales = _scales(rows, 0, tensor, rule, dtype(rule.weights or "int8"))
+    held = Tensor(f"{tensor.name}_scales", (*tensor.shape[:-1], tensor.shape[-1] // rule.block), FLOAT16)
     held.data = np.maximum(scales.reshape(held.shape), SMALLEST_FLOAT16).astype(np.float16)
     details = Record("BlockwiseQuantization", block_size=rule.block, zero_points=-1)
     return Quantization(np.zeros(0, np.float32), np.zeros(0, np.int64), 0, details, {"scales": held})
@@ -337,7 +355,11 @@ def _finite(tensor: Tensor) -> np.ndarray:
 
 
 def _weight_scales(tensor: Tensor, axis: int | None, rule: Rule, kind: DType) -> np.ndarray:
-    return parameters.weight_scales(_finite(tensor), axis, kind.bits, rule.method)
+    return _scales(real_values(tensor), axis, tensor, rule, kind)
+
+
+def _scales(values: np.ndarray, axis: int | None, tensor: Tensor, rule: Rule, kind: DType) -> np.ndarray:
+    return parameters.weight_scales(values, axis, kind.bits, rule.method, f"weight {tensor.name!r}")
 
 
 def _range_repair(tensor: Tensor, seen: Range, wanted: float, written: float) -> Repair:
@@ -394,6 +416,10 @@ class _Static:
         self.floors: dict[Hashable, float] = {}  # by group
         self.wanted: dict[Use, Quantization] = {}  # of weights, whatever their bias
         self.weights: dict[Use, Quantization] = {}
+        nodes = [node for subgraph in made.model.subgraphs for node in subgraph.nodes]
+        self.makers = {tensor: node for node in nodes for tensor in node.outputs}
+        self.readers = Counter(tensor for node in nodes for tensor in node.inputs)
+        self.readers.update(tensor for subgraph in made.model.subgraphs for tensor in subgraph.outputs)
 
     def decide(self) -> None:
         for node, operator in self.operators.items():
@@ -460,7 +486,7 @@ class _Static:
         kind = self.types[node]
         alike = {slot.scale.slot for slot in operator.outputs if isinstance(slot.scale, SameAs)}
         for i, slot, tensor in inputs_of(node, operator):
-            if slot.observed or (slot.role == "weight" and slot.name in alike):
+            if (slot.observed and not self._is_weight(slot, tensor)) or (slot.role == "weight" and slot.name in alike):
                 uses.append((node, i))
                 key = self.keys[node, i] = Key((node, i) if tensor.is_constant else tensor, _type(slot, kind))
                 self.groups.add(key, self._range(tensor, key.type))
@@ -483,7 +509,10 @@ class _Static:
                     self.groups.fix(key, slot.scale.values.get(kind.name))
             elif isinstance(slot.scale, PowerOfTwo):
                 self.powers.update(dict.fromkeys(by_slot.get(slot.name, []), slot.scale))
-        self._share(shared, uses)
+        self._share(shared, uses, made=[Key(tensor, _type(slot, kind)) for slot, tensor in made_by(node, operator)])
+
+    def _is_weight(self, slot: Slot, tensor: Tensor) -> bool:
+        return slot.role == "weight" or (self.recipe.litert and slot.weight_if_constant and tensor.is_constant)
 
     def _join_variables(self) -> None:
         """Whatever reads or assigns a variable has one scale."""
@@ -503,19 +532,37 @@ class _Static:
         made = made_by(node, self.operators[node])
         return [Key(tensor, _type(slot, self.types[node])) for slot, tensor in made if slot.role == "activation"]
 
-    def _share(self, shared: list[Key], uses: list[Use], others: Collection[Key] = ()) -> None:
-        """Unite keys. Inputs whose scale is fixed, among others of another scale, take part by a copy of their own."""
+    def _share(
+        self, shared: list[Key], uses: list[Use], others: Collection[Key] = (), made: Collection[Key] = ()
+    ) -> None:
+        """Unite keys. Inputs whose scale is fixed, among others of another scale, take part by a copy of their own.
+
+        As litert-quantizer has it do those of several that are not free to, in the range of what is made.
+        """
         uses = [use for use in uses if self.keys[use] in shared]
-        if len({self.groups.fixed(key) for key in (*others, *(self.keys[use] for use in uses))}) > 1:
-            copied = [use for use in uses if self.groups.fixed(self.keys[use]) is not None]
+        results = [key for key in made if key in shared]
+        follow = self.recipe.litert and len(uses) > 1 and bool(results)
+        if follow or len({self.groups.fixed(key) for key in (*others, *(self.keys[use] for use in uses))}) > 1:
+            copied = [
+                use
+                for use in uses
+                if self.groups.fixed(self.keys[use]) is not None or (follow and not self._is_free(self.keys[use]))
+            ]
             originals = {self.keys[use] for use in copied}
             shared = [key for key in shared if key not in originals]
             for use in copied:
                 own = Key(use, self.keys[use].type)
-                self.groups.add(own, self.groups.range(self.keys[use]))
+                self.groups.add(own, self.groups.range(results[0] if follow else self.keys[use]))
                 self.keys[use] = own
                 shared.append(own)
         self.groups.unite(shared)
+
+    def _is_free(self, key: Key) -> bool:
+        """Whether nothing but its one reader has a say in the scale of a value."""
+        if not isinstance(key.value, Tensor) or key.value not in self.makers or self.readers[key.value] > 1:
+            return False
+        operator = self.operators.get(self.makers[key.value])
+        return operator is None or not any(slot.scale for slot in operator.outputs)
 
     def _range(self, tensor: Tensor, kind: DType) -> Range:
         ranges = self.wide if kind.bits > 8 else self.ranges
@@ -547,7 +594,7 @@ class _Static:
             rule = self.rules[node]
             uses = {slot.name: (i, tensor) for i, slot, tensor in inputs_of(node, operator)}
             for i, slot, tensor in inputs_of(node, operator):
-                if slot.role == "weight" and (node, i) not in self.keys:
+                if self._is_weight(slot, tensor) and (node, i) not in self.keys:
                     if (node, i) not in self.wanted:
                         self.wanted[node, i] = self._weight(node, slot, tensor, rule)
                     self.weights[node, i] = self.wanted[node, i]
@@ -615,7 +662,7 @@ class _Static:
         for i, slot, tensor in inputs_of(node, operator):
             if (node, i) in self.keys:
                 scales[slot.name] = max(scales.get(slot.name, 0.0), self._scale(self.keys[node, i]))
-            elif slot.role == "weight":
+            elif self._is_weight(slot, tensor):
                 scales[slot.name] = float(self.weights[node, i].scale.max())
                 outputs = tensor.shape[slot.axis if slot.axis is not None else 0]
                 terms[slot.name] = max(1, tensor.size // max(1, outputs))
@@ -627,7 +674,7 @@ class _Static:
         for i, slot, tensor in sorted(inputs_of(node, operator), key=lambda use: use[1].role == "bias"):
             if (node, i) in self.keys:
                 made.consumed[node, i] = self._encoding(self.keys[node, i])
-            elif slot.role == "weight":
+            elif self._is_weight(slot, tensor):
                 made.consumed[node, i] = Encoding(_stored_type(slot, rule), self.weights[node, i])
             elif slot.role == "bias" and isinstance(slot.scale, Product):
                 second = by_slot[slot.scale.second].quantization
