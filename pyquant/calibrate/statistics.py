@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pyquant.calibrate.methods import METHODS
+from pyquant.calibrate.methods import METHODS, mse
 from pyquant.calibrate.ranges import Range
 from pyquant.calibrate.seen import Seen
 from pyquant.calibrate.states import numbered
 from pyquant.errors import DataError, OptionError
 from pyquant.graph import Model, Tensor, dump
+from pyquant.graph.edit import entries
 from pyquant.run.observation import BINS, Histogram
 from pyquant.wire import file
 
@@ -61,6 +62,20 @@ class Statistics:
                 raise DataError(f"calibration by {method} needs histograms: collect(..., detailed=True)")
             found[tensor] = METHODS[method].range(seen, **options)
         return found
+
+    def usual_ranges(self, model: Model) -> tuple[dict[Tensor, Range], dict[Tensor, Range]]:
+        """What suits most models: for values in 8 bits, and for those in 16.
+
+        In 8 bits the range of least squared error, but all that was seen of the inputs, as what feeds them may count on
+        it, and where no histograms were kept; in 16 bits all that was seen.
+        """
+        wide = self.ranges(model)
+        inputs = {tensor for subgraph in entries(model) for tensor in subgraph.inputs}
+        narrow = {
+            tensor: wide[tensor] if tensor in inputs or seen.histogram is None else mse(seen)
+            for tensor, seen in self._of(model).items()
+        }
+        return narrow, wide
 
     def means(self, model: Model) -> dict[Tensor, np.ndarray]:
         """Of the channels of each tensor that was observed in detail, (channels,) float64."""

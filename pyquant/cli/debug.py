@@ -80,11 +80,12 @@ def command(
 
 def _try(model: pq.Model, arrays: list[Any], most: int, wide: str, output: Path | None, force: bool) -> dict[str, Any]:
     request, seen = recipe("int8", newer_axes=True), collect(model, arrays)
-    judge = Judge(model, request, seen, arrays)
+    usual, in_16_bits = seen.usual_ranges(model)
+    judge = Judge(model, request, seen, arrays, in_16_bits)
     chosen = widest(judge, seen, WIDE[wide], most)
     mixed = with_wide(request, chosen, WIDE[wide])
     ranges = search(judge, seen, mixed)
-    before, after = -10 * math.log10(judge.noise(seen.ranges(model))), -10 * math.log10(judge.noise(ranges, mixed))
+    before, after = -10 * math.log10(judge.noise(usual)), -10 * math.log10(judge.noise(ranges, mixed))
     if output is not None:
         apply(judge.decide(ranges, mixed)).save(output, overwrite=force)
     return {"before": before, "after": after, "wide": [node.label for node in chosen]}

@@ -28,11 +28,13 @@ TYPES = click.Choice(["float32", "int8", "uint8", "int16"])
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The new file.  [default: MODEL_<scheme>.tflite]")
 @click.option("--scheme", type=click.Choice(list(SCHEMES)), default="int8", show_default=True)
 @click.option("--recipe", metavar="NAME|FILE", help="Rules in place of a scheme: litert-quantizer's name or JSON file.")
-@click.option("--calibration", type=click.Choice(list(METHODS)), default="min_max", show_default=True)
+@click.option("--calibration", type=click.Choice(list(METHODS)), help="[default: mse; min_max in int16]")
+@click.option("--accuracy", type=click.Choice(["fast", "best"]), default="fast", show_default=True)
 @data_options
 @click.option("--input-type", type=TYPES, help="[default: float32, or as the recipe says]")
 @click.option("--output-type", type=TYPES, help="[default: float32, or as the recipe says]")
 @click.option("--per-tensor", is_flag=True, help="One scale for each weight tensor, not one for each channel.")
+@click.option("--newer-axes", is_flag=True, default=None, help="A scale for each output of FULLY_CONNECTED, too.")
 @click.option("--keep-float", metavar="REGEX", multiple=True, help="Leave operators in float by their output's name.")
 @force_option
 @json_option
@@ -41,7 +43,7 @@ def command(
     output: Path | None,
     scheme: str,
     recipe: str | None,
-    calibration: str,
+    calibration: str | None,
     data: str | None,
     mean: list[float] | None,
     std: list[float] | None,

@@ -135,7 +135,16 @@ def _relu(name: str, lo: float, hi: float, kinds: tuple[str, ...], activation: i
         **lut_kernels(codes, kinds),
     }
     return register(
-        Operator(name, (Slot("x"),), (RESCALED,), same_shape, references, kernels=kernels, activation=activation)
+        Operator(
+            name,
+            (Slot("x"),),
+            (RESCALED,),
+            same_shape,
+            references,
+            kernels=kernels,
+            activation=activation,
+            homogeneous=(("x",),) if hi == INFINITY else (),
+        )
     )
 
 

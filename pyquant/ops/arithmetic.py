@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -168,10 +169,11 @@ def _pairwise(
     fuses: tuple[int, ...] = (),
     fill: Fill = plain,
     doubly: bool = False,
+    **fields: Any,
 ) -> Operator:
     kernels: dict[str, Kernel] = typed_kernels(kernel, "pq_binary", fill, kinds, doubly) if kernel else {}
-    made = Operator(name, inputs, (y,), broadcast_shape, reference, options, kernels, restate=restate, fuses=fuses)
-    return register(made)
+    stated: dict[str, Any] = {"restate": restate, "fuses": fuses, **fields}
+    return register(Operator(name, inputs, (y,), broadcast_shape, reference, options, kernels, **stated))
 
 
 DIV = _pairwise(
@@ -182,6 +184,7 @@ DIV = _pairwise(
     ("float32", "int32"),
     fuses=RELUS,
     fill=quotient,
+    homogeneous=(("a",),),
 )
 SQUARED_DIFFERENCE = _pairwise(
     "SQUARED_DIFFERENCE",

@@ -218,6 +218,7 @@ ADD = register(
         fuses=RELUS,
         reference={**dict.fromkeys(PLAIN, plain_sum), **dict.fromkeys(QUANTIZED, quantized_sum)},
         kernels=typed_kernels("add", "pq_binary", sum_params, EVERY, doubly=True),
+        homogeneous=(("a", "b"),),
         settings={"int16": {"pot_scale_int16": False}},
     )
 )
@@ -233,6 +234,7 @@ SUB = register(
         fuses=RELUS,
         reference={**dict.fromkeys(PLAIN, plain_sum), **dict.fromkeys(QUANTIZED, quantized_sum)},
         kernels=typed_kernels("add", "pq_binary", sum_params, EVERY, doubly=True),
+        homogeneous=(("a", "b"),),
         settings={"int16": {"pot_scale_int16": False}},
     )
 )
@@ -248,5 +250,6 @@ MUL = register(
         fuses=RELUS,
         reference={**dict.fromkeys(PLAIN, plain_product), **dict.fromkeys(QUANTIZED, quantized_product)},
         kernels=typed_kernels("multiply", "pq_binary", product_params, EVERY, doubly=True),
+        homogeneous=(("a",), ("b",)),
     )
 )

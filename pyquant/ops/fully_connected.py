@@ -226,6 +226,9 @@ FULLY_CONNECTED = register(
         },
         macs=macs,
         fuses=RELUS,
-        settings={"int16": {"quantized_bias_type": "INT64"}},
+        settings={
+            "int16": {"quantized_bias_type": "INT64"},
+            "hybrid": {"asymmetric_quantize_inputs": True},  # a bit more of each input, as rows are rarely about 0
+        },
     )
 )

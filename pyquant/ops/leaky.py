@@ -120,6 +120,7 @@ LEAKY_RELU = register(
         outputs=(ABOVE,),
         shape=same_shape,
         reference={"float32": leaky_float, **dict.fromkeys(QUANTIZED, leaky_codes)},
+        homogeneous=(("x",),),
         kernels={"float32": Kernel("leaky_relu_f32", "pq_activation", leaky_launch), **lut_kernels(leaky_codes)},
     )
 )
@@ -132,6 +133,7 @@ PRELU = register(
         shape=prelu_shape,
         reference={"float32": prelu_float, **dict.fromkeys(QUANTIZED, prelu_codes)},
         kernels=typed_kernels("prelu", "pq_binary", prelu_params, doubly=True),
+        homogeneous=(("x",),),
     )
 )
 

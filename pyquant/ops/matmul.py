@@ -156,5 +156,6 @@ BATCH_MATMUL = register(
         reference={"float32": float_, "int8": quantized, "int16": quantized, "hybrid": hybrid},
         kernels=typed_kernels("batch_matmul", "pq_batch_matmul", launch, ("float32", "int8", "int16"), doubly=True),
         macs=macs,
+        homogeneous=(("a",), ("b",)),
     )
 )

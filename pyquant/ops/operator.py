@@ -106,6 +106,10 @@ class Slot:
         """Whether its scale follows from the values that it has on representative data."""
         return self.role in ("activation", "state")
 
+    def shares(self, other: str) -> bool:
+        """Whether its scale is that of another slot."""
+        return isinstance(self.scale, SameAs) and self.scale.slot == other
+
     @property
     def quantizable(self) -> bool:
         return self.role not in ("data", "any", "variable")
@@ -259,6 +263,7 @@ class Operator:
     a few for each element.
     restate: for an operator that states shapes in constants or options, or that does not suit every change of shapes.
     contraction: how the weights meet the input, of operators whose weights quantizers choose and correct.
+    homogeneous: slots whose values, all times one positive factor, make the output times that factor.
     activation: how other operators call this one as their fused_activation_function; fuses: those that they compute.
     integer_activations: fused ones that kernels of integers compute.
     intermediates: tensors of a node that only say how its kernels of integers scale what they compute on the way.
@@ -281,6 +286,7 @@ class Operator:
     gradient: Gradient | None = None
     restate: Restate | None = None
     contraction: Contraction | None = None
+    homogeneous: tuple[tuple[str, ...], ...] = ()
     integer_activations: Collection[int] = PLAIN_ACTIVATIONS
     intermediates: tuple[Slot, ...] = ()
     variant: Callable[[Node], Operator] | None = None

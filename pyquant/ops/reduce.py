@@ -124,5 +124,6 @@ MEAN = register(
         shape=reduced_shape,
         reference={"float32": reduction(mean_float), **dict.fromkeys(QUANTIZED, reduction(mean_quantized))},
         kernels=typed_kernels("mean", "pq_mean", mean_params, doubly=True),
+        homogeneous=(("x",),),
     )
 )

@@ -82,6 +82,7 @@ def _reduction(
     y: Slot,
     role: str = "activation",
     kernels: Mapping[str, Kernel] | None = None,
+    homogeneous: tuple[tuple[str, ...], ...] = (),
 ) -> Operator:
     return register(
         Operator(
@@ -92,6 +93,7 @@ def _reduction(
             shape=reduced_any_shape,
             reference=reference,
             kernels=kernels or {},
+            homogeneous=homogeneous,
         )
     )
 
@@ -106,6 +108,7 @@ SUM = _reduction(
     },
     Slot("y", floors=(Floor(("x",), {"int8": 2.0**-20, "int16": 2.0**-12}),)),
     kernels=typed_kernels("mean", "pq_mean", sum_params, doubly=True),
+    homogeneous=(("x",),),
 )
 REDUCE_PROD = _reduction(
     "REDUCE_PROD",

@@ -6,15 +6,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from pyquant.calibrate import Statistics, collect, samples, with_intermediates
+from pyquant.calibrate import Range, Statistics, collect, samples, with_intermediates
 from pyquant.errors import DataError, OptionError, RecipeError
-from pyquant.graph import Model
+from pyquant.graph import Model, Tensor
 from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import Assignments
 from pyquant.quantize.correct import correct_biases
+from pyquant.quantize.equalize import equalized
 from pyquant.quantize.recipe import Recipe, Rule, recipe
 from pyquant.quantize.restore import float_weights
-from pyquant.quantize.search import Judge, search
+from pyquant.quantize.search import Judge, search, search_equalization
 from pyquant.quantize.solve import solve
 
 
@@ -22,7 +23,7 @@ def quantize(
     model: Model,
     scheme: str | Recipe | Iterable[Rule],
     data: Any = None,
-    calibration: str = "min_max",
+    calibration: str | None = None,
     accuracy: str = "fast",
     **options: Any,
 ) -> Model:
@@ -31,10 +32,10 @@ def quantize(
     scheme: float16, dynamic, int8, int16x8, a Recipe, or its rules. data: representative samples, needed where
     activations are quantized, in any form that `pyquant.calibrate.samples` takes, or Statistics: in order, where states
     or variables go on from one to the next.
-    calibration: how ranges follow from them, one of `pyquant.calibrate.METHODS`. accuracy: "best" searches ranges by
-    what the model makes of samples, which takes minutes. With data, biases correct what rounding does to means.
-    options: those of
-    `pyquant.quantize.recipe`: input_type, output_type, per_channel, newer_axes, min_weight_elements, keep_float.
+    calibration: how ranges follow from them, one of `pyquant.calibrate.METHODS`; None for what suits most models, see
+    `Statistics.usual_ranges`. accuracy: "best" searches ranges by what the model makes of samples, which takes minutes.
+    With data, biases correct what rounding does to means. options: those of `pyquant.quantize.recipe`: input_type,
+    output_type, per_channel, newer_axes, min_weight_elements, keep_float.
     Raises RecipeError, DataError, RangeError.
     """
     return apply(assign(model, scheme, data, calibration, accuracy, **options))
@@ -44,34 +45,47 @@ def assign(
     model: Model,
     scheme: str | Recipe | Iterable[Rule],
     data: Any = None,
-    calibration: str = "min_max",
+    calibration: str | None = None,
     accuracy: str = "fast",
     **options: Any,
 ) -> Assignments:
     """The decisions that `quantize` would carry out, to print or review and then give to `apply`."""
     if accuracy not in ("fast", "best"):
         raise OptionError(f"accuracy: found {accuracy!r}, expected fast or best")
-    request = recipe(scheme, **options)
+    request, model = recipe(scheme, **options), float_weights(model)
     if accuracy == "best":
         request = replace(request, rules=tuple(_best(rule) for rule in request.rules))
-    model = with_intermediates(float_weights(model)) if request.is_static else float_weights(model)
+    model = with_intermediates(model) if request.is_static else model
     rounded = any(rule.rounding != "nearest" for rule in request.rules)
+    equalizes = any(rule.equalization != "none" for rule in request.rules)
     if data is None:
         if request.is_static or rounded:
             raise RecipeError(f"scheme {request.name} needs representative samples: give data=")
-        return solve(model, request)
-    if not rounded:
+        return solve(equalized(model, request), request)
+    if not (rounded or equalizes):
         seen = data if isinstance(data, Statistics) else collect(model, data)
-        made = solve(model, request, seen.ranges(model, calibration))
+        made = solve(model, request, *_ranges(seen, model, calibration))
         correct_biases(made, seen.means(model))
         return made
     if isinstance(data, Statistics):
-        raise DataError("weights are rounded by what samples make of them: give these, not statistics of them")
+        raise DataError("weights are rounded and scaled by what samples make of them: give these, not statistics")
     feeds = [list(sample.values()) for sample in samples(data, model)]
+    if accuracy == "best" and not equalizes:
+        request = search_equalization(model, request, feeds)
+    model = equalized(model, request, feeds)
     seen = collect(model, feeds)
-    judge = Judge(model, request, seen, feeds)
-    ranges = seen.ranges(model, calibration) if accuracy == "fast" or not request.is_static else search(judge, seen)
+    ranges, wide = _ranges(seen, model, calibration)
+    judge = Judge(model, request, seen, feeds, wide)
+    if accuracy == "best" and "int8" in request.activations:
+        ranges = search(judge, seen)
     return judge.decide(ranges, request)
+
+
+def _ranges(seen: Statistics, model: Model, calibration: str | None) -> tuple[dict[Tensor, Range], dict[Tensor, Range]]:
+    """Of values in 8 bits, and of those in 16."""
+    if calibration is None:
+        return seen.usual_ranges(model)
+    return (seen.ranges(model, calibration),) * 2
 
 
 def _best(rule: Rule) -> Rule:

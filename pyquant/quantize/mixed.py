@@ -25,7 +25,7 @@ def widest(judge: Judge, seen: Statistics, wide: Rule, most: int) -> list[Node]:
 
     All are wide at first; whichever does least harm becomes narrow, until few enough are left.
     """
-    recipe, ranges = judge.recipe, seen.ranges(judge.model)
+    recipe, (ranges, _) = judge.recipe, seen.usual_ranges(judge.model)
     made = judge.decide(ranges, with_wide(recipe, [], wide))
     left = [node for node in judge.model.main.nodes if node in made.rules and node.outputs]
 

@@ -16,6 +16,7 @@ BOUNDARY = {"int8": ("int8", "uint8"), "int16": ("int16",)}  # what a model's in
 WEIGHTS = ("int8", "int4", "int2", "float16")
 BLOCKS = (32, 64, 128, 256)  # weights of an output, in a row, that have one scale
 GRANULARITIES = ("channel", "tensor", *(f"block{size}" for size in BLOCKS))
+EQUALIZATIONS = ("none", "cross_layer", "migration")
 ROUNDINGS = ("nearest", "gptq", "adaround")
 INPUT, OUTPUT = "INPUT", "OUTPUT"  # operations of rules for what enters and leaves a model
 
@@ -31,6 +32,8 @@ class Rule:
     granularity: one scale for each "channel" of a weight, for the whole "tensor", or for blocks of a channel
     ("block32" to "block256": FULLY_CONNECTED with float activations, in the newest runtimes). method: how it is found,
     one of `parameters.METHODS`. rounding: of weights, one of ROUNDINGS; all but "nearest" need data.
+    equalization: how scale moves, channel by channel, between weights and what makes the values that they meet, one of
+    EQUALIZATIONS; "migration" needs data.
     symmetric: activations have the zero point 0; those in int16 always have.
     cast_weights: weights are cast to float32 before their operator, which computes in float32.
     Weights below `min_weight_elements` stay float32 where activations do.
@@ -46,6 +49,7 @@ class Rule:
     min_weight_elements: int = 0
     method: str = "min_max"
     rounding: str = "nearest"
+    equalization: str = "none"
     symmetric: bool = False
     skip_checks: bool = False
 
@@ -201,6 +205,7 @@ def _check_rule(rule: Rule, where: str) -> None:
         ("granularity", GRANULARITIES),
         ("method", tuple(METHODS)),
         ("rounding", ROUNDINGS),
+        ("equalization", EQUALIZATIONS),
     ):
         if getattr(rule, field) not in allowed:
             expected = ", ".join(map(str, allowed))

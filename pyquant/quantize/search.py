@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from pyquant.calibrate import Range, Statistics
+from pyquant.calibrate import Range, Statistics, collect
 from pyquant.dtypes import FLOAT32
 from pyquant.graph import Model, Node, Tensor
 from pyquant.ops import Fixed, find
 from pyquant.quantize.apply import Codes, apply
 from pyquant.quantize.assignments import Assignments
 from pyquant.quantize.correct import Errors, correct_biases
-from pyquant.quantize.recipe import Recipe
+from pyquant.quantize.equalize import equalized, some
+from pyquant.quantize.recipe import EQUALIZATIONS, Recipe
 from pyquant.quantize.rounding import Rounding
 from pyquant.quantize.solve import solve
 from pyquant.run.compile import compile
@@ -39,23 +40,29 @@ CANDIDATES: tuple[tuple[str, dict[str, float]], ...] = (
 
 
 class Judge:
-    """Measures a quantized model by samples. feeds: arrays in input order, of some samples."""
+    """Measures a quantized model by samples. feeds: arrays in input order, of some samples. wide: as `solve` has it."""
 
-    def __init__(self, model: Model, recipe: Recipe, seen: Statistics, feeds: Sequence[Sequence[np.ndarray]]) -> None:
-        self.model, self.means = model, seen.means(model)
+    def __init__(
+        self,
+        model: Model,
+        recipe: Recipe,
+        seen: Statistics,
+        feeds: Sequence[Sequence[np.ndarray]],
+        wide: Mapping[Tensor, Range] | None = None,
+    ) -> None:
+        self.model, self.means, self.wide = model, seen.means(model), wide
         self.recipe = replace(recipe, input_type="float32", output_type="float32")
         self.judged = judged(model)
         session = compile(model, keep=self.judged, exact_floats=True).session()
-        apart = 1 if session.variables() else max(len(feeds) // SAMPLES, 1)  # steps that follow one another stay so
-        self.feeds = feeds[::apart][:SAMPLES]
+        self.feeds = feeds[:SAMPLES] if session.variables() else some(feeds, SAMPLES)  # of states in a row
         self.expected = [[found[t] for t in self.judged] for found in (session.run(*arrays) for arrays in self.feeds)]
         self._codes: Codes = {}
         self._errors: Errors = {}
-        self._rounding = Rounding(model, feeds[:: max(len(feeds) // ROUNDING_SAMPLES, 1)][:ROUNDING_SAMPLES])
+        self._rounding = Rounding(model, some(feeds, ROUNDING_SAMPLES))
 
     def decide(self, ranges: Mapping[Tensor, Range], recipe: Recipe | None = None) -> Assignments:
         """The decisions under these ranges, with rounded weights and corrected biases."""
-        made = solve(self.model, recipe or self.recipe, ranges)
+        made = solve(self.model, recipe or self.recipe, ranges, self.wide)
         self._rounding.round_weights(made)
         correct_biases(made, self.means, self._errors)
         return made
@@ -95,6 +102,21 @@ def search(judge: Judge, seen: Statistics, recipe: Recipe | None = None) -> Rang
                     least, best = noise, trial
         if least > before * (1 - 10 * GAIN):
             break
+    return best
+
+
+def search_equalization(model: Model, recipe: Recipe, feeds: Sequence[Sequence[np.ndarray]]) -> Recipe:
+    """The recipe with the equalization that leaves least noise, with weights rounded to nearest."""
+    feeds, best, least = some(feeds, SAMPLES), recipe, np.inf
+    for name in EQUALIZATIONS:
+        rules = [rule if rule.leaves else replace(rule, equalization=name) for rule in recipe.rules]
+        plain = replace(recipe, rules=tuple(replace(rule, rounding="nearest") for rule in rules))
+        scaled = equalized(model, plain, feeds)
+        seen = collect(scaled, feeds)
+        ranges, wide = seen.usual_ranges(scaled)
+        noise = Judge(scaled, plain, seen, feeds, wide).noise(ranges)
+        if noise < least * (1 - 10 * GAIN):
+            best, least = replace(recipe, rules=tuple(rules)), noise
     return best
 
 

@@ -25,9 +25,15 @@ from pyquant.wire import Record
 SMALLEST_FLOAT16 = 2.0**-14  # of those that keep all their bits
 
 
-def solve(model: Model, recipe: Recipe, ranges: Mapping[Tensor, Range] | None = None) -> Assignments:
-    """Decide how every value of `model` is stored. ranges: of the main subgraph's float tensors, for static rules.
+def solve(
+    model: Model,
+    recipe: Recipe,
+    ranges: Mapping[Tensor, Range] | None = None,
+    wide: Mapping[Tensor, Range] | None = None,
+) -> Assignments:
+    """Decide how every value of `model` is stored.
 
+    ranges: of the main subgraph's float tensors, for static rules. wide: those of values in int16, where others suit.
     Raises RecipeError for a rule that names nothing, and where nothing can be converted; RangeError for weights that
     are not finite.
     """
@@ -36,7 +42,7 @@ def solve(model: Model, recipe: Recipe, ranges: Mapping[Tensor, Range] | None = 
     chosen = _chosen(made, ranges or {}, {node for subgraph in model.subgraphs for node in subgraph.nodes})
     static = {node: rule for node, rule in chosen.items() if rule.is_static}
     if static or recipe.is_static:
-        _Static(made, ranges or {}, static).decide()
+        _Static(made, ranges or {}, static, wide).decide()
     for node, rule in chosen.items():
         if not rule.is_static:
             _convert_constants(made, node, rule)
@@ -300,8 +306,15 @@ class Key(NamedTuple):
 class _Static:
     """The constraint solver: groups of values that share a scale, then floors, then weights and biases."""
 
-    def __init__(self, made: Assignments, ranges: Mapping[Tensor, Range], rules: Mapping[Node, Rule]) -> None:
+    def __init__(
+        self,
+        made: Assignments,
+        ranges: Mapping[Tensor, Range],
+        rules: Mapping[Node, Rule],
+        wide: Mapping[Tensor, Range] | None = None,
+    ) -> None:
         self.made, self.recipe, self.ranges, self.rules = made, made.recipe, ranges, rules
+        self.wide = ranges if wide is None else wide
         self.operators = {node: get(node.op).of(node) for node in rules}
         self.types = {node: dtype(rule.activations or "int8") for node, rule in rules.items()}
         self.keys: dict[Use, Key] = {}  # of the inputs
@@ -339,12 +352,12 @@ class _Static:
             if slot.observed or (slot.role == "weight" and slot.name in alike):
                 uses.append((node, i))
                 key = self.keys[node, i] = Key((node, i) if tensor.is_constant else tensor, _type(slot, kind))
-                self.groups.add(key, self._range(tensor))
+                self.groups.add(key, self._range(tensor, key.type))
                 by_slot.setdefault(slot.name, []).append(key)
         for slot, tensor in made_by(node, operator):
             if slot.role == "activation":
                 key = Key(tensor, _type(slot, kind))
-                self.groups.add(key, self._range(tensor))
+                self.groups.add(key, self._range(tensor, key.type))
                 by_slot.setdefault(slot.name, []).append(key)
         self.named[node] = {name: keys[0] for name, keys in by_slot.items()}
         for slot in (*operator.inputs, *operator.intermediates):
@@ -393,9 +406,10 @@ class _Static:
                 shared.append(own)
         self.groups.unite(shared)
 
-    def _range(self, tensor: Tensor) -> Range:
-        if tensor in self.ranges:
-            return self.ranges[tensor]
+    def _range(self, tensor: Tensor, kind: DType) -> Range:
+        ranges = self.wide if kind.bits > 8 else self.ranges
+        if tensor in ranges:
+            return ranges[tensor]
         if tensor.is_constant:
             return Range.of(real_values(tensor))
         raise RecipeError(f"no range was observed for tensor {tensor.name!r}")
@@ -529,7 +543,7 @@ class _Static:
 
     def _boundary(self, tensor: Tensor, name: str) -> Encoding:
         key = Key(tensor, dtype("int8" if name == "uint8" else name))
-        self.groups.add(key, self._range(tensor))
+        self.groups.add(key, self._range(tensor, key.type))
         inner = self._encoding(key)
         assert inner.quantization is not None
         shift = 128 if name == "uint8" else 0
@@ -540,7 +554,7 @@ class _Static:
         for key in self._values():
             tensor = key.value
             assert isinstance(tensor, Tensor)
-            seen = self._range(tensor)
+            seen = self._range(tensor, key.type)
             if seen.ignored:
                 self.made.notes.append(
                     f"tensor {tensor.name!r}: {seen.ignored} values were NaN or infinite and ignored"
