@@ -19,7 +19,6 @@ from pyquant.calibrate.seen import Seen
 from pyquant.calibrate.states import numbered, with_intermediates
 from pyquant.errors import DataError, OptionError
 from pyquant.graph import Model, Tensor, dump
-from pyquant.graph.edit import entries
 from pyquant.run.observation import BINS, Histogram
 from pyquant.wire import file
 
@@ -79,7 +78,7 @@ class Statistics:
         it, and where no histograms were kept; in 16 bits all that was seen.
         """
         wide = self.ranges(model)
-        inputs = {tensor for subgraph in entries(model) for tensor in subgraph.inputs}
+        inputs = {tensor for subgraph in model.subgraphs for tensor in subgraph.inputs}
         narrow = {
             tensor: wide[tensor] if tensor in inputs or seen.histogram is None else mse(seen)
             for tensor, seen in self._of(model).items()
