@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import pyquant as pq
+from pyquant.calibrate import collect
 from pyquant.graph import Builder, Model, Signature, Tensor
 from pyquant.ops.build import Made, add, add_all
 from pyquant.quantize import SCHEMES, apply, assign, solve
@@ -254,7 +255,7 @@ def test_embeddings_with_a_table_of_integers(scheme: str, oracle_of: Callable[[s
 
 
 def handle(b: Builder, name: str) -> Tensor:
-    made = b.tensor(f"{name} of {b._subgraph.name}", (), "resource")
+    made = b.tensor(f"handle of {name}", (), "resource")
     b.node("VAR_HANDLE", [], [made], Record("VarHandleOptions", shared_name=name))
     return made
 
@@ -566,3 +567,13 @@ def test_ranges_are_searched_in_models_with_states_and_subgraphs(
     small = pq.quantize(model, "int8", data=feeds_of(model, 24), accuracy="best")
     feeds = feeds_of(model, 12, seed=1)
     assert decibels(model, runs_as_oracles(small, feeds, oracle_of), feeds) > 18
+
+
+def test_statistics_of_small_weights_serve_the_float_model() -> None:
+    """By the names of tensors, as their order is another."""
+    small = pq.quantize(
+        lstm("UNIDIRECTIONAL_SEQUENCE_LSTM", False, False, True, True), "dynamic", min_weight_elements=1
+    )
+    feeds = feeds_of(small, 12)
+    made, direct = (assign(small, "int8", data) for data in (collect(small, feeds), feeds))
+    assert not made.kept_float and len(made.produced) == len(direct.produced) > 6

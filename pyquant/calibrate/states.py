@@ -10,6 +10,8 @@ from pyquant.dtypes import FLOAT32
 from pyquant.graph import Model, Node, Subgraph, Tensor
 from pyquant.ops import Call, find, get
 
+REAL = ("float32", "hybrid")  # kinds of nodes with float activations
+
 
 def with_intermediates(model: Model) -> Model:
     """A model whose float operators name just the intermediates that they may have; itself where they do.
@@ -29,7 +31,7 @@ def with_intermediates(model: Model) -> Model:
 
 def _lacks(node: Node) -> bool:
     operator = find(node.op)
-    if operator is None or operator.kind(node) != "float32":
+    if operator is None or operator.kind(node) not in REAL:
         return False
     return len(node.intermediates) != len(operator.of(node).intermediates) and bool(operator.intermediates)
 
@@ -74,6 +76,6 @@ def stateful(subgraph: Subgraph) -> list[Node]:
         operator = None if operator is None else operator.of(node)
         if operator is None or not operator.stateful or "int8" not in operator.reference:
             continue
-        if operator.kind(node) == "float32":
+        if operator.kind(node) in REAL:
             found.append(node)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from pyquant.calibrate.methods import METHODS, mse
 from pyquant.calibrate.ranges import Range
 from pyquant.calibrate.seen import Seen
-from pyquant.calibrate.states import numbered
+from pyquant.calibrate.states import numbered, with_intermediates
 from pyquant.errors import DataError, OptionError
 from pyquant.graph import Model, Tensor, dump
 from pyquant.run.observation import BINS, Histogram
@@ -64,6 +65,14 @@ class Statistics:
                 raise DataError(f"calibration by {method} needs histograms: collect(..., detailed=True)")
             found[tensor] = METHODS[method].range(seen, **options)
         return found
+
+    def moved(self, before: Model, after: Model) -> Statistics:
+        """What was seen of one model, for another whose tensors have the same names, in whatever order."""
+        if before is after:
+            return self
+        old, new = _names(with_intermediates(before)), {name: i for i, name in enumerate(_names(after))}
+        tensors = {new[old[i]]: seen for i, seen in self.tensors.items() if i < len(old) and old[i] in new}
+        return Statistics(self.samples, dict(sorted(tensors.items())))
 
     def usual_ranges(self, model: Model) -> tuple[dict[Tensor, Range], dict[Tensor, Range]]:
         """What suits most models: for values in 8 bits, and for those in 16.
@@ -118,6 +127,18 @@ class Statistics:
         if data["model"] != _digest(model):
             raise DataError(f"{path}: these statistics are of another model")
         return Statistics(tuple(data["samples"]), {t["index"]: _seen(t) for t in data["tensors"]})
+
+
+def _names(model: Model) -> list[tuple[int, str, int]]:
+    """Subgraph, name, and which of that name a tensor is: of those that are numbered."""
+    owner = {tensor: i for i, subgraph in enumerate(model.subgraphs) for tensor in subgraph.tensors}
+    met = Counter[tuple[int, str]]()
+    found = []
+    for tensor in numbered(model):
+        key = (owner[tensor], tensor.name)
+        found.append((*key, met[key]))
+        met[key] += 1
+    return found
 
 
 def sample_digest(arrays: Sequence[np.ndarray]) -> str:

@@ -300,7 +300,7 @@ ONE_HOT = register(
 EMBEDDING_LOOKUP = register(
     Operator(
         "EMBEDDING_LOOKUP",
-        inputs=(INDICES, Slot("table", role="weight", newer_axis=0)),
+        inputs=(INDICES, Slot("table", role="weight", newer_axis=0, narrow=("int4",))),
         outputs=(Slot("y", scale=SameAs("table"), symmetric=True),),
         shape=looked_up,
         reference=dict.fromkeys(("int32", "float32", "hybrid", "int8"), look_up),

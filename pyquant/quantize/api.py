@@ -52,7 +52,7 @@ def assign(
     """The decisions that `quantize` would carry out, to print or review and then give to `apply`."""
     if accuracy not in ("fast", "best"):
         raise OptionError(f"accuracy: found {accuracy!r}, expected fast or best")
-    request, model = recipe(scheme, **options), float_weights(model)
+    request, given, model = recipe(scheme, **options), model, float_weights(model)
     if accuracy == "best":
         request = replace(request, rules=tuple(_best(rule) for rule in request.rules))
     model = with_intermediates(model) if request.is_static else model
@@ -63,7 +63,7 @@ def assign(
             raise RecipeError(f"scheme {request.name} needs representative samples: give data=")
         return solve(equalized(model, request), request)
     if not (rounded or equalizes):
-        seen = data if isinstance(data, Statistics) else collect(model, data)
+        seen = data.moved(given, model) if isinstance(data, Statistics) else collect(model, data)
         made = solve(model, request, *_ranges(seen, model, calibration))
         correct_biases(made, seen.means(model))
         made.outliers = seen.outliers(model)
