@@ -10,8 +10,8 @@ from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor
 from pyquant.ops import Product, find, get
 from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, as_is
+from pyquant.quantize.places import inputs_of, keeps_real, made_by, outputs_of
 from pyquant.quantize.recipe import Recipe
-from pyquant.quantize.solve import inputs_of, keeps_real, made_by, outputs_of
 from pyquant.quantize.variables import sharing
 from pyquant.wire import Record
 
