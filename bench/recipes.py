@@ -41,20 +41,7 @@ MOST_SAMPLES, MOST_ELEMENTS = 256, 1 << 22  # of random inputs; all samples toge
 DECIBEL, POINTS = 0.5, 0.5  # by which ours may be behind: what another rounding of a few codes makes
 ALIKE = 60.0  # dB from which on two files are as good
 # Differences that are no fault: (model, recipes that begin so) -> why.
-OTHER_SUBGRAPHS = "activations are quantized in the main subgraph only"
-REASONS: dict[tuple[str, str], str] = {
-    (name, "static"): OTHER_SUBGRAPHS
-    for name in (
-        "constant_tensor_and_buffer_only_sharing_weight_fcs",
-        "litert_js__delegate_compatibility_test",
-        "litert_js__multi_signature_model",
-        "simple_composite",
-        "tflite__converter__testdata__multi_signatures",
-        "two_signatures",
-        "weight_sharing_fcs",
-    )
-}
-REASONS["litert_test__simple_round_op", "static"] = "which side of a step a number is on depends on its last code"
+REASONS = {("litert_test__simple_round_op", "static"): "which side of a step a number is on depends on its last code"}
 POSITIVE = {"DIV", "RSQRT", "SQRT"}  # operators that have no result for some other numbers
 
 
@@ -95,7 +82,7 @@ def _with_codes(model: pq.Model) -> pq.Model:
 
 def feeds_for(model: pq.Model, name: str, data: Path) -> Feeds:
     if name in LABELLED:
-        task = TASKS[LABELLED[name]][1](data)
+        task = TASKS[LABELLED[name]](data)
         seen = {array.tobytes() for array in task.calibration}
         new = [i for i, array in enumerate(task.inputs) if array.tobytes() not in seen]
         return Feeds([[a] for a in task.calibration], [[task.inputs[i]] for i in new], task.labels[new])
