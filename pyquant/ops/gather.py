@@ -283,6 +283,7 @@ SCATTER_ND = register(
         shape=scattered,
         reference=dict.fromkeys(EVERY_TYPE, scatter_nd),
         kernels={kind: Kernel(f"scatter_{name}", "pq_scatter", scatter_launch) for kind, name in SUMS.items()},
+        unserved=("int16",),
     )
 )
 

@@ -64,6 +64,8 @@ class Slot:
     are: never quantized). A variadic slot stands for all remaining inputs or outputs.
     scale None means free. newer_axis: a weight axis that runtimes after tflite-runtime 2.14 take, but not
     microcontroller runtimes and accelerators. blocks: it may have a scale for each block of its last dimension.
+    few_bits: by kind, the types of less than 8 bits in which kernels take it, too. every_channel: kernels with float
+    activations read a scale for each index of `axis`, even where all are one.
     """
 
     name: str
@@ -72,6 +74,8 @@ class Slot:
     axis: int | None = None
     newer_axis: int | None = None
     blocks: bool = False
+    few_bits: Mapping[str, Collection[str]] = field(default_factory=dict, hash=False)
+    every_channel: bool = False
     floors: tuple[Floor, ...] = ()
     optional: bool = False
     variadic: bool = False
@@ -83,6 +87,10 @@ class Slot:
     @property
     def quantizable(self) -> bool:
         return self.role not in ("data", "any")
+
+    def takes(self, weights: str | None, kind: str) -> bool:
+        """Whether kernels of a kind take weights of a type in it."""
+        return weights == "int8" or weights in self.few_bits.get(kind, ())
 
 
 UNKNOWN = Slot("unknown", role="any")  # of a tensor that a node should not have
@@ -250,6 +258,7 @@ class Operator:
     pads: Pads | None = None
     view: bool = False  # the output is the input's bytes under another shape
     cast: bool = False  # the output is the input's real values, stored in another type or scale
+    unserved: Collection[str] = ()  # kinds of its reference that no runtime has a kernel for: quantizers leave it float
     ranged: bool = True  # ranges of its inputs and outputs are all that its quantization needs to know
     custom: bool = False  # a custom operator, known by its custom code
     state: Callable[[Node], list[Tensor]] | None = None  # variables of a node that no file shows, its last inputs

@@ -135,7 +135,7 @@ def _static_obstacle(ranges: Mapping[Tensor, Range], node: Node, rule: Rule) -> 
         return "unknown operator"
     if not operator.ranged:
         return f"{operator.name} has states, whose ranges are not known"
-    if rule.activations not in operator.reference:
+    if rule.activations not in operator.reference or rule.activations in operator.unserved:
         return f"TFLite has no {rule.activations} kernel for {operator.name}"
     fused = 0 if node.options is None else getattr(node.options, "fused_activation_function", 0)
     if fused not in PLAIN_ACTIVATIONS:
@@ -143,6 +143,8 @@ def _static_obstacle(ranges: Mapping[Tensor, Range], node: Node, rule: Rule) -> 
     for _, slot, tensor in inputs_of(node, operator):
         if slot.role in ("weight", "bias") and not tensor.is_constant:
             return f"its {slot.role} is not constant"
+        if slot.role == "weight" and not slot.takes(rule.weights, rule.activations or "int8"):
+            return f"no kernel takes {rule.weights} weights with {rule.activations} activations"
         if slot.quantizable and not _is_real(tensor, ranges):
             return f"its input {tensor.name!r} is {tensor.dtype}, not float32"
     for slot, tensor in outputs_of(node, operator):
@@ -164,6 +166,7 @@ def _constants(node: Node, operator: Operator, rule: Rule) -> Iterator[tuple[int
         takes = takes and bool(blocks) and all(tensor.shape[-1] % rule.block == 0 for tensor in blocks)
     for i, slot, tensor in inputs_of(node, operator):
         stored = slot.quantizable if rule.weights == "float16" else slot.role == "weight"
+        stored = stored and (rule.cast_weights or slot.takes(rule.weights, "hybrid"))
         if takes and stored and _is_float_constant(tensor, rule.min_weight_elements):
             yield i, slot, tensor
 
@@ -176,6 +179,9 @@ def _convert_constants(made: Assignments, node: Node, rule: Rule) -> None:
         if not kind.is_float:
             axis = _axis(slot, rule, made.recipe)
             scales = None if rule.block else _weight_scales(tensor, axis, rule)
+            if scales is not None and slot.every_channel and axis is None and not rule.cast_weights:
+                axis = slot.axis or 0
+                scales = np.repeat(scales, tensor.shape[axis])
             quantization = _in_blocks(tensor, rule) if scales is None else _symmetric(scales, axis)
         made.consumed[node, i] = Encoding(kind, quantization, rule.cast_weights)
     made.kinds[node] = "float32" if rule.cast_weights else "hybrid"
