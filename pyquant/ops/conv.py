@@ -250,7 +250,12 @@ CONV_2D = register(
         options="Conv2DOptions",
         inputs=(
             Slot("x"),
-            Slot("w", role="weight", axis=0, few_bits=dict.fromkeys(("hybrid", "int8", "int16"), ("int4",))),
+            Slot(
+                "w",
+                role="weight",
+                axis=0,
+                few_bits=dict.fromkeys(("hybrid", "int8", "int16"), ("int4",)),
+            ),
             BIAS,
         ),
         outputs=(OUTPUT,),

@@ -284,6 +284,7 @@ SCATTER_ND = register(
         reference=dict.fromkeys(EVERY_TYPE, scatter_nd),
         kernels={kind: Kernel(f"scatter_{name}", "pq_scatter", scatter_launch) for kind, name in SUMS.items()},
         unserved=("int16",),
+        about_zero=True,
     )
 )
 

@@ -258,7 +258,8 @@ class Operator:
     pads: Pads | None = None
     view: bool = False  # the output is the input's bytes under another shape
     cast: bool = False  # the output is the input's real values, stored in another type or scale
-    unserved: Collection[str] = ()  # kinds of its reference that no runtime has a kernel for: quantizers leave it float
+    unserved: Collection[str] = ()  # kinds of its reference in which no runtime computes what scales mean: stays float
+    about_zero: bool = False  # integer kernels write code 0 for 0: its activations need the zero point 0
     ranged: bool = True  # ranges of its inputs and outputs are all that its quantization needs to know
     custom: bool = False  # a custom operator, known by its custom code
     state: Callable[[Node], list[Tensor]] | None = None  # variables of a node that no file shows, its last inputs

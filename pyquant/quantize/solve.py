@@ -135,8 +135,10 @@ def _static_obstacle(ranges: Mapping[Tensor, Range], node: Node, rule: Rule) -> 
         return "unknown operator"
     if not operator.ranged:
         return f"{operator.name} has states, whose ranges are not known"
-    if rule.activations not in operator.reference or rule.activations in operator.unserved:
+    if rule.activations not in operator.reference:
         return f"TFLite has no {rule.activations} kernel for {operator.name}"
+    if rule.activations in operator.unserved:
+        return f"no runtime computes {operator.name} of {rule.activations} codes with scales"
     fused = 0 if node.options is None else getattr(node.options, "fused_activation_function", 0)
     if fused not in PLAIN_ACTIVATIONS:
         return "its fused activation has no integer form"
@@ -290,7 +292,7 @@ class _Static:
 
     def _symmetric_keys(self, node: Node) -> list[Key]:
         """Of the values that a node must have about 0."""
-        if not self.rules[node].symmetric:
+        if not (self.rules[node].symmetric or self.operators[node].about_zero):
             return []
         return [self.keys[node, i] for i in range(len(node.inputs)) if (node, i) in self.keys] + self._made_by(node)
 
