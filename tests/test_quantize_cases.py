@@ -45,7 +45,7 @@ REACH |= {("RESIZE_BILINEAR", "int8"): 3, ("RESIZE_BILINEAR", "int16"): 64}
 CLOSE = 1e-6  # of sums of floats, and of optimized kernels that dequantize: less than a step of any code
 UNEQUAL = {
     "CONV_2D-dynamic per tensor": "with groups, no runtime takes weights of one scale",
-    "DEPTHWISE_CONV_2D-int4x8": "with dilation, ai-edge-litert's optimized kernels differ by a step",
+    "DEPTHWISE_CONV_2D-int4x8": "ai-edge-litert's optimized kernels, the only ones, differ by a step in some rows",
     "RESIZE_BILINEAR-int16x8": "coordinates of 10 bits drift over large images, further than by some input steps",
     "SUM-int8": "sums under another scale differ by a step in some rows",
     "SUM-int16x8": "sums under another scale differ by a step in some rows",

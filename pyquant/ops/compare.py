@@ -127,7 +127,7 @@ def _comparison(name: str, options: str, function: Ufunc, kernel: str, kinds: tu
     kernels = typed_kernels(kernel, "pq_binary", fill, ORDERED, doubly=True)
     if "bool" in kinds:
         kernels["bool"] = Kernel(f"{kernel}_u8", "pq_binary", fill)
-    unserved = ("int16",)  # which kernels compare in steps of 1/256, whatever the scales
+    unserved = ("int16",)  # kernels mistake some numbers that are more than a step apart
     return register(
         Operator(
             name, INPUTS, (TRUTH,), broadcast_shape, reference, options, kernels, restate=restate, unserved=unserved
