@@ -185,6 +185,7 @@ DIV = _pairwise(
     fuses=RELUS,
     fill=quotient,
     homogeneous=(("a",),),
+    unserved=("int8",),  # whose kernels make the greatest code of quotients far below a step
 )
 SQUARED_DIFFERENCE = _pairwise(
     "SQUARED_DIFFERENCE",
@@ -222,6 +223,7 @@ FLOOR_DIV = _pairwise(
     "floor_divide",
     DIVISIBLE,
     fill=quotient,
+    unserved=("int8", "int16"),  # which kernels take for whole numbers
 )
 FLOOR_MOD = _pairwise(
     "FLOOR_MOD",
@@ -230,6 +232,7 @@ FLOOR_MOD = _pairwise(
     "floor_modulo",
     (*DIVISIBLE, "int64"),
     fill=quotient,
+    unserved=("int8", "int16"),  # which kernels take for whole numbers
 )
 ATAN2 = register(
     Operator(

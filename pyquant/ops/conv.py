@@ -248,7 +248,11 @@ CONV_2D = register(
     Operator(
         "CONV_2D",
         options="Conv2DOptions",
-        inputs=(Slot("x"), Slot("w", role="weight", axis=0, narrow=("int4",)), BIAS),
+        inputs=(
+            Slot("x"),
+            Slot("w", role="weight", axis=0, few_bits=dict.fromkeys(("hybrid", "int8", "int16"), ("int4",))),
+            BIAS,
+        ),
         outputs=(OUTPUT,),
         shape=conv_shape,
         reference={
@@ -278,7 +282,7 @@ DEPTHWISE_CONV_2D = register(
     Operator(
         "DEPTHWISE_CONV_2D",
         options="DepthwiseConv2DOptions",
-        inputs=(Slot("x"), Slot("w", role="weight", axis=3, each=True), BIAS),
+        inputs=(Slot("x"), Slot("w", role="weight", axis=3, few_bits={"int8": ("int4",)}, each=True), BIAS),
         outputs=(OUTPUT,),
         shape=depthwise_shape,
         reference={

@@ -283,6 +283,7 @@ SCATTER_ND = register(
         shape=scattered,
         reference=dict.fromkeys(EVERY_TYPE, scatter_nd),
         kernels={kind: Kernel(f"scatter_{name}", "pq_scatter", scatter_launch) for kind, name in SUMS.items()},
+        about_zero=True,
     )
 )
 
@@ -300,7 +301,7 @@ ONE_HOT = register(
 EMBEDDING_LOOKUP = register(
     Operator(
         "EMBEDDING_LOOKUP",
-        inputs=(INDICES, Slot("table", role="weight", newer_axis=0, narrow=("int4",))),
+        inputs=(INDICES, Slot("table", role="weight", newer_axis=0, few_bits={"hybrid": ("int4",)})),
         outputs=(Slot("y", scale=SameAs("table"), symmetric=True),),
         shape=looked_up,
         reference=dict.fromkeys(("int32", "float32", "hybrid", "int8"), look_up),

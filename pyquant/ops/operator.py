@@ -89,8 +89,8 @@ class Slot:
     symmetric: its zero point is 0 in every type. most: kernels of integers cut off what lies further from 0.
     sums: of weights that meet int16 codes in sums of 32 bits, which are not to overflow: from the node and the real
     weights, the magnitudes that come together in each sum, added up.
-    narrow: the types below int8 that a weight may have under float activations. each: kernels then read a scale for
-    each index of `axis`, be they all one.
+    few_bits: by kind, the types below int8 in which kernels take a weight, too. each: kernels with float activations
+    read a scale for each index of `axis`, be they all one.
     weight_if_constant: an activation whose constants kernels take as int8 weights, too.
     """
 
@@ -100,7 +100,7 @@ class Slot:
     axis: int | None = None
     newer_axis: int | None = None
     blocks: bool = False
-    narrow: tuple[str, ...] = ()
+    few_bits: Mapping[str, Collection[str]] = field(default_factory=dict, hash=False)
     each: bool = False
     weight_if_constant: bool = False
     floors: tuple[Floor, ...] = ()
@@ -124,6 +124,10 @@ class Slot:
     @property
     def quantizable(self) -> bool:
         return self.role not in ("data", "any", "variable")
+
+    def takes(self, weights: str | None, kind: str) -> bool:
+        """Whether kernels of a kind take weights of a type in it."""
+        return weights == "int8" or weights in self.few_bits.get(kind, ())
 
 
 UNKNOWN = Slot("unknown", role="any")  # of a tensor that a node should not have
@@ -309,6 +313,8 @@ class Operator:
     pads: Pads | None = None
     view: bool = False  # the output is the input's bytes under another shape
     cast: bool = False  # the output is the input's real values, stored in another type or scale
+    unserved: Collection[str] = ()  # kinds of its reference in which no runtime computes what scales mean: stays float
+    about_zero: bool = False  # integer kernels write code 0 for 0: its activations need the zero point 0
     ranged: bool = True  # ranges of its inputs and outputs are all that its quantization needs to know
     custom: bool = False  # a custom operator, known by its custom code
     state: Callable[[Node], list[Tensor]] | None = None  # variables of a node that no file shows, its last inputs

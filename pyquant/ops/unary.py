@@ -16,7 +16,7 @@ from pyquant.ops.activation import RESCALED, elements, same_shape, through_float
 from pyquant.ops.clamp import saturate
 from pyquant.ops.gemmlowp import inverse_square_root
 from pyquant.ops.lut import int16_table, lookup, lut_kernels
-from pyquant.ops.operator import Call, Fill, Floor, Kernel, Launch, Operator, Reference, Slot
+from pyquant.ops.operator import Call, Fill, Floor, Kernel, Launch, Operator, Reference, SameAs, Slot
 from pyquant.ops.registry import register
 
 Real = Callable[[np.ndarray], np.ndarray]  # float32 -> float32
@@ -160,6 +160,7 @@ def _unary(
     role: str = "activation",
     more: Mapping[str, Kernel] | None = None,
     floors: tuple[Floor, ...] = (),
+    about_zero: bool = False,
 ) -> Operator:
     """tables: the kinds whose kernel is a table of what their reference makes of every code."""
     kernels = {kind: lut_kernels(references[kind], (kind,))[kind] for kind in tables}  # type: ignore[arg-type]
@@ -175,6 +176,7 @@ def _unary(
             references,
             options,
             kernels,
+            about_zero=about_zero,
         )
     )
 
@@ -204,7 +206,9 @@ NEG = _unary(
     dict.fromkeys(("float32", "int32", "int64", "int8", "int16"), negative),
     ("int8", "int16"),
     kernel="neg",
+    scale=SameAs("x"),
     options="NegOptions",
+    about_zero=True,
 )
 SQUARE = _unary("SQUARE", {"float32": of_float(np.square)}, kernel="square", options="SquareOptions")
 SQRT = _unary(

@@ -114,6 +114,8 @@ def _static_obstacle(ranges: Mapping[Tensor, Range], node: Node, rule: Rule) -> 
         return f"{operator.name} has states, whose ranges are not known"
     if rule.activations not in operator.reference:
         return f"TFLite has no {rule.activations} kernel for {operator.name}{' of this form' * bool(operator.variant)}"
+    if rule.activations in operator.unserved:
+        return f"no runtime computes {operator.name} of {rule.activations} codes as their scales mean it"
     fused = 0 if node.options is None else getattr(node.options, "fused_activation_function", 0)
     if fused not in operator.integer_activations:
         return "its fused activation has no integer form"
@@ -122,8 +124,8 @@ def _static_obstacle(ranges: Mapping[Tensor, Range], node: Node, rule: Rule) -> 
     for _, slot, tensor in inputs_of(node, operator):
         if slot.role in ("weight", "bias") and not tensor.is_constant:
             return f"its {slot.role} is not constant"
-        if slot.types and slot.role == "weight" and rule.weights != "int8":
-            return f"no kernel of {operator.name} takes {rule.weights} weights"
+        if slot.role == "weight" and not slot.takes(rule.weights, rule.activations or "int8"):
+            return f"no kernel of {operator.name} takes {rule.weights} weights with {rule.activations} activations"
         if slot.quantizable and not _is_real(tensor, ranges):
             return f"its input {tensor.name!r} is {tensor.dtype}, not float32"
         if slot.role == "activation" and tensor.is_constant and not np.isfinite(real_values(tensor)).all():
@@ -187,7 +189,7 @@ def narrowed(node: Node, operator: Operator, rule: Rule) -> Iterator[tuple[int, 
     for i, slot, tensor in inputs_of(node, operator):
         stored = slot.quantizable if rule.weights == "float16" else slot.role == "weight" and _is_narrow(slot)
         stored = stored or (slot.weight_if_constant and rule.weights != "float16")
-        reads = rule.cast_weights or rule.weights in ("int8", *slot.narrow)
+        reads = rule.cast_weights or slot.takes(rule.weights, "hybrid")
         if takes and stored and reads and is_float_constant(tensor, least):
             yield i, slot, tensor
 

@@ -174,7 +174,7 @@ class Static:
 
     def _symmetric_keys(self, node: Node) -> list[Key]:
         """Of the values that a node must have about 0."""
-        if not self.rules[node].symmetric:
+        if not (self.rules[node].symmetric or self.operators[node].about_zero):
             made = made_by(node, self.operators[node])
             return [Key(t, type_of(slot, self.types[node])) for slot, t in made if slot.symmetric]
         return [self.keys[node, i] for i in range(len(node.inputs)) if (node, i) in self.keys] + self._made_by(node)

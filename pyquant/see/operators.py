@@ -71,5 +71,5 @@ def _support(operator: Operator) -> Support:
     native = set(operator.kernels) | ({*operator.reference} - {"string"} if operator.view else set())
     runs = {kind: "C" if kind in native else "NumPy" for kind in KINDS if kind in native or kind in operator.reference}
     real = any(slot.role == "activation" for slot in operator.inputs)
-    quantizable = operator.ranged and real and "int8" in runs
+    quantizable = operator.ranged and real and "int8" in runs and "int8" not in operator.unserved
     return Support(operator.name, runs, quantizable, operator.gradient is not None, checked)
