@@ -88,8 +88,8 @@ DTYPES: tuple[DType, ...] = (
 BY_CODE: dict[int, DType] = {d.code: d for d in DTYPES}
 BY_NAME: dict[str, DType] = {d.name: d for d in DTYPES}
 
-FLOAT32, FLOAT16, INT32, UINT8, INT64, INT16, INT8, BOOL, STRING = (
-    BY_NAME[n] for n in ("float32", "float16", "int32", "uint8", "int64", "int16", "int8", "bool", "string")
+FLOAT32, FLOAT16, BFLOAT16, INT32, UINT8, INT64, INT16, INT8, BOOL, STRING = (
+    BY_NAME[n] for n in ("float32", "float16", "bfloat16", "int32", "uint8", "int64", "int16", "int8", "bool", "string")
 )
 
 

@@ -15,10 +15,12 @@ from networks import assert_obeys_slots, conv, network, normal, runs_in_oracles,
 import pyquant as pq
 from pyquant.dtypes import FLOAT32, INT8, INT16, DType
 from pyquant.graph import Builder
+from pyquant.graph.real import from_bfloat16, to_bfloat16
 from pyquant.ops.build import add
 from pyquant.quantize import parameters, recipe, solve
 
-SCHEMES = ("float16", "dynamic", "int8", "int16x8")
+SCHEMES = ("float16", "bfloat16", "dynamic", "int8", "int16x8")
+NEWER = ("bfloat16",)  # which tflite-runtime 2.14 does not take
 STATIC = ("int8", "int16x8")
 
 
@@ -56,6 +58,16 @@ def test_codes_are_the_nearest(shape: tuple[int, ...], kind: DType) -> None:
         np.testing.assert_array_equal(found, nearest)
 
 
+def test_bfloat16_is_the_nearest_ties_to_even() -> None:
+    values = np.float32([0, -0.0, 1, 1 + 2**-8, 1 + 3 * 2**-8, -3.14159, 3e38, np.inf, -np.inf, 1e-40])
+    bits = to_bfloat16(values)
+    assert bits[2:5].tolist() == [0x3F80, 0x3F80, 0x3F82] and bits[1] == 0x8000
+    again = from_bfloat16(bits)
+    np.testing.assert_array_equal(to_bfloat16(again), bits)
+    np.testing.assert_allclose(again[2:6], values[2:6], rtol=2**-8)
+    assert np.isnan(from_bfloat16(to_bfloat16(np.float32([np.nan, -np.nan])))).all()
+
+
 def test_weights_are_symmetric_and_narrow() -> None:
     w = normal(4, 3, 3, 2)
     w[2] = 0
@@ -73,7 +85,7 @@ def test_every_scheme_runs_and_stays_near_float(scheme: str, per_channel: bool) 
     assert_obeys_slots(small)
     assert [t.name for t in small.main.inputs + small.main.outputs] == ["x", "y", "mean"]
     expected, ours = pq.interpret(model, feeds[:1]), pq.interpret(small, feeds[:1])
-    theirs = runs_in_oracles(small, feeds[:1])
+    theirs = runs_in_oracles(small, feeds[:1], newer=scheme in NEWER)
     for before, after in zip(model.main.outputs, small.main.outputs, strict=True):
         assert np.abs(expected[before] - ours[after]).max() <= 0.05
     for tensor, array in zip(small.main.outputs, theirs, strict=True):
@@ -178,7 +190,7 @@ def test_the_argument_is_left_as_it_is(tmp_path: object) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m: pq.quantize(m, "int7"), "'int7' is not one of float16, dynamic, int8, int16x8"),
+        (lambda m: pq.quantize(m, "int7"), "'int7' is not one of float16, bfloat16, dynamic, int8, int16x8"),
         (lambda m: pq.quantize(m, "int8"), "needs representative samples"),
         (lambda m: pq.quantize(m, "int8", data=samples(), input_type="int16"), "input_type 'int16' is not one of"),
         (lambda m: pq.quantize(m, "int8", data=samples(), keep_float=("(",)), "not a regular expression"),
@@ -211,7 +223,13 @@ def test_sizes_shrink() -> None:
         for s in SCHEMES
     }
     # where there is data, with a bias that corrects what rounding did to the means
-    expected = {"float16": 2 * 65536, "dynamic": 65536 + 1024, "int8": 65536 + 1024, "int16x8": 65536 + 2048}
+    expected = {
+        "float16": 2 * 65536,
+        "bfloat16": 2 * 65536,
+        "dynamic": 65536 + 1024,
+        "int8": 65536 + 1024,
+        "int16x8": 65536 + 2048,
+    }
     assert stored == expected
 
 

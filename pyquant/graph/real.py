@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyquant.dtypes import FLOAT16, FLOAT32
+from pyquant.dtypes import BFLOAT16, FLOAT16, FLOAT32
 from pyquant.errors import GraphError
 from pyquant.graph.model import Quantization, Tensor
 
@@ -28,6 +28,8 @@ def real_values(tensor: Tensor) -> np.ndarray:
     stored, q = tensor.data, tensor.quantization
     if stored is not None and tensor.dtype in (FLOAT32, FLOAT16):
         return stored.astype(np.float32, copy=False)
+    if stored is not None and tensor.dtype is BFLOAT16:
+        return from_bfloat16(stored)
     if stored is None or q is None:
         raise GraphError(f"tensor {tensor.name!r}: expected a constant, float or quantized, found {tensor.dtype}")
     if q.details is not None:
@@ -40,6 +42,18 @@ def real_values(tensor: Tensor) -> np.ndarray:
         found = f"{q.scale.size} scales and {q.zero_point.size} zero points on axis {q.axis}"
         raise GraphError(f"tensor {tensor.name!r}: found {found} for shape {stored.shape}")
     return real(stored, q).astype(np.float32)
+
+
+def from_bfloat16(bits: np.ndarray) -> np.ndarray:
+    """float32 of the upper halves of its bits, uint16."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def to_bfloat16(values: np.ndarray) -> np.ndarray:
+    """The upper halves of the bits of float32, uint16: rounded to nearest, ties to even; a NaN stays one."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+    return np.where(np.isnan(values), (bits >> 16) | 0x40, rounded).astype(np.uint16)
 
 
 def _blockwise(stored: np.ndarray, quantization: Quantization) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyquant.dtypes import FLOAT32, DType
+from pyquant.dtypes import BFLOAT16, FLOAT32, DType
 from pyquant.graph import Builder, Node, OpCode, Quantization, Tensor
 from pyquant.ops.operator import Call
 from pyquant.ops.registry import get
@@ -64,7 +64,15 @@ def add_all(
 
 
 def cast(source: Tensor, target: Tensor) -> Node:
-    """A node that brings a value into the form of another tensor: DEQUANTIZE to float32, QUANTIZE to anything else."""
+    """A node that brings a value into the form of another tensor: DEQUANTIZE to float32, QUANTIZE to anything else.
+
+    CAST from bfloat16, which no other kernel takes.
+    """
+    if source.dtype is BFLOAT16:
+        types = Record("CastOptions", in_data_type=source.dtype.code, out_data_type=target.dtype.code)
+        node = Node(OpCode("CAST"), [source], [target], types)
+        node.opcode.version = lowest_version(node) or 1
+        return node
     operator = get("DEQUANTIZE" if target.dtype is FLOAT32 else "QUANTIZE")
     options = None if operator.options is None else Record(operator.options)
     node = Node(OpCode(operator.name), [source], [target], options)

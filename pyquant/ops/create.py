@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pyquant.dtypes import BY_NAME, INT32, INT64
+from pyquant.dtypes import BFLOAT16, BY_NAME, INT32, INT64
 from pyquant.errors import GraphError, RangeError, ShapeError
+from pyquant.graph.real import from_bfloat16, to_bfloat16
 from pyquant.ops.axes import whole
 from pyquant.ops.kinds import EVERY_TYPE, KERNEL_TYPES, WITH_STRINGS
 from pyquant.ops.operator import Call, Kernel, Launch, Operator, SameAs, Shape, Slot
@@ -89,6 +90,10 @@ def cast(call: Call, x: np.ndarray) -> np.ndarray:
     is its least number, and smaller types are the low bits of that.
     """
     kind: np.dtype[Any] = np.dtype(call["y"].dtype.numpy)
+    if call["x"].dtype is BFLOAT16:
+        x = from_bfloat16(x)
+    if call["y"].dtype is BFLOAT16:
+        return to_bfloat16(x.astype(np.float32))
     if kind == np.bool_:
         truth: np.ndarray = np.not_equal(x, 0)
         return truth

@@ -13,7 +13,7 @@ from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import Assignments
 from pyquant.quantize.correct import correct_biases
 from pyquant.quantize.equalize import equalized
-from pyquant.quantize.recipe import Recipe, Rule, recipe
+from pyquant.quantize.recipe import FLOATS, Recipe, Rule, recipe
 from pyquant.quantize.restore import float_weights
 from pyquant.quantize.search import Judge, search, search_equalization
 from pyquant.quantize.solve import solve
@@ -27,9 +27,9 @@ def quantize(
     accuracy: str = "fast",
     **options: Any,
 ) -> Model:
-    """A quantized copy of a model with float activations; int8 or float16 weights it may have are float again first.
+    """A quantized copy of a model with float activations; weights in fewer bits that it may have are float again first.
 
-    scheme: float16, dynamic, int8, int16x8, a Recipe, or its rules. data: representative samples, needed where
+    scheme: one of SCHEMES or NAMED, a Recipe, or its rules. data: representative samples, needed where
     activations are quantized, in any form that `pyquant.calibrate.samples` takes, or Statistics: in order, where states
     or variables go on from one to the next.
     calibration: how ranges follow from them, one of `pyquant.calibrate.METHODS`; None for what suits most models, see
@@ -96,6 +96,6 @@ def _best(rule: Rule) -> Rule:
     few = rule.weights in ("int4", "int2")
     return (
         rule
-        if rule.weights == "float16" or rule.leaves
+        if rule.weights in FLOATS or rule.leaves
         else replace(rule, rounding="adaround", method="mse" if few else rule.method)
     )

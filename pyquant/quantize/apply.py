@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyquant.dtypes import FLOAT16, FLOAT32
+from pyquant.dtypes import BFLOAT16, FLOAT16, FLOAT32
 from pyquant.graph import Buffer, Model, Node, OpCode, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
-from pyquant.graph.real import real_values
+from pyquant.graph.real import real_values, to_bfloat16
 from pyquant.ops import get, lowest_version
 from pyquant.ops.build import cast
 from pyquant.quantize import parameters
@@ -175,6 +175,8 @@ class _Rewrite:
 
 def stored(values: np.ndarray, wanted: Encoding, label: str) -> np.ndarray:
     """What a file holds for real values. Raises RangeError where a bias does not fit its type."""
+    if wanted.dtype is BFLOAT16:
+        return to_bfloat16(values)
     if wanted.dtype is FLOAT16:
         return np.asarray(np.clip(values, -LARGEST_FLOAT16, LARGEST_FLOAT16), np.float16)
     if wanted.quantization is None:

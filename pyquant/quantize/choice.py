@@ -15,7 +15,7 @@ from pyquant.ops import Operator, Slot, find
 from pyquant.quantize.assignments import Assignments
 from pyquant.quantize.loops import deciding
 from pyquant.quantize.places import finite, inputs_of, is_float_constant, keeps_real, outputs_of
-from pyquant.quantize.recipe import INPUT, OUTPUT, Recipe, Rule
+from pyquant.quantize.recipe import FLOATS, INPUT, OUTPUT, Recipe, Rule
 from pyquant.quantize.runtimes import lacking
 from pyquant.quantize.variables import sharing
 
@@ -187,8 +187,8 @@ def narrowed(node: Node, operator: Operator, rule: Rule) -> Iterator[tuple[int, 
         takes = takes and rule.weights == "int8" and all(is_float_constant(t, 1) for t in weights)
         least = 1 if any(t.size >= least for t in weights) else least
     for i, slot, tensor in inputs_of(node, operator):
-        stored = slot.quantizable if rule.weights == "float16" else slot.role == "weight" and _is_narrow(slot)
-        stored = stored or (slot.weight_if_constant and rule.weights != "float16")
+        stored = slot.quantizable if rule.weights in FLOATS else slot.role == "weight" and _is_narrow(slot)
+        stored = stored or (slot.weight_if_constant and rule.weights not in FLOATS)
         reads = rule.cast_weights or slot.takes(rule.weights, "hybrid")
         if takes and stored and reads and is_float_constant(tensor, least):
             yield i, slot, tensor

@@ -14,7 +14,8 @@ from pyquant.quantize.parameters import METHODS
 
 BIAS = {"int8": "int32", "int16": "int64"}  # by the type of activations
 BOUNDARY = {"int8": ("int8", "uint8"), "int16": ("int16",)}  # what a model's inputs and outputs may then be
-WEIGHTS = ("int8", "int4", "int2", "float16")
+FLOATS = ("float16", "bfloat16")
+WEIGHTS = ("int8", "int4", "int2", *FLOATS)
 BLOCKS = (32, 64, 128, 256)  # weights of an output, in a row, that have one scale
 GRANULARITIES = ("channel", "tensor", *(f"block{size}" for size in BLOCKS))
 EQUALIZATIONS = ("none", "cross_layer", "migration")
@@ -76,7 +77,7 @@ class Rule:
     @property
     def starred(self) -> Collection[str] | None:
         """The operators that litert-quantizer takes this rule for, where it names none; None for all."""
-        if self.operation != "*" or self.skip_checks or self.weights in (None, "float16"):
+        if self.operation != "*" or self.skip_checks or self.weights in (None, *FLOATS):
             return None
         floats = "float" if self.cast_weights else "blocks" if self.block else "dynamic"
         return STARRED.get((str(self.weights), self.activations or floats), ())
@@ -154,6 +155,7 @@ SCHEMES: dict[str, Recipe] = {
     made.name: made
     for made in (
         _scheme("float16", weights="float16", cast_weights=True, min_weight_elements=64),
+        _scheme("bfloat16", weights="bfloat16", cast_weights=True, min_weight_elements=64),
         _scheme("dynamic", weights="int8", min_weight_elements=1024),
         _scheme("int8", weights="int8", activations="int8"),
         _scheme("int16x8", weights="int8", activations="int16"),
@@ -235,5 +237,5 @@ def _check_rule(rule: Rule, where: str) -> None:
         raise RecipeError(f"{where}: weights {rule.weights} do not go with {rule.activations} activations")
     if rule.block and (rule.is_static or rule.cast_weights or rule.weights != "int4"):
         raise RecipeError(f"{where}: only int4 weights with float activations have a scale for each block")
-    if rule.weights == "float16" and not rule.cast_weights:
-        raise RecipeError(f"{where}: no kernel takes float16 weights: they must be cast (cast_weights=True)")
+    if rule.weights in FLOATS and not rule.cast_weights:
+        raise RecipeError(f"{where}: no kernel takes {rule.weights} weights: they must be cast (cast_weights=True)")

@@ -92,7 +92,7 @@ def _written(rule: Rule) -> dict[str, Any]:
     if rule.weights is not None:
         kind, bits = _split(rule.weights)
         config["weight_tensor_config"] = _tensor_config(bits, True, GRANULARITIES[rule.granularity], kind)
-        algorithm = FLOAT_CASTING if kind == "FLOAT" else algorithm
+        algorithm = FLOAT_CASTING if kind.endswith("FLOAT") else algorithm
     config |= DEFAULTS | {
         "compute_precision": "FLOAT" if rule.leaves or rule.cast_weights else "INTEGER",
         "explicit_dequantize": rule.cast_weights,

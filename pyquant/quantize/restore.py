@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 
-from pyquant.dtypes import FLOAT16, FLOAT32, INT32, INT64
+from pyquant.dtypes import BFLOAT16, FLOAT16, FLOAT32, INT32, INT64
 from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor
 from pyquant.ops import Product, find, get
 from pyquant.quantize.apply import apply
@@ -48,8 +48,8 @@ def without_casts(model: Model, recipe: Recipe, chosen: Choice = lambda subgraph
 
 
 def is_small(tensor: Tensor) -> bool:
-    """True for quantized integers and float16 constants: what stands for real values in fewer bits than float32."""
-    if tensor.dtype is FLOAT16:
+    """True for quantized integers and constants of 16-bit floats: real values in fewer bits than float32."""
+    if tensor.dtype in (FLOAT16, BFLOAT16):
         return tensor.is_constant
     q = tensor.quantization
     return tensor.dtype.is_quantized_integer and q is not None and (q.scale.size > 0 or q.details is not None)
@@ -118,7 +118,10 @@ def _is_real(tensor: Tensor) -> bool:
 def _is_cast(node: Node) -> bool:
     """True for a cast between forms of the same real value, int32 too."""
     operator = find(node.op)
-    if operator is None or not operator.cast or (len(node.inputs), len(node.outputs)) != (1, 1):
+    if operator is None or (len(node.inputs), len(node.outputs)) != (1, 1):
+        return False
+    widens = [t and t.dtype for t in (*node.inputs, *node.outputs)] == [BFLOAT16, FLOAT32]
+    if not operator.cast and not widens:
         return False
     return all(t is not None and (_is_real(t) or t.is_quantized) for t in (*node.inputs, *node.outputs))
 
