@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import pyquant as pq
-from pyquant.dtypes import FLOAT32, INT16
+from pyquant.dtypes import FLOAT32, INT16, UINT8
 from pyquant.graph import Builder, Model, Tensor
 from pyquant.ops import Fixed, Product, SameAs, find
 from pyquant.ops.build import add
@@ -78,7 +78,7 @@ def assert_obeys_slots(model: Model) -> None:
             assert tensor.is_quantized, f"{node.label}: {tensor.name}"
             q = tensor.quantization
             assert q is not None and np.all(q.scale > 0) and np.all(np.isfinite(q.scale))
-            if slot.role in ("weight", "bias") or tensor.dtype is INT16:
+            if (slot.role in ("weight", "bias") and tensor.dtype is not UINT8) or tensor.dtype is INT16:
                 assert not q.zero_point.any()
             if isinstance(slot.scale, Fixed) and tensor.dtype.name in slot.scale.values:
                 assert (float(q.scale[0]), int(q.zero_point[0])) == slot.scale.values[tensor.dtype.name]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import assert_obeys_slots, conv, network, normal, samples
+from networks import assert_obeys_slots, conv, network, normal, runs_in_oracles, samples
 from test_models import assert_equal, cifar, kws, photographs, stored_photographs
 
 import pyquant as pq
@@ -112,6 +112,38 @@ def test_uint8_is_shifted_by_128() -> None:
         assert np.array_equal(shifted, theirs(codes.astype(np.uint8)))
 
 
+def test_int8_becomes_uint8_with_the_same_results() -> None:
+    """Codes are 128 higher, inputs and outputs follow, and both runtimes agree; pooling rounds halves the other way."""
+    feeds = samples()
+    small = pq.quantize(network(), "int8", data=feeds, per_channel=False, input_type="int8", output_type="int8")
+    made = pq.retype(small, "uint8")
+    assert {t.dtype.name for t in made.main.tensors} == {"uint8", "int32"}
+    assert [n.op for n in made.main.nodes] == [n.op for n in small.main.nodes]
+    ours, theirs = pq.compile(made), pq.compile(small)
+    source = small.main.inputs[0]
+    for sample in feeds:
+        codes = np.clip(np.rint(sample / source.scale) + source.zero_point, -128, 127).astype(np.int8)
+        for a, b in zip(ours((codes.astype(int) + 128).astype(np.uint8)), theirs(codes), strict=True):
+            assert np.abs(a.astype(int) - 128 - b).max() <= 1
+    runs_in_oracles(made, [(codes.astype(int) + 128).astype(np.uint8)])
+    assert graph.dump(pq.retype(made, "int8")) == graph.dump(pq.retype(pq.retype(made, "int8"), "int8"))
+
+
+def test_what_uint8_kernels_lack_stays_in_int8() -> None:
+    b = Builder()
+    x = b.input("x", (1, 4, 4, 2))
+    model = b.model([add(b, "RELU", [add(b, "ABS", [add(b, "RELU6", [x], "a")], "b")], "y")])
+    feeds = [np.random.default_rng(0).normal(0, 2, (1, 4, 4, 2)).astype(np.float32)]
+    small = pq.quantize(model, "int8", data=feeds)
+    made = pq.retype(small, "uint8")
+    kinds = {n.op: n.outputs[0].dtype.name for n in made.main.nodes if n.op not in ("QUANTIZE", "DEQUANTIZE")}
+    assert kinds == {"RELU6": "uint8", "ABS": "int8", "RELU": "uint8"}
+    runs_in_oracles(made, feeds)
+    assert np.array_equal(pq.compile(made)(feeds[0]), pq.compile(small)(feeds[0]))
+    with pytest.raises(pq.RecipeError, match="retype to uint8: no operator"):
+        pq.retype(pq.quantize(model, "int16x8", data=feeds), "uint8")
+
+
 @pytest.mark.parametrize("to", ["int8", "int16x8"])
 def test_weights_with_a_zero_point_are_rounded_anew(to: str) -> None:
     weight = np.random.default_rng(1).integers(0, 256, (3, 3, 3, 2))
@@ -168,7 +200,7 @@ def test_unknown_operators_keep_their_types() -> None:
 @pytest.mark.parametrize(
     ("scheme", "to", "message"),
     [
-        ("int8", "int4", "expected one of int8, int16x8, per-tensor"),
+        ("int8", "int4", "expected one of int8, uint8, int16x8, per-tensor"),
         (None, "int8", "none computes in uint8 or int8 or int16"),
         ("dynamic", "per-tensor", "none computes in int8"),
     ],

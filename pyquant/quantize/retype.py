@@ -17,17 +17,19 @@ from pyquant.quantize.recipe import SCHEMES, Recipe
 from pyquant.quantize.recipe import recipe as make_recipe
 from pyquant.quantize.restore import is_integer_computation, is_small, note_unknown, state_activation, without_casts
 from pyquant.quantize.solve import solve_again
+from pyquant.quantize.unsigned import shift
 
-RETYPES = ("int8", "int16x8", "per-tensor")
+RETYPES = ("int8", "uint8", "int16x8", "per-tensor")
 INTEGERS = ("uint8", "int8", "int16")
 
 
 def retype(model: Model, to: str) -> Model:
     """A copy of a quantized model that computes in other integers; inputs and outputs that are integers follow.
 
-    to: int8, int16x8, or per-tensor: the types stay, and each weight gets one scale.
+    to: int8, uint8, int16x8, or per-tensor: the types stay, and each weight gets one scale.
     From uint8 to int8, activations keep their scale, and their codes shift by 128; weights, which have a zero point in
     uint8 alone, are rounded anew, by channel where int8 has that; averages round halves of negative codes down.
+    From int8 to uint8, weights get one scale each first.
     From int8 to int16x8, weights stay as they are and activations keep their range. What computes in float goes on to
     do so; unknown operators, and subgraphs other than the main one, stay as they are, with casts around them.
     Raises OptionError for another `to`, RecipeError where nothing can be retyped.
@@ -39,6 +41,8 @@ def reassign(model: Model, to: str) -> Assignments:
     """The decisions that `retype` carries out."""
     if to not in RETYPES:
         raise OptionError(f"retype to {to!r}: expected one of {', '.join(RETYPES)}")
+    if to == "uint8":
+        return _unsigned(model)
     recipe, types = (SCHEMES[to], INTEGERS) if to in SCHEMES else _one_scale(model)
     made = without_casts(model, recipe, lambda subgraph, cast: _is_superfluous(subgraph, cast, types))
     main = made.model.main
@@ -58,6 +62,13 @@ def reassign(model: Model, to: str) -> Assignments:
         reasons = "; ".join(f"{label}: {reason}" for label, reason in made.kept_float)
         found = reasons or f"none computes in {' or '.join(types)}"
         raise RecipeError(f"retype to {to}: no operator can be retyped: {found}")
+    return made
+
+
+def _unsigned(model: Model) -> Assignments:
+    signed = reassign(model, "per-tensor")
+    made = Assignments(apply(signed), signed.recipe, kept_float=signed.kept_float)
+    shift(made)
     return made
 
 
