@@ -33,7 +33,7 @@ def test_what_is_made_obeys_its_slots_and_stays_near(to: str, kind: str) -> None
     made = pq.retype(small, to)
     assert graph.dump(small) == before
     assert_obeys_slots(made)
-    types = {"int8": "int8", "int16x8": "int16", "per-tensor": kind}
+    types = {"int8": "int8", "uint8": "uint8", "int16x8": "int16", "per-tensor": kind}
     expected = "float32" if kind == "float32" else types[to]
     assert {t.dtype.name for t in (*made.main.inputs, *made.main.outputs)} == {expected}
     assert [t.name for t in made.main.outputs] == [t.name for t in small.main.outputs]
