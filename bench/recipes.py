@@ -41,7 +41,25 @@ MOST_SAMPLES, MOST_ELEMENTS = 256, 1 << 22  # of random inputs; all samples toge
 DECIBEL, POINTS = 0.5, 0.5  # by which ours may be behind: what another rounding of a few codes makes
 ALIKE = 60.0  # dB from which on two files are as good
 # Differences that are no fault: (model, recipes that begin so) -> why.
-REASONS = {("litert_test__simple_round_op", "static"): "which side of a step a number is on depends on its last code"}
+OTHER_SUBGRAPHS = "no samples were given of its other subgraphs, which stay float"
+QUOTIENTS = "kernels of DIV in int8 make the greatest code of quotients far below a step, so that it stays float"
+REASONS: dict[tuple[str, str], str] = {
+    **dict.fromkeys(
+        (
+            ("constant_tensor_and_buffer_only_sharing_weight_fcs", "static"),
+            ("litert_js__delegate_compatibility_test", "static"),
+            ("litert_js__multi_signature_model", "static"),
+            ("tflite__converter__testdata__multi_signatures", "static"),
+            ("two_signatures", "static"),
+            ("weight_sharing_fcs", "static"),
+        ),
+        OTHER_SUBGRAPHS,
+    ),
+    ("simple_composite", "static"): "what a composite takes and returns stays float",
+    ("single_div", "static_wi8_ai8"): QUOTIENTS,
+    ("litert_test__norm", "static_wi8_ai8"): QUOTIENTS,
+    ("litert_test__simple_round_op", "static"): "which side of a step a number is on depends on its last code",
+}
 POSITIVE = {"DIV", "RSQRT", "SQRT"}  # operators that have no result for some other numbers
 
 

@@ -275,5 +275,5 @@ def test_large_weights_are_read_piece_by_piece(scheme: str, tmp_path: Path) -> N
         b.model([x]).save(tmp_path / f"{name}.tflite")
     source, target, small = (str(tmp_path / f"{name}.tflite") for name in ("large", "quantized", "small"))
     command = [sys.executable, "-c", PEAK, source, target, scheme, small]
-    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert int(found.stdout) < 1.5 * Path(target).stat().st_size

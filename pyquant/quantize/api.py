@@ -53,6 +53,8 @@ def assign(
     if accuracy not in ("fast", "best"):
         raise OptionError(f"accuracy: found {accuracy!r}, expected fast or best")
     request, given, model = recipe(scheme, **options), model, float_weights(model)
+    if request.litert and request.activations == ("int8",):
+        calibration = calibration or "mse"  # of inputs, too: its averages of extremes clip as much
     if accuracy == "best":
         request = replace(request, rules=tuple(_best(rule) for rule in request.rules))
     model = with_intermediates(model) if request.is_static else model
