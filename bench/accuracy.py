@@ -8,7 +8,7 @@ score: top-1 in percent, the cosine of pooled embeddings, or what a reconstructi
 how often the class is the float model's. dB: signal to noise of the outputs, or of what goes into their SOFTMAX.
 Calibration samples are those of the converter's files where they are known, and the same for litert-quantizer, which is
 left out where it is not installed. All files run in our kernels, which are exact. Ours are made with `newer_axes`, a
-scale for each output of FULLY_CONNECTED, as both others write them.
+scale for each output of FULLY_CONNECTED, and `newer_kernels`, as both others write them.
 """
 
 from __future__ import annotations
@@ -251,7 +251,7 @@ def compare(name: str, data: Path, formats: list[str]) -> bool:
     good = True
     for format_ in formats:
         scheme, options = FORMATS[format_]
-        options = options if scheme == "float16" else {**options, "newer_axes": True}
+        options = options if scheme == "float16" else {**options, "newer_axes": True, "newer_kernels": True}
         ours = pq.quantize(task.model, scheme, data=task.calibration, **options)
         with tempfile.TemporaryDirectory() as made:
             size = ours.save(Path(made) / "ours.tflite")
