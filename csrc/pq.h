@@ -91,20 +91,6 @@ int32_t pq_session_run(pq_session *session, int32_t first, int32_t last, int32_t
    that is not finite or needs e > 30, or -1. */
 int32_t pq_quantize_multipliers(const double *real, int32_t n, int32_t *m, int32_t *e);
 
-/* How real numbers in the order (outer, channels, inner) become codes: by a scale for each channel. */
-typedef struct {
-    int64_t outer;
-    int64_t channels;
-    int64_t inner;
-    const float *scale;
-    int32_t zero;
-    int32_t lo;
-    int32_t hi;
-} pq_codes;
-
-/* x, none of them NaN, to the nearest codes, ties away from zero: int8_t, or int16_t where hi is no int8_t. */
-void pq_codes_round(const pq_codes *codes, const float *x, void *y);
-
 /* y[i] = f(x[i]) by the C library's function of that name, expf or exp. Return 0, or -1 for a name that is not known. */
 int32_t pq_libm_float(const char *name, const float *x, float *y, size_t n);
 int32_t pq_libm_double(const char *name, const double *x, double *y, size_t n);

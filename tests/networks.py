@@ -82,7 +82,7 @@ def assert_obeys_slots(model: Model) -> None:
                 assert not q.zero_point.any()
             if isinstance(slot.scale, Fixed) and tensor.dtype.name in slot.scale.values:
                 assert (float(q.scale[0]), int(q.zero_point[0])) == slot.scale.values[tensor.dtype.name]
-            if isinstance(slot.scale, SameAs) and slot.scale.slot in seen:
+            if isinstance(slot.scale, SameAs) and slot.scale.binds(tensor.dtype.name) and slot.scale.slot in seen:
                 assert seen[slot.scale.slot].quantization == q, f"{node.label}: {tensor.name}"
             if isinstance(slot.scale, Product):
                 x, w = seen[slot.scale.first].quantization, seen[slot.scale.second].quantization

@@ -12,9 +12,10 @@ import pytest
 from networks import network, samples
 
 import pyquant as pq
-from pyquant.calibrate import METHODS, Seen, Statistics, calibrate, collect
+from pyquant.calibrate import METHODS, Range, Seen, Statistics, calibrate, collect
+from pyquant.dtypes import INT32
 from pyquant.errors import OptionError
-from pyquant.run.observation import BINS, Histogram
+from pyquant.ops.build import add
 
 WORKERS = 2
 
@@ -91,14 +92,28 @@ def test_a_sample_that_reaches_further_than_others_is_named() -> None:
     found = collect(model, feeds).outliers(model)
     assert {outlier.sample for outlier in found} == {3} and found[0].reached > 4 * found[0].usual
     assert "x" in {outlier.tensor for outlier in found}
+    made = pq.assign(model, "int8", data=feeds)
+    assert made.outliers == found and f"outlier: sample 3 reaches {found[0].reached:.3g} in" in str(made)
+    assert made.to_dict()["outliers"][0]["sample"] == 3
+    assert pq.assign(model, "int8", data=feeds[:3]).outliers == []
 
 
 def seen_of(*parts: np.ndarray) -> Seen:
-    values = np.concatenate(parts).astype(np.float64)
-    exponent = int(np.frexp(np.abs(values).max())[1]) - 10
-    bins = np.floor(values / 2.0**exponent).astype(int) + BINS // 2
-    lows, highs = (np.float32([f(part) for part in parts]) for f in (np.min, np.max))
-    return Seen(lows, highs, values.size, 0, Histogram(exponent, np.bincount(bins, minlength=BINS)))
+    return Seen.of(parts, detailed=True)
+
+
+def test_numpy_sees_what_c_does() -> None:
+    """Of states, which references tell, as of what observers meet; also of what is not finite."""
+    model, feeds = network(), samples()
+    feeds[1] = np.where(feeds[1] > 0.9, np.float32(np.inf), feeds[1])
+    seen = collect(model, feeds)
+    observed = seen.tensors[model.main.tensors.index(model.main.inputs[0])]
+    own = Seen.of(feeds, detailed=True)
+    assert np.array_equal(own.lows, observed.lows) and np.array_equal(own.highs, observed.highs)
+    assert (own.count, own.ignored) == (observed.count, observed.ignored) and own.ignored > 0
+    assert own.histogram is not None and observed.histogram is not None
+    coarse = max(own.histogram.exponent, observed.histogram.exponent)
+    assert own.histogram.widened(coarse) == observed.histogram.widened(coarse)
 
 
 rng = np.random.default_rng(5)
@@ -153,3 +168,13 @@ def test_methods_are_named_and_histograms_asked_for() -> None:
         calibrate(model, feeds, method="max")
     with pytest.raises(pq.DataError, match="needs histograms"):
         calibrate(model, collect(model, feeds, detailed=False), method="mse")
+
+
+def test_channels_that_differ_from_sample_to_sample_have_no_means() -> None:
+    b = pq.Builder()
+    y = add(b, "TILE", [b.input("x", (1, 2)), b.input("times", (2,), INT32)], "y")
+    model, x = b.model([y]), np.float32([[1, -2]])
+    once, twice = ([x, np.int32([1, n])] for n in (1, 2))
+    seen = collect(model, [once, twice])
+    assert seen.ranges(model)[y] == Range.of(x) and y not in seen.means(model)
+    assert y not in collect(model, [once]).joined(collect(model, [twice])).means(model)

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 import pyquant as pq
 from pyquant.cli import main
+from pyquant.ops.build import add
 from pyquant.validate import Oracle
 
 
@@ -92,6 +93,26 @@ def test_quantize_names_its_file_and_what_stays_float(folder: Path, tmp_path: Pa
     assert result.exit_code == 0, result.output
     assert "FULLY_CONNECTED 'logits'" in result.stdout
     assert (tmp_path / "mine_int16x8.tflite").exists()
+
+
+def test_quantize_asks_for_newer_kernels_and_recipes_have_them(tmp_path: Path) -> None:
+    b = pq.Builder()
+    model, data = tmp_path / "root.tflite", tmp_path / "data.npy"
+    b.model([add(b, "RSQRT", [b.input("x", (1, 4))], "y")]).save(model)
+    np.save(data, np.ones((2, 1, 4), np.float32))
+    command = ["quantize", model, "-o", tmp_path / "small.tflite", "--data", data, "--force"]
+    wide = ("--scheme", "int16x8")
+    assert_fails(run(*command, *wide), 1, "tflite-runtime-2.14 takes float32, int8 here")
+    assert run(*command, *wide, "--newer-kernels").exit_code == 0
+    assert run(*command, "--recipe", "static_wi8_ai16", "--one-scale").exit_code == 0
+
+
+def test_quantize_tells_what_an_older_runtime_does_not_take(folder: Path, tmp_path: Path) -> None:
+    arguments = ["quantize", folder / "digits_float32.tflite", "-o", tmp_path / "new.tflite", "--force", "--recipe"]
+    result = run(*arguments, "dynamic_wi4_afp32")
+    assert result.exit_code == 0, result.output
+    assert "x tflite-runtime-2.14 takes weights of these bits for int8" in result.stdout
+    assert json.loads(run(*arguments, "dynamic_wi4_afp32", "--json").stdout)["problems"]["tflite-runtime-2.14"]
 
 
 def test_run(folder: Path, tmp_path: Path) -> None:

@@ -138,8 +138,8 @@ def test_a_cast_alone_becomes_nothing(first: str) -> None:
     assert model.main.inputs[0].dtype.name == "float32"
 
 
-def test_bodies_of_control_flow_stay() -> None:
-    """And what calls them keeps the types that they expect."""
+def test_bodies_of_control_flow_keep_their_ends() -> None:
+    """What calls them, and they themselves, agree on the types between them."""
     q = Quantization.of(0.5)
     body, b = Builder("body"), Builder()
     inner = body.input("a", (2,), "int8", q)
@@ -151,7 +151,9 @@ def test_bodies_of_control_flow_stay() -> None:
     model.subgraphs.append(called)
     again = pq.dequantize(model)
     assert [n.op for n in again.main.nodes] == ["QUANTIZE", "CALL", "DEQUANTIZE", "ADD"]
-    assert [t.dtype.name for t in again.subgraphs[1].tensors] == ["int8", "int8"]
+    body_again = again.subgraphs[1]
+    assert [n.op for n in body_again.nodes] == ["DEQUANTIZE", "ADD", "QUANTIZE"]
+    assert [t.dtype.name for t in (*body_again.inputs, *body_again.outputs)] == ["int8", "int8"]
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,12 @@ BETWEEN: dict[str, tuple[Callable[[Builder, Tensor], Tensor], int]] = {
     "mixed channels": (lambda b, x: add(b, "RESHAPE", [x, b.constant("to", np.int32([1, 8, 16, 4]))], "moved"), 0),
     "residual": (lambda b, x: add(b, "ADD", [x, convolved(b, x, "c")], "sum"), 0),
     "square": (lambda b, x: add(b, "MUL", [x, x], "square"), 0),
-    "twice": (lambda b, x: add(b, "MUL", [add(b, "RELU", [x], "relu"), add(b, "LEAKY_RELU", [x], "leaky", alpha=0.1)], "product"), 0),
+    "twice": (
+        lambda b, x: add(
+            b, "MUL", [add(b, "RELU", [x], "relu"), add(b, "LEAKY_RELU", [x], "leaky", alpha=0.1)], "product"
+        ),
+        0,
+    ),
     "logistic": (lambda b, x: add(b, "LOGISTIC", [x], "logistic"), 0),
     "across": (lambda b, x: add(b, "TRANSPOSE", [x, b.constant("order", np.int32([0, 3, 1, 2]))], "turned"), 0),
 }

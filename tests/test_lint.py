@@ -239,6 +239,20 @@ def test_a_target_adds_what_it_does_not_take() -> None:
         pq.lint(model, ignore=["nonsense"])
 
 
+def test_what_2_14_misreads_or_refuses_of_mixed_files_is_found() -> None:
+    b = Builder()
+    x, q = b.input("x", (1, 4, 4, 2)), Quantization.of(0.1)
+    w = b.constant("w", np.ones((2, 1, 1, 2), np.int8), "int4", q)
+    y = add(b, "CONV_2D", [x, w, b.constant("b", np.zeros(2, np.float32))], "y", stride_h=1, stride_w=1)
+    narrow = add(b, "QUANTIZE", [y], "narrow", "int8", q)
+    model = b.model([add(b, "QUANTIZE", [narrow], "wide", "int16", q)])
+    found = {f.node: f.message for f in pq.lint(model, "tflite-runtime-2.14") if f.severity == "error"}
+    assert set(found) == {"CONV_2D 'y'", "QUANTIZE 'wide'"}
+    assert "takes weights of these bits for int8" in found["CONV_2D 'y'"]
+    assert "does not requantize 8 to 16 bits" in found["QUANTIZE 'wide'"]
+    assert not [f for f in pq.lint(model, "litert") if f.severity == "error"]
+
+
 def test_command(tmp_path: Path) -> None:
     good, bad, mended = (tmp_path / f"{name}.tflite" for name in ("good", "bad", "mended"))
     quantized().save(good)

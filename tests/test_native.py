@@ -201,3 +201,37 @@ def test_the_loops_that_measure_the_processor_compute(row):
     session.run(0, 1, 1)
     found = session.arena[:4].view(np.float32 if kind is np.float32 else np.int32)
     assert found == units * 32 * np.dot(x.astype(int), w.astype(int))
+
+
+CODERS = [row.isa for row in native.rows_of("codes_f32") if row.available]
+LAYOUTS = [((6, 200), 0), ((6, 200), 1), ((3, 5, 7), 1), ((130,), None), ((1, 3, 3, 70), 3), ((0, 4), 0)]
+
+
+@pytest.mark.parametrize("isa", CODERS)
+@pytest.mark.parametrize(("shape", "axis"), LAYOUTS)
+@pytest.mark.parametrize(
+    ("zero", "lo", "hi"), [(0, -127, 127), (-128, -128, 127), (7, -128, 127), (0, -7, 7), (0, -32767, 32767)]
+)
+def test_codes_are_those_of_exact_quotients(isa, shape, axis, zero, lo, hi):
+    """At ties, one step of a float beside them, at the ends and beyond."""
+    rng = np.random.default_rng(1)
+    scale = rng.uniform(0.001, 3, 1 if axis is None else shape[axis]).astype(np.float32)
+    along = scale if axis is None else scale.reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    values = (rng.integers(2 * lo - 9, 2 * hi + 9, shape) / 2 * along).astype(np.float32)
+    for x in (values, np.nextafter(values, np.float32(np.inf)), values * np.float32(1e30)):
+        exact = x.astype(np.float64) / along.astype(np.float64)
+        nearest = np.trunc(exact) + np.copysign(np.abs(exact - np.trunc(exact)) >= 0.5, exact) + zero
+        found = np.empty(shape, np.int16 if hi > 127 else np.int8)
+        native.round_codes(x, scale, axis or 0, zero, lo, hi, found, isa)
+        np.testing.assert_array_equal(found, np.clip(nearest, lo, hi))
+
+
+@pytest.mark.parametrize("isa", CODERS)
+@pytest.mark.parametrize(("shape", "axis"), LAYOUTS)
+def test_magnitudes_are_the_greatest_of_each_channel(isa, shape, axis):
+    values = np.random.default_rng(2).normal(size=shape).astype(np.float32)
+    others = None if axis is None else tuple(i for i in range(len(shape)) if i != axis)
+    for odd in (0.0, -np.inf, np.nan):
+        values.flat[:1] = odd
+        expected = np.atleast_1d(np.max(np.abs(values), axis=others, initial=0))
+        np.testing.assert_array_equal(native.magnitudes(values, axis, isa), expected)

@@ -104,7 +104,10 @@ def test_one_model_computes_in_several_types() -> None:
     assert [found[name] for name in ("stem", "left", "right", "both", "halved")] == [
         "int8", "float32", "int8", "int16", "int16"
     ]  # fmt: skip
-    runs_in_oracles(small, feeds[:1], newer=True)  # tflite-runtime 2.14 does not cast int8 to int16
+    runs_in_oracles(small, feeds[:1])
+    newer = pq.quantize(model, rules, data=feeds, newer_kernels=True)  # those cast int8 to int16 in one step
+    runs_in_oracles(newer, feeds[:1], newer=True)
+    assert len(newer.main.nodes) < len(small.main.nodes)
     expected, ours = pq.interpret(model, feeds[:1]), pq.interpret(small, feeds[:1])
     for before, after in zip(model.main.outputs, small.main.outputs, strict=True):
         assert np.abs(expected[before] - ours[after]).max() <= 0.02
@@ -185,3 +188,16 @@ def test_blocks_are_of_rows_that_they_divide() -> None:
         pq.quantize(model, [Rule(weights="int4", granularity="block32")])
     with pytest.raises(pq.RecipeError, match="only int4 weights with float activations"):
         pq.quantize(model, [replace(INT8, granularity="block32")], data=[normal(4, 40)])
+
+
+def test_narrow_weights_stay_float_where_no_kernel_reads_them() -> None:
+    b = pq.Builder()
+    x, w = b.input("x", (1, 4, 4, 8)), b.constant("w", normal(1, 3, 3, 8))
+    spread = add(b, "DEPTHWISE_CONV_2D", [x, w, b.constant("b", normal(8))], "spread", stride_h=1, stride_w=1)
+    filters, zeros = b.constant("filters", normal(8, 1, 1, 8)), b.constant("zeros", np.zeros(8, np.float32))
+    model = b.model([add(b, "CONV_2D", [spread, filters, zeros], "y", stride_h=1, stride_w=1)])
+    made = pq.assign(model, [Rule(weights="int4")])
+    assert made.kept_float == [("DEPTHWISE_CONV_2D 'spread'", "no kernel takes int4 weights with float activations")]
+    small = pq.quantize(model, [Rule(weights="int4")])
+    assert [n.inputs[1].dtype.name for n in small.main.nodes if n.inputs[1]] == ["float32", "int4"]
+    runs_in_oracles(small, [np.ones(x.shape, np.float32)], newer=True)

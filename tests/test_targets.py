@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from pyquant.dtypes import BY_NAME
 from pyquant.errors import OptionError, OracleError
 from pyquant.graph import Buffer, Builder, Model, Quantization
 from pyquant.ops import lowest_version
+from pyquant.ops.build import add
+from pyquant.run.compile import compile
 from pyquant.targets import TARGETS
 from pyquant.validate import Oracle
 from pyquant.wire import Record
@@ -128,6 +131,55 @@ MALFORMED = {
     "tflite__testdata__0_subgraphs",
 }
 NONSENSE = {"partly_quantized_mnist", "litert_test__qwen_fc_blockwise_quantized"}
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_narrow_weights_under_float_inputs_are_read_by_these_kernels(
+    runtime: str, oracle_of: Callable[[str], Oracle]
+) -> None:
+    """A kernel that there is not is refused, or misread: then the result is far from that of the same codes in int8."""
+    oracle, target, x = oracle_of(runtime), targets.get(runtime), np.linspace(-1, 1, 64, dtype=np.float32)
+    for op, operands in CONVOLUTIONS.items():
+        for kind, scales in (
+            ("int8", SEVERAL),
+            ("int8", [0.1] * 4),
+            ("int8", [0.1]),
+            ("int4", SEVERAL),
+            ("int2", SEVERAL),
+        ):
+            model, same = (weighted(op, operands, t, BY_NAME[kind].limits[1], scales) for t in (kind, "int8"))
+            numerics = "litert" if op == "TRANSPOSE_CONV" else oracle.runtime.numerics  # which 2.14 has no kernel for
+            expected = compile(same, numerics=numerics)(x.reshape(1, 4, 4, 4))
+            try:
+                oracle.load(model, resolver="optimized")
+                (found,) = oracle.run([x.reshape(1, 4, 4, 4)]).values()
+                reads = bool(np.allclose(found, expected, atol=1e-4))
+            except OracleError:
+                reads = False
+            assert reads == (not target.problems(model)), (op, kind, scales)
+
+
+# Operators -> shapes of weights, where x and they are among the inputs, options.
+SEVERAL = [0.1, 0.2, 0.3, 0.4]
+CONVOLUTIONS = {
+    "CONV_2D": ((4, 3, 3, 4), "xwb", {}),
+    "DEPTHWISE_CONV_2D": ((1, 3, 3, 4), "xwb", {"depth_multiplier": 1}),
+    "TRANSPOSE_CONV": ((4, 3, 3, 4), "swx", {}),
+}
+
+
+def weighted(op: str, operands: tuple[Any, ...], kind: str, most: int, scales: list[float]) -> Model:
+    """An operator of float images by weights of codes up to `most`."""
+    (shape, order, more), b = operands, Builder()
+    codes = np.random.default_rng(0).integers(-most, most, shape, endpoint=True).astype(np.int8)
+    inputs = {
+        "x": b.input("x", (1, 4, 4, 4)),
+        "w": b.constant("w", codes, kind, Quantization.of(scales, 0, shape.index(4))),
+        "b": b.constant("b", np.ones(4, np.float32)),
+        "s": b.constant("s", np.int32([1, 4, 4, 4])),
+    }
+    options = {"padding": "SAME", "stride_h": 1, "stride_w": 1, **more}
+    return b.model([add(b, op, [inputs[name] for name in order], "y", "float32", **options)])
 
 
 def planted(**extra: object) -> Model:

@@ -5,6 +5,18 @@ from pyquant.calibrate.methods import METHODS
 from pyquant.calibrate.observe import calibrate, collect
 from pyquant.calibrate.ranges import Range
 from pyquant.calibrate.seen import Seen
+from pyquant.calibrate.states import with_intermediates
 from pyquant.calibrate.statistics import Outlier, Statistics
 
-__all__ = ["METHODS", "Images", "Outlier", "Range", "Seen", "Statistics", "calibrate", "collect", "samples"]
+__all__ = [
+    "METHODS",
+    "Images",
+    "Outlier",
+    "Range",
+    "Seen",
+    "Statistics",
+    "calibrate",
+    "collect",
+    "samples",
+    "with_intermediates",
+]

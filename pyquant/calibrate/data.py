@@ -14,7 +14,7 @@ import numpy as np
 from pyquant.dtypes import STRING
 from pyquant.errors import DataError
 from pyquant.fixed import round_half_away
-from pyquant.graph import Model, Tensor
+from pyquant.graph import Model, Subgraph, Tensor
 from pyquant.run.feeds import strings
 
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
@@ -38,7 +38,7 @@ class Images:
     std: float | Sequence[float] | None = None
 
 
-def samples(data: Any, model: Model) -> Iterator[Sample]:
+def samples(data: Any, model: Model, every: bool = False) -> Iterator[Sample]:
     """The samples of `data`, each fitted to the inputs of the model's main subgraph.
 
     data: a function that returns an iterable, an iterable, an array (first axis: samples), a dict of arrays by input
@@ -46,12 +46,13 @@ def samples(data: Any, model: Model) -> Iterator[Sample]:
     a Python script that defines `representative_dataset`.
     A sample: one array, a sequence of arrays in input order, a dict by input or signature name, or (signature key,
     dict). An array of the input's own type is taken as it is; any other holds real values, which a quantized input's
-    scale quantizes. A missing batch axis is added. Raises DataError, also where there is no sample at all.
+    scale quantizes. A missing batch axis is added. every: signatures may be of any subgraph, not of the main one alone.
+    Raises DataError, also where there is no sample at all.
     """
     empty = True
     for i, sample in enumerate(_raw(data, model)):
         empty = False
-        named = _by_tensor(sample, model, i)
+        named = _by_tensor(sample, model, i, every)
         yield {tensor: fit(array, tensor, f"sample {i}") for tensor, array in named.items()}
     if empty:
         raise DataError("the data holds no samples")
@@ -117,16 +118,17 @@ def _converted(values: np.ndarray, tensor: Tensor, what: str) -> np.ndarray:
     return values.astype(kind.numpy)
 
 
-def _by_tensor(sample: Any, model: Model, i: int) -> dict[Tensor, Any]:
+def _by_tensor(sample: Any, model: Model, i: int, every: bool) -> dict[Tensor, Any]:
     """Which input takes which array of a sample."""
-    inputs = model.main.inputs
+    graph = model.main
     if isinstance(sample, tuple) and len(sample) == 2 and isinstance(sample[0], str):
-        keys = [s.key for s in model.signatures if s.subgraph is model.main]
-        if sample[0] not in keys:
-            raise DataError(f"sample {i}: signature {sample[0]!r} is not one of the model's: {keys}")
-        sample = sample[1]
+        graphs = {s.key: s.subgraph for s in model.signatures if every or s.subgraph is model.main}
+        if sample[0] not in graphs:
+            raise DataError(f"sample {i}: signature {sample[0]!r} is not one of the model's: {list(graphs)}")
+        graph, sample = graphs[sample[0]], sample[1]
+    inputs = graph.inputs
     if isinstance(sample, Mapping):
-        names = _names(model)
+        names = _names(model, graph)
         unknown = [name for name in sample if name not in names]
         found = {names[name]: array for name, array in sample.items() if name in names}
         missing = [tensor.name for tensor in inputs if tensor not in found]
@@ -140,10 +142,10 @@ def _by_tensor(sample: Any, model: Model, i: int) -> dict[Tensor, Any]:
     return dict(zip(inputs, arrays, strict=True))
 
 
-def _names(model: Model) -> dict[str, Tensor]:
+def _names(model: Model, graph: Subgraph) -> dict[str, Tensor]:
     """Every name that an input goes by: a signature's argument names, and above them tensor names."""
-    names = {name: tensor for s in model.signatures if s.subgraph is model.main for name, tensor in s.inputs}
-    return names | {tensor.name: tensor for tensor in model.main.inputs}
+    names = {name: tensor for s in model.signatures if s.subgraph is graph for name, tensor in s.inputs}
+    return names | {tensor.name: tensor for tensor in graph.inputs}
 
 
 def _raw(data: Any, model: Model) -> Iterable[Any]:
@@ -162,7 +164,7 @@ def _raw(data: Any, model: Model) -> Iterable[Any]:
 
 
 def _rows(columns: Mapping[str, Any], model: Model) -> Iterator[dict[str, Any]]:
-    inputs = _names(model)
+    inputs = _names(model, model.main)
     if not set(columns) <= set(inputs):
         hint = "FILE.npz:NAME takes one array of a file"
         raise DataError(f"the arrays are named {list(columns)}, the inputs {list(inputs)}; {hint}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from pyquant.calibrate.methods import METHODS, mse
 from pyquant.calibrate.ranges import Range
 from pyquant.calibrate.seen import Seen
+from pyquant.calibrate.states import numbered, with_intermediates
 from pyquant.errors import DataError, OptionError
 from pyquant.graph import Model, Tensor, dump
 from pyquant.run.observation import BINS, Histogram
@@ -31,10 +33,13 @@ class Outlier(NamedTuple):
     reached: float
     usual: float
 
+    def __str__(self) -> str:
+        return f"sample {self.sample} reaches {self.reached:.3g} in {self.tensor!r}, where {self.usual:.3g} is usual"
+
 
 @dataclass(frozen=True)
 class Statistics:
-    """samples: a digest of each, in order. tensors: by index in the main subgraph."""
+    """samples: a digest of each, in order. tensors: by index, see `states.numbered`."""
 
     samples: tuple[str, ...] = ()
     tensors: Mapping[int, Seen] = field(default_factory=dict)
@@ -43,10 +48,9 @@ class Statistics:
         """These samples, then others of the same model: what one calibration over all would have seen."""
         if not self.samples:
             return other
-        if self.tensors.keys() != other.tensors.keys():
-            raise DataError("statistics of different models, or of different tensors, cannot be joined")
-        tensors = {i: seen.joined(other.tensors[i]) for i, seen in self.tensors.items()}
-        return Statistics(self.samples + other.samples, tensors)
+        tensors = {**self.tensors, **other.tensors}  # a tensor that only some samples reach is in one of them
+        tensors |= {i: self.tensors[i].joined(other.tensors[i]) for i in self.tensors.keys() & other.tensors.keys()}
+        return Statistics(self.samples + other.samples, dict(sorted(tensors.items())))
 
     def ranges(self, model: Model, method: str = "min_max", **options: Any) -> dict[Tensor, Range]:
         """The range of each tensor of the model that was observed, by a method of METHODS with its options.
@@ -56,11 +60,19 @@ class Statistics:
         if method not in METHODS:
             raise OptionError(f"calibration: found {method!r}, expected one of {', '.join(METHODS)}")
         found: dict[Tensor, Range] = {}
-        for i, seen in self.tensors.items():
+        for tensor, seen in self._of(model).items():
             if METHODS[method].by_histogram and seen.histogram is None:
                 raise DataError(f"calibration by {method} needs histograms: collect(..., detailed=True)")
-            found[model.main.tensors[i]] = METHODS[method].range(seen, **options)
+            found[tensor] = METHODS[method].range(seen, **options)
         return found
+
+    def moved(self, before: Model, after: Model) -> Statistics:
+        """What was seen of one model, for another whose tensors have the same names, in whatever order."""
+        if before is after:
+            return self
+        old, new = _names(with_intermediates(before)), {name: i for i, name in enumerate(_names(after))}
+        tensors = {new[old[i]]: seen for i, seen in self.tensors.items() if i < len(old) and old[i] in new}
+        return Statistics(self.samples, dict(sorted(tensors.items())))
 
     def usual_ranges(self, model: Model) -> tuple[dict[Tensor, Range], dict[Tensor, Range]]:
         """What suits most models: for values in 8 bits, and for those in 16.
@@ -69,31 +81,37 @@ class Statistics:
         it, and where no histograms were kept; in 16 bits all that was seen.
         """
         wide = self.ranges(model)
-        inputs = set(model.main.inputs)
+        inputs = {tensor for subgraph in model.subgraphs for tensor in subgraph.inputs}
         narrow = {
             tensor: wide[tensor] if tensor in inputs or seen.histogram is None else mse(seen)
-            for tensor, seen in zip(wide, self.tensors.values(), strict=True)
+            for tensor, seen in self._of(model).items()
         }
         return narrow, wide
 
     def means(self, model: Model) -> dict[Tensor, np.ndarray]:
         """Of the channels of each tensor that was observed in detail, (channels,) float64."""
-        found = {model.main.tensors[i]: seen.means for i, seen in self.tensors.items()}
+        found = {tensor: seen.means for tensor, seen in self._of(model).items()}
         return {tensor: means for tensor, means in found.items() if means is not None}
 
     def outliers(self, model: Model, factor: float = 4.0) -> list[Outlier]:
         """Samples that reach beyond `factor` times what is usual, for each tensor the one that reaches furthest."""
         found = []
-        for i, seen in self.tensors.items():
+        for tensor, seen in self._of(model).items():
             reached = np.maximum(-seen.lows, seen.highs)
             usual, furthest = float(np.median(reached)), int(reached.argmax())
             if reached[furthest] > factor * usual > 0:
-                found.append(Outlier(furthest, model.main.tensors[i].name, float(reached[furthest]), usual))
+                found.append(Outlier(furthest, tensor.name, float(reached[furthest]), usual))
         return sorted(found, key=lambda outlier: outlier.usual / outlier.reached)
+
+    def _of(self, model: Model) -> dict[Tensor, Seen]:
+        """By tensor of the model, without intermediates that it does not name."""
+        every = numbered(model)
+        return {every[i]: seen for i, seen in self.tensors.items() if i < len(every)}
 
     def save(self, path: str | os.PathLike[str], model: Model, overwrite: bool = False) -> None:
         """Write a JSON file, with a hash of the model and of the samples."""
-        tensors = [{"index": i, "name": model.main.tensors[i].name, **_plain(seen)} for i, seen in self.tensors.items()]
+        names = {i: tensor.name for i, tensor in enumerate(numbered(model))}
+        tensors = [{"index": i, "name": names.get(i, ""), **_plain(seen)} for i, seen in self.tensors.items()]
         data = {"format": FORMAT, "model": _digest(model), "samples": list(self.samples), "tensors": tensors}
         file.write(path, [json.dumps(data).encode()], overwrite)
 
@@ -109,6 +127,18 @@ class Statistics:
         if data["model"] != _digest(model):
             raise DataError(f"{path}: these statistics are of another model")
         return Statistics(tuple(data["samples"]), {t["index"]: _seen(t) for t in data["tensors"]})
+
+
+def _names(model: Model) -> list[tuple[int, str, int]]:
+    """Subgraph, name, and which of that name a tensor is: of those that are numbered."""
+    owner = {tensor: i for i, subgraph in enumerate(model.subgraphs) for tensor in subgraph.tensors}
+    met = Counter[tuple[int, str]]()
+    found = []
+    for tensor in numbered(model):
+        key = (owner[tensor], tensor.name)
+        found.append((*key, met[key]))
+        met[key] += 1
+    return found
 
 
 def sample_digest(arrays: Sequence[np.ndarray]) -> str:

@@ -79,7 +79,7 @@ def command(
 
 
 def _try(model: pq.Model, arrays: list[Any], most: int, wide: str, output: Path | None, force: bool) -> dict[str, Any]:
-    request, seen = recipe("int8", newer_axes=True), collect(model, arrays)
+    request, seen = recipe("int8", newer_axes=True, newer_kernels=True), collect(model, arrays)
     usual, in_16_bits = seen.usual_ranges(model)
     judge = Judge(model, request, seen, arrays, in_16_bits)
     chosen = widest(judge, seen, WIDE[wide], most)

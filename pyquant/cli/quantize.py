@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from pyquant.cli.console import (
     refuse_existing,
 )
 from pyquant.quantize import NAMED, SCHEMES, Recipe, apply, load_recipe
+from pyquant.targets import get
 
+OLDER = "tflite-runtime-2.14"  # what of the written file it does not take is told
 TYPES = click.Choice(["float32", "int8", "uint8", "int16"])
 
 
@@ -35,6 +38,8 @@ TYPES = click.Choice(["float32", "int8", "uint8", "int16"])
 @click.option("--output-type", type=TYPES, help="[default: float32, or as the recipe says]")
 @click.option("--per-tensor", is_flag=True, help="One scale for each weight tensor, not one for each channel.")
 @click.option("--newer-axes", is_flag=True, default=None, help="A scale for each output of FULLY_CONNECTED, too.")
+@click.option("--newer-kernels", is_flag=True, default=None, help="Integer kernels that tflite-runtime 2.14 lacks.")
+@click.option("--one-scale", is_flag=True, default=None, help="Concatenate in integers, though parts lose levels.")
 @click.option("--keep-float", metavar="REGEX", multiple=True, help="Leave operators in float by their output's name.")
 @force_option
 @json_option
@@ -62,11 +67,16 @@ def command(
     samples = feeds(opened, data, mean, std, limit, "calibrating")
     options["per_channel"] = False if per_tensor else None
     decisions = pq.assign(opened, wanted, data=samples, calibration=calibration, **options)
-    size, before = apply(decisions).save(target, overwrite=force), model.stat().st_size
+    made = apply(decisions)
+    size, before = made.save(target, overwrite=force), model.stat().st_size
+    problems = get(OLDER).problems(made)
     if as_json:
-        print_json({"file": str(target), "bytes": size, "bytes_before": before, **decisions.to_dict()})
+        found = {"file": str(target), "bytes": size, "bytes_before": before, **decisions.to_dict()}
+        print_json(found | {"problems": {OLDER: [str(problem) for problem in problems]}})
     else:
         click.echo(str(decisions))
+        for (reason, remedy), count in Counter((p.reason, p.remedy) for p in problems).items():
+            click.echo(f"note: {count} x {reason}" + (f"; {remedy}" if remedy else ""))
         click.echo(f"{target}: {size} bytes, {100 * size / before:.1f} % of {before}")
 
 

@@ -54,6 +54,12 @@ def called_by(nodes: Iterable[Node]) -> set[Subgraph]:
     return found
 
 
+def entries(model: Model) -> list[Subgraph]:
+    """The subgraphs that no operator calls: those whose inputs and outputs the model's caller sees."""
+    called = called_by(node for subgraph in model.subgraphs for node in subgraph.nodes)
+    return [subgraph for subgraph in model.subgraphs if subgraph not in called]
+
+
 def drop_metadata(model: Model, names: Collection[str]) -> None:
     """Drop, in place, metadata of these names, and the associated files with what describes them."""
     if any(name in OF_ENDS and name in names for name, _ in model.metadata):

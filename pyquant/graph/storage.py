@@ -116,10 +116,10 @@ def _unpack(raw: np.ndarray, bits: int, dtype: np.dtype) -> np.ndarray:
 def _pack(elements: np.ndarray, bits: int) -> np.ndarray:
     """The inverse: (n,) uint8 -> (ceil(n * bits / 8),), the rest of the last byte zero."""
     per_byte = 8 // bits
-    padded = np.zeros(-(-elements.size // per_byte) * per_byte, np.uint8)
-    padded[: elements.size] = elements & np.uint8((1 << bits) - 1)
-    shifts = np.arange(0, 8, bits, dtype=np.uint8)
-    packed: np.ndarray = np.bitwise_or.reduce(padded.reshape(-1, per_byte) << shifts, axis=1)
+    packed = np.zeros(-(-elements.size // per_byte), np.uint8)
+    for i in range(per_byte):
+        part = elements[i::per_byte] & np.uint8((1 << bits) - 1)
+        packed[: part.size] |= part << np.uint8(i * bits)
     return packed
 
 

@@ -35,13 +35,14 @@ def _known(model: Model) -> Iterator[tuple[Node, Operator]]:
     for node in (n for s in model.subgraphs for n in s.nodes):
         operator = find(node.op)
         if operator is not None:
-            yield node, operator
+            yield node, operator.of(node)
 
 
 def _named(node: Node, operator: Operator) -> dict[str, Tensor]:
     """The tensors of a node by slot; of a variadic slot the first."""
     named: dict[str, Tensor] = {}
-    for slots, tensors in ((operator.inputs, node.inputs), (operator.outputs, node.outputs)):
+    inner = (operator.intermediates, node.intermediates)
+    for slots, tensors in ((operator.inputs, node.inputs), (operator.outputs, node.outputs), inner):
         for slot, tensor in zip(slots, tensors, strict=False):
             if tensor is not None:
                 named[slot.name] = tensor
@@ -85,18 +86,17 @@ def bias(model: Model) -> Iterator[Finding]:
         if tensor.dtype.name not in BIASES[kind]:
             message = f"bias of {tensor.dtype}, expected {' or '.join(BIASES[kind])}"
             yield Finding("bias", "error", message, node.label, tensor.name)
-        x, w, y = (named.get(name) for name in (slot.scale.first, slot.scale.second, operator.outputs[0].name))
-        scales = [_scales(t) for t in (x, w, tensor, y)]
-        if not all(s.size for s in scales):
+        scales = {name: _scales(t) for name, t in named.items()}
+        product, own, out = slot.scale.of(scales), _scales(tensor), scales.get(operator.outputs[0].name, np.zeros(0))
+        if not (product.size and own.size and out.size):
             continue
-        product = scales[0] * scales[1]
-        if scales[2].size not in (1, product.size):
-            message = f"{scales[2].size} scales, its weights have {product.size}"
-        elif np.all(np.abs(product - scales[2]) <= BIAS_TOLERANCE * scales[3]):
+        if own.size not in (1, product.size):
+            message = f"{own.size} scales, its weights have {product.size}"
+        elif np.all(np.abs(product - own) <= BIAS_TOLERANCE * out):
             continue
         else:
-            wrong = int(np.argmax(np.abs(product - scales[2])))
-            message = f"scale {np.broadcast_to(scales[2], product.shape)[wrong]:.6g}, expected {product[wrong]:.6g}"
+            wrong = int(np.argmax(np.abs(product - own)))
+            message = f"scale {np.broadcast_to(own, product.shape)[wrong]:.6g}, expected {product[wrong]:.6g}"
         yield Finding("bias", "error", message, node.label, tensor.name, "quantize it again with input x weight scale")
 
 
@@ -104,6 +104,8 @@ def shared_scale(model: Model) -> Iterator[Finding]:
     """Operators that only move values have one scale and zero point on both sides."""
     for node, operator, slot, tensor, kind in _slots(model):
         if not isinstance(slot.scale, SameAs) or kind not in SIGNED or not slot.quantizable:
+            continue
+        if not slot.scale.binds(kind):
             continue
         other = _named(node, operator).get(slot.scale.slot)
         if other is None or not (tensor.is_quantized and other.is_quantized) or tensor.dtype is not other.dtype:

@@ -1,6 +1,6 @@
 """The C side as Python sees it; nothing above knows ffi or lib."""
 
-from pyquant.native.codes import round_codes
+from pyquant.native.codes import magnitudes, round_codes
 from pyquant.native.libm import libm
 from pyquant.native.multiplier import quantize_multipliers
 from pyquant.native.params import Packer, Params
@@ -17,6 +17,7 @@ __all__ = [
     "Session",
     "isas",
     "libm",
+    "magnitudes",
     "quantize_multipliers",
     "round_codes",
     "rows",

@@ -3,6 +3,7 @@
 from pyquant.ops import activation as activation
 from pyquant.ops import arithmetic as arithmetic
 from pyquant.ops import arrange as arrange
+from pyquant.ops import bidirectional as bidirectional
 from pyquant.ops import binary as binary
 from pyquant.ops import compare as compare
 from pyquant.ops import concatenation as concatenation
@@ -31,7 +32,7 @@ from pyquant.ops import svdf as svdf
 from pyquant.ops import transpose_conv as transpose_conv
 from pyquant.ops import unary as unary
 from pyquant.ops import volume as volume
-from pyquant.ops.operator import NUMERICS, Call, Fixed, Kernel, Launch, Operator, Product, SameAs, Slot
+from pyquant.ops.operator import NUMERICS, Call, Fixed, Kernel, Launch, Operator, PowerOfTwo, Product, SameAs, Slot
 from pyquant.ops.registry import OPERATORS, find, get, register
 from pyquant.ops.versions import lowest_version
 
@@ -43,6 +44,7 @@ __all__ = [
     "Kernel",
     "Launch",
     "Operator",
+    "PowerOfTwo",
     "Product",
     "SameAs",
     "Slot",

@@ -97,8 +97,8 @@ def _table_argument(call: Call, x: np.ndarray, powers: tuple[int, ...]) -> np.nd
     if round(log) in powers and abs(log - round(log)) < 1e-3:
         return x.astype(np.int64) * (3 << (round(log) + 12))
     multiplier, shift = float(scale) * 4096 * 3, 0
-    if multiplier >= 2.0**31:
-        raise RangeError(f"{call.label}: input scale {scale} must be below {2.0**31 / (4096 * 3)}")
+    if scale >= TABLE["int16"]:
+        raise RangeError(f"{call.label}: input scale {scale} must be below {TABLE['int16']}")
     while multiplier <= 32767 / 2 and shift <= 30:
         multiplier, shift = multiplier * 2, shift + 1
     return (x.astype(np.int64) * int(multiplier) + ((1 << shift) >> 1)) >> shift
@@ -153,10 +153,12 @@ RELU_N1_TO_1 = _relu("RELU_N1_TO_1", -1, 1, ("int8", "uint8"), activation=2)
 RELU6 = _relu("RELU6", 0, 6, ("int8", "uint8", "int16"), activation=3)
 RELU_0_TO_1 = _relu("RELU_0_TO_1", 0, 1, ("int8", "uint8"))
 
+TABLE = {"int16": 2.0**31 / (4096 * 3)}  # in the units of the sigmoid table, a step of the input fits int32
+
 LOGISTIC = register(
     Operator(
         "LOGISTIC",
-        inputs=(Slot("x"),),
+        inputs=(Slot("x", below=TABLE),),
         # TFLite quantization specification; uint8 as its kernel demands
         outputs=(Slot("y", scale=Fixed({"int8": (1 / 256, -128), "uint8": (1 / 256, 0), "int16": (1 / 32768, 0)})),),
         shape=same_shape,
@@ -177,7 +179,7 @@ LOGISTIC = register(
 TANH = register(
     Operator(
         "TANH",
-        inputs=(Slot("x"),),
+        inputs=(Slot("x", below=TABLE),),
         # TFLite quantization specification
         outputs=(Slot("y", scale=Fixed({"int8": (1 / 128, 0), "uint8": (1 / 128, 128), "int16": (1 / 32768, 0)})),),
         shape=same_shape,

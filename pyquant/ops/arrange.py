@@ -315,7 +315,6 @@ SPACE_TO_DEPTH = register(
         shape=blocks_to_depth,
         reference=copying(space_to_depth_views),
         kernels=strided_kernels(space_to_depth_views),
-        unserved=("int16",),
     )
 )
 
@@ -328,7 +327,6 @@ DEPTH_TO_SPACE = register(
         shape=depth_to_blocks,
         reference=copying(depth_to_space_views),
         kernels=strided_kernels(depth_to_space_views),
-        unserved=("int16",),
     )
 )
 
@@ -368,6 +366,5 @@ REVERSE_SEQUENCE = register(
         restate=mixes,
         reference=dict.fromkeys(EVERY_TYPE, reverse_sequences),
         kernels=take_kernels(EVERY_TYPE),
-        unserved=("int8",),
     )
 )

@@ -11,6 +11,7 @@ CHECKED: dict[str, dict[str, str]] = {
     "AVERAGE_POOL_2D": {"both": "float32 int8 uint8 int16"},
     "BATCH_MATMUL": {"both": "float32 int8 hybrid int16"},
     "BATCH_TO_SPACE_ND": {"both": "float32 int32 int64 int8 uint8 int16", "ai-edge-litert": "bool"},
+    "BIDIRECTIONAL_SEQUENCE_LSTM": {"both": "float32 hybrid"},
     "BITCAST": {"both": "float32 int32 int8 int64 int16 uint8"},
     "BITWISE_XOR": {"both": "int8 uint8 int16 int32 uint32", "ai-edge-litert": "uint16"},
     "BROADCAST_TO": {"both": "float32 int32 int64 int8 uint8 int16 bool"},

@@ -115,7 +115,10 @@ def _selection(call: Call, condition: Shape) -> Launch | None:
 
 
 EIGHT_BITS = ("int8", "uint8")
-INPUTS, TRUTH = (Slot("a"), Slot("b")), Slot("y", role="data")
+# Kernels rescale codes by a multiplier below 1; most leave those of int16 as they are.
+BELOW_1 = {"int8": 1.0, "int16": 1.0}
+INPUTS = (Slot("a", below=BELOW_1), Slot("b", scale=SameAs("a", ("int16",)), below=BELOW_1))
+TRUTH = Slot("y", role="data")
 ORDERED = (*ACTIVATIONS, *WHOLE)
 
 

@@ -29,6 +29,23 @@ def input_per_axis(index: int) -> Condition:
     return lambda node: _is_per_axis(_at(node.inputs, index))
 
 
+def input_of_size(index: int, axis: int, size: int) -> Condition:
+    """Input `index` has so many elements along an axis."""
+    return lambda node: (t := _at(node.inputs, index)) is not None and t.shape[axis : axis + 1] == (size,)
+
+
+def input_of_equal_scales(index: int) -> Condition:
+    """Input `index` has several scales, all of one value."""
+
+    def holds(node: Node) -> bool:
+        tensor = _at(node.inputs, index)
+        if tensor is None or tensor.quantization is None or not tensor.quantization.per_axis:
+            return False
+        return bool((tensor.quantization.scale == tensor.quantization.scale[0]).all())
+
+    return holds
+
+
 def output_per_axis(index: int) -> Condition:
     return lambda node: _is_per_axis(_at(node.outputs, index))
 

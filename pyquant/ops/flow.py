@@ -48,7 +48,7 @@ def copied(call: Call) -> Launch | None:
 
 
 # The compiler gives READ_VARIABLE and ASSIGN_VARIABLE the variable's own tensor in the place of its handle.
-VARIABLE = Slot("variable", role="any")
+VARIABLE = Slot("variable", role="variable")
 
 VAR_HANDLE = register(
     Operator("VAR_HANDLE", (), (Slot("y", role="any"),), declared, {}, options="VarHandleOptions", flow="handle")
@@ -59,7 +59,7 @@ READ_VARIABLE = register(
         "READ_VARIABLE",
         options="ReadVariableOptions",
         inputs=(VARIABLE,),
-        outputs=(Slot("y", role="any"),),
+        outputs=(Slot("y"),),
         shape=read_shape,
         reference=dict.fromkeys(EVERY_TYPE, read),
         kernels=dict.fromkeys(EVERY_TYPE, Kernel("copy_u8", "pq_copy", copied)),
@@ -71,7 +71,7 @@ ASSIGN_VARIABLE = register(
     Operator(
         "ASSIGN_VARIABLE",
         options="AssignVariableOptions",
-        inputs=(VARIABLE, Slot("value", role="any")),
+        inputs=(VARIABLE, Slot("value")),
         outputs=(),
         shape=assigned,
         reference=dict.fromkeys(EVERY_TYPE, assign),

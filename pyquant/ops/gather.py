@@ -283,7 +283,6 @@ SCATTER_ND = register(
         shape=scattered,
         reference=dict.fromkeys(EVERY_TYPE, scatter_nd),
         kernels={kind: Kernel(f"scatter_{name}", "pq_scatter", scatter_launch) for kind, name in SUMS.items()},
-        unserved=("int16",),
         about_zero=True,
     )
 )
@@ -302,10 +301,10 @@ ONE_HOT = register(
 EMBEDDING_LOOKUP = register(
     Operator(
         "EMBEDDING_LOOKUP",
-        inputs=(INDICES, Slot("table", role="any")),
-        outputs=(Slot("y"),),
+        inputs=(INDICES, Slot("table", role="weight", newer_axis=0, narrow={"hybrid": ("int4",)})),
+        outputs=(Slot("y", scale=SameAs("table"), symmetric=True),),
         shape=looked_up,
-        reference=dict.fromkeys(("int32",), look_up),
+        reference=dict.fromkeys(("int32", "float32", "hybrid", "int8"), look_up),
     )
 )
 

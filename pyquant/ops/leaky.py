@@ -129,11 +129,12 @@ PRELU = register(
     Operator(
         "PRELU",
         inputs=(Slot("x"), Slot("alpha")),
-        outputs=(ABOVE,),
+        outputs=(Slot("y", floors=(*ABOVE.floors, Floor(("x", "alpha"), {"int8": 2.0**-14, "int16": 1.0}))),),
         shape=prelu_shape,
         reference={"float32": prelu_float, **dict.fromkeys(QUANTIZED, prelu_codes)},
         kernels=typed_kernels("prelu", "pq_binary", prelu_params, doubly=True),
         homogeneous=(("x",),),
+        unserved=("int16",),  # whose one kernel misplaces slopes that broadcast
     )
 )
 
@@ -141,7 +142,8 @@ HARD_SWISH = register(
     Operator(
         "HARD_SWISH",
         options="HardSwishOptions",
-        inputs=(Slot("x"),),
+        # the ramp, which starts from s_x * 85, is shifted left within int16
+        inputs=(Slot("x", below={"int8": 2.0**8}),),
         outputs=(Slot("y", floors=(Floor(("x",), {"int8": 2.0**-6}),)),),
         shape=same_shape,
         reference={"float32": hard_swish, "int8": hard_swish_codes, "uint8": hard_swish_codes},

@@ -5,7 +5,8 @@ Weights are (units, inputs) and, for h, (units, outputs). A cell without input g
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,13 @@ import numpy as np
 from pyquant.dtypes import UINT8
 from pyquant.errors import GraphError, ShapeError, UnsupportedOp
 from pyquant.fixed import Integers, multiply, quantize_multiplier, rounding_shift_right, wrap32
-from pyquant.graph import Tensor
+from pyquant.graph import Node, Tensor
 from pyquant.ops.activation import logistic
 from pyquant.ops.basic_lstm import BASIC, basic_float, basic_integer, basic_macs, basic_shapes
 from pyquant.ops.gemmlowp import inverse_square_root, logistic16, tanh16
-from pyquant.ops.operator import Call, Launch, Operator, Shape, Slot
-from pyquant.ops.recurrent import float_fields, gate_table, kernels, launch, real_weights
-from pyquant.ops.registry import register
+from pyquant.ops.operator import Call, Launch, Operator, PowerOfTwo, Product, SameAs, Shape, Slot
+from pyquant.ops.recurrent import IN_INT8, IN_INT16, TANH, float_fields, gate_table, kernels, launch, real_weights
+from pyquant.ops.registry import get, register
 from pyquant.ops.svdf import activate, float_product
 
 F = np.float32
@@ -27,24 +28,41 @@ GATES = "ifco"
 Arrays = dict[str, np.ndarray]
 
 
-def _slot(name: str, role: str, optional: bool = True) -> Slot:
-    return Slot(name, role=role, optional=optional)
+def _slot(name: str, role: str, optional: bool = True, **more: Any) -> Slot:
+    return Slot(name, role=role, optional=optional, **more)
 
 
-# Weights are no weight slots, as a quantizer may only change all of them together.
-# The kernel of type BASIC reads the first five of them as others: see basic_lstm.
-INPUTS = (
-    Slot("x"),
-    *(_slot(f"w_{g}", "any", optional=g == "i") for g in GATES),
-    *(_slot(f"r_{g}", "any") for g in GATES),
-    *(_slot(f"p_{g}", "any") for g in "ifo"),  # peepholes
-    *(_slot(f"b_{g}", "any") for g in GATES),
-    _slot("projection", "any"),
-    _slot("projection_bias", "any"),
-    _slot("h", "any"),
-    _slot("cell", "any"),
-    *(_slot(f"n_{g}", "any") for g in GATES),  # layer normalization
-)
+def _inputs(normalized: bool) -> tuple[Slot, ...]:
+    """normalized: biases are added after layer normalization, in which TFLite's kernel counts in 1024ths."""
+    return (
+        Slot("x"),
+        *(_slot(f"w_{g}", "weight", optional=g == "i", types=IN_INT8) for g in GATES),
+        *(_slot(f"r_{g}", "weight", types=IN_INT8) for g in GATES),
+        *(_slot(f"p_{g}", "weight", types=IN_INT8 | IN_INT16) for g in "ifo"),  # peepholes
+        *(
+            _slot(f"b_{g}", "bias", scale=Product(None, f"n_{g}", 2.0**-10) if normalized else Product("x", f"w_{g}"))
+            for g in GATES
+        ),
+        _slot("projection", "weight", types=IN_INT8),
+        _slot("projection_bias", "bias", scale=Product("hidden", "projection")),
+        _slot("h", "state", scale=SameAs("y")),
+        _slot("cell", "state", scale=PowerOfTwo(2.0**-15, 2.0**-9), types=IN_INT16, most=64.0),
+        *(_slot(f"n_{g}", "weight", types=IN_INT16 | {"hybrid": "float32"}) for g in GATES),  # layer normalization
+    )
+
+
+INPUTS = _inputs(normalized=False)
+
+
+def _intermediates(normalized: bool, projected: bool) -> tuple[Slot, ...]:
+    """The gates before layer normalization, or else what inputs and bias make of them; the output before projection.
+
+    Gates that are not normalized are Q3.12, whatever their tensors say, and cut off before the state has its share.
+    TFLite adds the zero point of what it projects with the wrong sign: where it is 0, no value is cut off.
+    """
+    hidden = Slot("hidden", symmetric=True) if projected else Slot("hidden", scale=SameAs("y"))
+    most = float("inf") if normalized else 8.0
+    return (*(Slot(f"gate_{g}", types=IN_INT16, most=most) for g in GATES), hidden)
 
 
 NEEDED = (*(f"{kind}_{g}" for kind in "rb" for g in "fco"), "h", "cell")
@@ -120,10 +138,11 @@ def _float_step(call: Call, a: Arrays, x: np.ndarray) -> np.ndarray:
     asymmetric = bool(options.asymmetric_quantize_inputs)
 
     def gate(g: str, peephole: np.ndarray) -> np.ndarray:
-        total = float_product(call, x, a[f"w_{g}"], f"w_{g}", asymmetric)
-        total = total + float_product(call, h, a[f"r_{g}"], f"r_{g}", asymmetric)
+        first = float_product(call, x, a[f"w_{g}"], f"w_{g}", asymmetric)
+        total = first + float_product(call, h, a[f"r_{g}"], f"r_{g}", asymmetric)
         if f"p_{g}" in a:
             total = total + peephole * _real(call, a, f"p_{g}")
+        call.told(f"gate_{g}", total if f"n_{g}" in a else first + a[f"b_{g}"])
         if f"n_{g}" in a:
             total = _normalized(total) * a[f"n_{g}"]
         total = total + a[f"b_{g}"]
@@ -133,12 +152,15 @@ def _float_step(call: Call, a: Arrays, x: np.ndarray) -> np.ndarray:
     start = gate("i", cell) if "w_i" in a else F(1) - forget
     new = forget * cell + start * gate("c", cell)
     cell[...] = np.clip(new, -options.cell_clip, options.cell_clip) if options.cell_clip > 0 else new
+    call.told("cell", cell)
     out = gate("o", cell) * activate(call, cell, options.fused_activation_function)
+    call.told("hidden", out)
     if "projection" in a:
         out = float_product(call, out, a["projection"], "projection", asymmetric)
         out = out + a["projection_bias"] if "projection_bias" in a else out
         out = np.clip(out, -options.proj_clip, options.proj_clip) if options.proj_clip > 0 else out
     h[...] = out
+    call.told("h", h)
     return h
 
 
@@ -224,7 +246,8 @@ def _integer_step(call: Call, a: Arrays, how: Integer, x: np.ndarray) -> np.ndar
         recurrent = multiply(wrap32(from_h @ a[f"r_{g}"].astype(np.int64).T), *how.states[g])
         total = _saturate(recurrent + total)
         if g in how.peepholes:
-            total = _saturate(total + multiply(cell.astype(np.int64) * a[f"p_{g}"], *how.peepholes[g]))
+            seen = _seen_by(call, a[f"p_{g}"], cell, h.shape[1])
+            total = _saturate(total + multiply(seen, *how.peepholes[g]))
         if normed:
             total = _normalized16(total, a[f"n_{g}"], a[f"b_{g}"], *how.norms[g], how.guards[g])
         return tanh16(total, 3) if g == "c" else logistic16(total)
@@ -246,6 +269,20 @@ def _integer_step(call: Call, a: Arrays, how: Integer, x: np.ndarray) -> np.ndar
             value = np.clip(value, -how.projection_clip, how.projection_clip)
     h[...] = value
     return h
+
+
+def _seen_by(call: Call, peephole: np.ndarray, cell: np.ndarray, outputs: int) -> np.ndarray:
+    """What a peephole makes of the cell, (B, units).
+
+    TFLite's kernel takes as many units of it as there are outputs: of rows one after the other, in the memory of all
+    rows that it computes at once.
+    """
+    alone = len(call["x"].shape) == 3 and not call.options.time_major
+    rows = cell if alone else cell.reshape(1, -1)
+    count = outputs if alone else outputs * len(cell)
+    made = np.zeros(rows.shape, np.int64)
+    made[:, :count] = rows[:, :count].astype(np.int64) * np.resize(peephole[:outputs], rows[0, :count].size)
+    return made.reshape(cell.shape)
 
 
 def _saturate(x: np.ndarray) -> np.ndarray:
@@ -312,7 +349,7 @@ def integer_params(call: Call) -> Launch | None:
     return launch(call, call["w_f"].shape[0], fields)
 
 
-def _macs(call: Call) -> int:
+def macs(call: Call) -> int:
     if _is_basic(call):
         return basic_macs(call)
     weights = [t for s in INPUTS if s.name[:2] in ("w_", "r_", "pr") and (t := call.get(s.name)) is not None]
@@ -321,6 +358,31 @@ def _macs(call: Call) -> int:
 
 # The last three are those of the BASIC kernel.
 CELL_OUTPUTS = (Slot("y"), *(_slot(name, "any") for name in ("state", "inside", "gates")))
+
+
+@cache
+def _variant(name: str, normalized: bool, projected: bool, misread: bool) -> Operator:
+    """misread: kernels of integers would take peepholes in the wrong places, so that no quantizer should make such."""
+    found = replace(get(name), inputs=_inputs(normalized), intermediates=_intermediates(normalized, projected))
+    sound = {kind: one for kind, one in found.reference.items() if kind != "int8"}
+    return replace(found, reference=sound) if misread else found
+
+
+@cache
+def _basic(name: str) -> Operator:
+    """A quantizer can do nothing for it."""
+    slots = tuple(_slot(f"input_{i}", "any") for i in range(5))
+    return replace(get(name), inputs=slots, reference={"float32": basic_float, "uint8": basic_integer})
+
+
+def variant(node: Node) -> Operator:
+    if len(node.inputs) == 5:
+        return _basic(node.op)
+    given = {slot.name: tensor for slot, tensor in zip(INPUTS, node.inputs, strict=False) if tensor is not None}
+    normalized, projected = any(f"n_{g}" in given for g in GATES), "projection" in given
+    misread = projected and "p_o" in given and given["p_o"].shape[0] != given["projection"].shape[0]
+    return _variant(node.op, normalized, projected, misread)
+
 
 LSTM, UNIDIRECTIONAL_SEQUENCE_LSTM = (
     register(
@@ -332,9 +394,12 @@ LSTM, UNIDIRECTIONAL_SEQUENCE_LSTM = (
             shape=shape,
             reference={"float32": float_, "hybrid": float_, "int8": integer, **more},
             kernels=kernels("lstm", float_params, integer_params),
-            macs=_macs,
+            macs=macs,
             pure=False,
-            ranged=False,
+            together=True,
+            integer_activations=(TANH,),
+            intermediates=_intermediates(normalized=False, projected=False),
+            variant=variant,
         )
     )
     for name, options, shape, outputs, more in (

@@ -22,9 +22,13 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class SameAs:
-    """Scale and zero point equal those of another slot of the node."""
+    """Scale and zero point equal those of another slot of the node. kinds: for these element types alone, if given."""
 
     slot: str
+    kinds: tuple[str, ...] = ()
+
+    def binds(self, kind: str) -> bool:
+        return not self.kinds or kind in self.kinds
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,26 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Product:
-    """Bias: scale is the product of two slots' scales, zero point 0."""
+    """Bias: scale is the product of two slots' scales, zero point 0. first None: of `factor` and the second's."""
 
-    first: str
+    first: str | None
     second: str
+    factor: float = 1.0
+
+    def of(self, scales: Mapping[str, np.ndarray]) -> np.ndarray:
+        """By the scales of slots; without elements where these have none, or the first several."""
+        none = np.zeros(0, np.float32)
+        first = np.ones(1, np.float32) if self.first is None else scales.get(self.first, none)
+        second = scales.get(self.second, none)
+        return np.float32(self.factor) * first * second if first.size == 1 else none
+
+
+@dataclass(frozen=True)
+class PowerOfTwo:
+    """Scale is a power of two within bounds, zero point 0. What is greater than the bounds allow saturates."""
+
+    least: float
+    most: float
 
 
 @dataclass(frozen=True)
@@ -59,26 +79,43 @@ class Floor:
 class Slot:
     """One input or output of an operator, and what quantization must respect there.
 
-    role: activation (quantized with the data), weight (symmetric, per `axis`), bias (scale by Product),
-    data (indices, shapes, axes, truth values: whole numbers, never quantized), any (values of any type, taken as they
-    are: never quantized). A variadic slot stands for all remaining inputs or outputs.
+    role: activation (quantized with the data), state (likewise: memory of a node that goes on from run to run),
+    weight (symmetric, per `axis`), bias (scale by Product), data (indices, shapes, axes, truth values: whole numbers,
+    never quantized), any (values of any type, taken as they are: never quantized), variable (a handle in the file, in a
+    run the memory of the variable). A variadic slot stands for all remaining inputs or outputs.
     scale None means free. newer_axis: a weight axis that runtimes after tflite-runtime 2.14 take, but not
     microcontroller runtimes and accelerators. blocks: it may have a scale for each block of its last dimension.
-    few_bits: by kind, the types of less than 8 bits in which kernels take it, too. every_channel: kernels with float
-    activations read a scale for each index of `axis`, even where all are one.
+    types: by kind of the node the one element type that kernels take here, where it is not the kind's or the rule's.
+    symmetric: its zero point is 0 in every type. most: kernels of integers cut off what lies further from 0.
+    sums: of weights that meet int16 codes in sums of 32 bits, which are not to overflow: from the node and the real
+    weights, the magnitudes that come together in each sum, added up.
+    narrow: by kind of the node, the types below int8 that a weight may have, too. each: kernels for float activations
+    read a scale for each index of `axis`, be they all one.
+    weight_if_constant: an activation whose constants kernels take as int8 weights, too.
     """
 
     name: str
     role: str = "activation"
-    scale: SameAs | Fixed | Product | None = None
+    scale: SameAs | Fixed | Product | PowerOfTwo | None = None
     axis: int | None = None
     newer_axis: int | None = None
     blocks: bool = False
-    few_bits: Mapping[str, Collection[str]] = field(default_factory=dict, hash=False)
-    every_channel: bool = False
+    narrow: Mapping[str, Collection[str]] = field(default_factory=dict, hash=False)
+    each: bool = False
+    weight_if_constant: bool = False
     floors: tuple[Floor, ...] = ()
+    below: Mapping[str, float] = field(default_factory=dict, hash=False)
     optional: bool = False
     variadic: bool = False
+    types: Mapping[str, str] = field(default_factory=dict, hash=False)
+    symmetric: bool = False
+    most: float = float("inf")
+    sums: Callable[[Call, np.ndarray], np.ndarray] | None = None
+
+    @property
+    def observed(self) -> bool:
+        """Whether its scale follows from the values that it has on representative data."""
+        return self.role in ("activation", "state")
 
     def shares(self, other: str) -> bool:
         """Whether its scale is that of another slot."""
@@ -86,11 +123,11 @@ class Slot:
 
     @property
     def quantizable(self) -> bool:
-        return self.role not in ("data", "any")
+        return self.role not in ("data", "any", "variable")
 
     def takes(self, weights: str | None, kind: str) -> bool:
         """Whether kernels of a kind take weights of a type in it."""
-        return weights == "int8" or weights in self.few_bits.get(kind, ())
+        return weights == "int8" or weights in self.narrow.get(kind, ())
 
 
 UNKNOWN = Slot("unknown", role="any")  # of a tensor that a node should not have
@@ -108,6 +145,7 @@ class Call:
     numerics: one of NUMERICS. fused: C kernels of floats may round a product and its sum at once, sum in
     another order, and be some units in the last place off. zeros: (rank, 2) elements of value 0 before and after its
     input "x", along each axis, that the node's options do not know of: for operators with `pads`.
+    tell: wants to know what states and intermediates hold, by their slots.
     """
 
     operator: Operator
@@ -115,6 +153,12 @@ class Call:
     numerics: str = "tflite"
     fused: bool = False
     zeros: np.ndarray | None = None
+    tell: Callable[[str, np.ndarray], None] | None = None
+
+    def told(self, slot: str, values: np.ndarray) -> None:
+        """A reference says what a state or an intermediate holds, step by step."""
+        if self.tell is not None:
+            self.tell(slot, values)
 
     def __getitem__(self, slot: str) -> Tensor:
         """The tensor in a slot. Raises GraphError where the node has none."""
@@ -219,6 +263,9 @@ class Restated:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+PLAIN_ACTIVATIONS = (0, 1, 2, 3)  # NONE, RELU, RELU_N1_TO_1, RELU6: the ones that integer kernels clamp to
+
+
 @dataclass(frozen=True)
 class Operator:
     """One TFLite operator. `reference`, `kernels` and `settings` are keyed by kind: see `kind`.
@@ -233,6 +280,10 @@ class Operator:
     contraction: how the weights meet the input, of operators whose weights quantizers choose and correct.
     homogeneous: slots whose values, all times one positive factor, make the output times that factor.
     activation: how other operators call this one as their fused_activation_function; fuses: those that they compute.
+    integer_activations: fused ones that kernels of integers compute.
+    intermediates: tensors of a node that only say how its kernels of integers scale what they compute on the way.
+    variant: for an operator whose nodes differ in what their slots ask for, the one that a node is to be seen as.
+    together: kernels with float activations take all weights of a node as int8, or none.
     zeros, without_zeros: for an operator that pads, and for one that can do the padding of another: by its options, or
     with `pads` by its kernels, which can do more.
     """
@@ -251,6 +302,10 @@ class Operator:
     restate: Restate | None = None
     contraction: Contraction | None = None
     homogeneous: tuple[tuple[str, ...], ...] = ()
+    integer_activations: Collection[int] = PLAIN_ACTIVATIONS
+    intermediates: tuple[Slot, ...] = ()
+    variant: Callable[[Node], Operator] | None = None
+    together: bool = False
     activation: int | None = None
     fuses: Collection[int] = ()
     zeros: Zeros | None = None
@@ -258,7 +313,7 @@ class Operator:
     pads: Pads | None = None
     view: bool = False  # the output is the input's bytes under another shape
     cast: bool = False  # the output is the input's real values, stored in another type or scale
-    unserved: Collection[str] = ()  # kinds of its reference in which no runtime computes what scales mean: stays float
+    unserved: Collection[str] = ()  # kinds in which kernels do not compute what scales mean: it stays float
     about_zero: bool = False  # integer kernels write code 0 for 0: its activations need the zero point 0
     ranged: bool = True  # ranges of its inputs and outputs are all that its quantization needs to know
     custom: bool = False  # a custom operator, known by its custom code
@@ -272,6 +327,15 @@ class Operator:
         """Slot name -> whether it is of an output, and which; an input's where both have one of that name."""
         places = {slot.name: (True, i) for i, slot in reversed(list(enumerate(self.outputs)))}
         return places | {slot.name: (False, i) for i, slot in reversed(list(enumerate(self.inputs)))}
+
+    def of(self, node: Node) -> Operator:
+        """The operator as a node of it is to be seen."""
+        return self if self.variant is None else self.variant(node)
+
+    @cached_property
+    def stateful(self) -> bool:
+        """Whether it has states: then its reference tells what they and intermediates hold."""
+        return any(slot.role == "state" for slot in self.inputs)
 
     @cached_property
     def weighted(self) -> bool:

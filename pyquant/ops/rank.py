@@ -104,7 +104,6 @@ ARG_MAX, ARG_MIN = (
             shape=without_axis,
             reference=dict.fromkeys(NUMBERS, first_place(function)),
             kernels=typed_kernels(f"{kernel}_place", "pq_place", place_params, (*ACTIVATIONS, "int32")),
-            unserved=("int16",),
         )
     )
     for name, options, function, kernel in (

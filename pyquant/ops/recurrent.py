@@ -14,8 +14,10 @@ from pyquant.ops.gemmlowp import logistic16, tanh16
 from pyquant.ops.operator import Call, Kernel, Launch
 
 LONGEST = 4096  # elements of a row that the kernels have room for
-TANH, SIGN_BIT = 4, 5  # ActivationFunctionType in schema/tflite.fbs
+RELU, TANH, SIGN_BIT = 1, 4, 5  # ActivationFunctionType in schema/tflite.fbs
 AS_PARAMS = ("time", "p_i", "p_f", "p_o")  # inputs that kernels take as parameters, as float32
+IN_INT8 = {"int8": "int8", "hybrid": "int8"}  # types of weights that are nothing else
+IN_INT16 = {"int8": "int16"}  # of what kernels of integers take as int16
 _NOTHING: dict[str, Any] = {
     "times": 1,
     **dict.fromkeys(("time_major", "hybrid", "asymmetric", "litert", "tanh", "lo", "hi", "cell_clip"), 0),
@@ -39,7 +41,7 @@ def launch(call: Call, units: int, fields: dict[str, Any] | None) -> Launch | No
     x, outputs = call["x"].shape, call["y"].shape[-1]
     if fields is None or max(x[-1], units, outputs) > LONGEST:
         return None
-    time_major = len(x) == 3 and bool(call.options.time_major)
+    time_major = len(x) == 2 or bool(call.options.time_major)
     batch, times = (x[0], 1) if len(x) == 2 else (x[1], x[0]) if time_major else (x[0], x[1])
     shape = {"batch": batch, "times": times, "time_major": int(time_major), "inputs": x[-1]}
     assert call.operator.macs is not None

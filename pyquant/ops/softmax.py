@@ -119,8 +119,8 @@ SOFTMAX = register(
     Operator(
         "SOFTMAX",
         options="SoftmaxOptions",
-        # the multiplier of the 8-bit kernel, beta * s_x * 2**26, must be above 1
-        inputs=(Slot("x", floors=(Floor((), {"int8": 2.0**-25}),)),),
+        # beta * s_x * 2**26 in the 8-bit kernel must be above 1, beta * s_x * 6554 in the other below 2**30
+        inputs=(Slot("x", floors=(Floor((), {"int8": 2.0**-25}),), below={"int16": 2.0**16}),),
         # TFLite quantization specification; uint8 as its kernel demands
         outputs=(Slot("y", scale=Fixed({"int8": (1 / 256, -128), "uint8": (1 / 256, 0), "int16": (1 / 32768, 0)})),),
         shape=softmax_shape,

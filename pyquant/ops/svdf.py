@@ -9,8 +9,8 @@ from pyquant.fixed import activation_bounds, multiply, quantize_multiplier, wrap
 from pyquant.native import libm
 from pyquant.ops.clamp import saturate
 from pyquant.ops.hybrid import Dynamic
-from pyquant.ops.operator import Call, Launch, Operator, Shape, Slot
-from pyquant.ops.recurrent import SIGN_BIT, TANH, float_fields, kernels, launch, real_weights
+from pyquant.ops.operator import Call, Launch, Operator, Product, Shape, Slot
+from pyquant.ops.recurrent import IN_INT8, IN_INT16, RELU, SIGN_BIT, TANH, float_fields, kernels, launch, real_weights
 from pyquant.ops.registry import register
 
 
@@ -63,6 +63,7 @@ def svdf_float(
     if time.dtype != np.float32:
         time = time.astype(np.float32) * call["time"].scale
     newest = float_product(call, x, feature, "feature", bool(call.options.asymmetric_quantize_inputs))
+    call.told("state", newest)
     sums = (_pushed(state, newest) * time).sum(-1, dtype=np.float32)
     y = sums.reshape(len(x), -1, int(call.options.rank)).sum(-1, dtype=np.float32)
     return activate(call, y if b is None else y + b, call.options.fused_activation_function)
@@ -80,6 +81,12 @@ def svdf_int8(
     total = (_pushed(state, newest).astype(np.int64) * time).sum(-1)
     total = total.reshape(len(x), -1, int(call.options.rank)).sum(-1)
     return saturate(multiply(wrap32(total if b is None else total + b), *second) + y.zero_point, y)
+
+
+def svdf_sums(call: Call, time: np.ndarray) -> np.ndarray:
+    """What a unit sums over its filters and their memories."""
+    sums: np.ndarray = np.abs(time).reshape(-1, int(call.options.rank) * time.shape[1]).sum(axis=1)
+    return sums
 
 
 def _svdf_sizes(call: Call) -> dict[str, int]:
@@ -153,19 +160,16 @@ def sequence(call: Call, x: np.ndarray, *rest: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(outputs if call.options.time_major else outputs.swapaxes(0, 1))
 
 
-# Weights are no weight slots, as a quantizer may only change all of them together.
-STATE = Slot("state", role="any")
-
 SVDF = register(
     Operator(
         "SVDF",
         options="SVDFOptions",
         inputs=(
             Slot("x"),
-            Slot("feature", role="any"),
-            Slot("time", role="any"),
-            Slot("b", role="any", optional=True),
-            STATE,
+            Slot("feature", role="weight", types=IN_INT8),
+            Slot("time", role="weight", types=IN_INT8 | IN_INT16, sums=svdf_sums),
+            Slot("b", role="bias", scale=Product("state", "time"), optional=True),
+            Slot("state", role="state", types=IN_INT16),
         ),
         outputs=(Slot("y"),),
         shape=svdf_shape,
@@ -173,16 +177,17 @@ SVDF = register(
         kernels=kernels("svdf", svdf_params, svdf_int8_params),
         macs=lambda call: call["x"].shape[0] * (call["feature"].size + call["time"].size),
         pure=False,
-        ranged=False,
+        together=True,
+        integer_activations=(RELU,),
     )
 )
 
 CELL = (
     Slot("x"),
-    Slot("w", role="any"),
-    Slot("recurrent", role="any"),
-    Slot("b", role="any"),
-    STATE,
+    Slot("w", role="weight", types=IN_INT8),
+    Slot("recurrent", role="weight", types=IN_INT8),
+    Slot("b", role="bias"),
+    Slot("state", role="state"),
 )
 
 
@@ -202,7 +207,7 @@ RNN = register(
         kernels=kernels("rnn", cell_params),
         macs=_macs,
         pure=False,
-        ranged=False,
+        together=True,
     )
 )
 
@@ -217,6 +222,6 @@ UNIDIRECTIONAL_SEQUENCE_RNN = register(
         kernels=kernels("rnn", cell_params),
         macs=_macs,
         pure=False,
-        ranged=False,
+        together=True,
     )
 )

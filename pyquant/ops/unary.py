@@ -12,11 +12,11 @@ import numpy as np
 from pyquant.errors import RangeError
 from pyquant.fixed import multiply, quantize_multiplier
 from pyquant.native import libm
-from pyquant.ops.activation import elements, same_shape, through_float
+from pyquant.ops.activation import RESCALED, elements, same_shape, through_float
 from pyquant.ops.clamp import saturate
 from pyquant.ops.gemmlowp import inverse_square_root
 from pyquant.ops.lut import int16_table, lookup, lut_kernels
-from pyquant.ops.operator import Call, Fill, Kernel, Launch, Operator, Reference, SameAs, Slot
+from pyquant.ops.operator import Call, Fill, Floor, Kernel, Launch, Operator, Reference, SameAs, Slot
 from pyquant.ops.registry import register
 
 Real = Callable[[np.ndarray], np.ndarray]  # float32 -> float32
@@ -159,6 +159,7 @@ def _unary(
     options: str | None = None,
     role: str = "activation",
     more: Mapping[str, Kernel] | None = None,
+    floors: tuple[Floor, ...] = (),
     about_zero: bool = False,
 ) -> Operator:
     """tables: the kinds whose kernel is a table of what their reference makes of every code."""
@@ -170,7 +171,7 @@ def _unary(
         Operator(
             name,
             (Slot("x", role=role),),
-            (Slot("y", role=role, scale=scale),),
+            (Slot("y", role=role, scale=scale, floors=floors),),
             same_shape,
             references,
             options,
@@ -198,6 +199,7 @@ ABS = _unary(
     ("int8", "int16"),
     "abs",
     options="AbsOptions",
+    floors=RESCALED.floors,
 )
 NEG = _unary(
     "NEG",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from pyquant.calibrate import Range, Statistics, collect, samples
+from pyquant.calibrate import Range, Statistics, collect, samples, with_intermediates
 from pyquant.errors import DataError, OptionError, RecipeError
 from pyquant.graph import Model, Tensor
 from pyquant.quantize.apply import apply
@@ -30,11 +30,12 @@ def quantize(
     """A quantized copy of a model with float activations; int8 or float16 weights it may have are float again first.
 
     scheme: float16, dynamic, int8, int16x8, a Recipe, or its rules. data: representative samples, needed where
-    activations are quantized, in any form that `pyquant.calibrate.samples` takes, or Statistics.
+    activations are quantized, in any form that `pyquant.calibrate.samples` takes, or Statistics: in order, where states
+    or variables go on from one to the next.
     calibration: how ranges follow from them, one of `pyquant.calibrate.METHODS`; None for what suits most models, see
     `Statistics.usual_ranges`. accuracy: "best" searches ranges by what the model makes of samples, which takes minutes.
     With data, biases correct what rounding does to means. options: those of `pyquant.quantize.recipe`: input_type,
-    output_type, per_channel, newer_axes, min_weight_elements, keep_float.
+    output_type, per_channel, newer_axes, newer_kernels, one_scale, min_weight_elements, keep_float.
     Raises RecipeError, DataError, RangeError.
     """
     return apply(assign(model, scheme, data, calibration, accuracy, **options))
@@ -51,9 +52,10 @@ def assign(
     """The decisions that `quantize` would carry out, to print or review and then give to `apply`."""
     if accuracy not in ("fast", "best"):
         raise OptionError(f"accuracy: found {accuracy!r}, expected fast or best")
-    request, model = recipe(scheme, **options), float_weights(model)
+    request, given, model = recipe(scheme, **options), model, float_weights(model)
     if accuracy == "best":
         request = replace(request, rules=tuple(_best(rule) for rule in request.rules))
+    model = with_intermediates(model) if request.is_static else model
     rounded = any(rule.rounding != "nearest" for rule in request.rules)
     equalizes = any(rule.equalization != "none" for rule in request.rules)
     if data is None:
@@ -61,9 +63,10 @@ def assign(
             raise RecipeError(f"scheme {request.name} needs representative samples: give data=")
         return solve(equalized(model, request), request)
     if not (rounded or equalizes):
-        seen = data if isinstance(data, Statistics) else collect(model, data)
+        seen = data.moved(given, model) if isinstance(data, Statistics) else collect(model, data)
         made = solve(model, request, *_ranges(seen, model, calibration))
         correct_biases(made, seen.means(model))
+        made.outliers = seen.outliers(model)
         return made
     if isinstance(data, Statistics):
         raise DataError("weights are rounded and scaled by what samples make of them: give these, not statistics")
@@ -76,7 +79,9 @@ def assign(
     judge = Judge(model, request, seen, feeds, wide)
     if accuracy == "best" and "int8" in request.activations:
         ranges = search(judge, seen)
-    return judge.decide(ranges, request)
+    made = judge.decide(ranges, request)
+    made.outliers = seen.outliers(model)
+    return made
 
 
 def _ranges(seen: Statistics, model: Model, calibration: str | None) -> tuple[dict[Tensor, Range], dict[Tensor, Range]]:

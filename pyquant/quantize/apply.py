@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pyquant.dtypes import FLOAT16, FLOAT32
-from pyquant.graph import Model, Node, OpCode, Subgraph, Tensor, check
+from pyquant.graph import Buffer, Model, Node, OpCode, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
 from pyquant.graph.real import real_values
 from pyquant.ops import get, lowest_version
@@ -15,10 +15,11 @@ from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, as_is
 from pyquant.wire import Record
 
 LARGEST_FLOAT16 = 65504.0
-MOST_INPUTS = 3  # of operators whose constants get other values
+MOST_INPUTS = 4  # of operators whose constants get other values
 
 
 Codes = dict[tuple[Tensor, Encoding], np.ndarray]
+Buffers = dict[tuple[Buffer, tuple[int, ...], Encoding], Buffer]  # those that subgraphs share go on to be shared
 
 
 def apply(assignments: Assignments, codes: Codes | None = None) -> Model:
@@ -26,12 +27,12 @@ def apply(assignments: Assignments, codes: Codes | None = None) -> Model:
 
     codes: keeps the integers of constants from one call to the next.
     """
-    codes = {} if codes is None else codes
     model = assignments.model.copy()
     opcodes: dict[tuple[str, int], OpCode] = {}
+    buffers: Buffers = {}
     for old, new in zip(assignments.model.subgraphs, model.subgraphs, strict=True):
         before = list(new.outputs)
-        _Rewrite(assignments, old, new, opcodes, codes).run()
+        _Rewrite(assignments, old, new, opcodes, codes, buffers).run()
         moved = dict(zip(before, new.outputs, strict=True))
         for signature in model.signatures:
             if signature.subgraph is new:
@@ -44,9 +45,16 @@ class _Rewrite:
     """One subgraph's edit. `forms` holds each value once per encoding in which something reads it."""
 
     def __init__(
-        self, made: Assignments, old: Subgraph, new: Subgraph, opcodes: dict[tuple[str, int], OpCode], codes: Codes
+        self,
+        made: Assignments,
+        old: Subgraph,
+        new: Subgraph,
+        opcodes: dict[tuple[str, int], OpCode],
+        codes: Codes | None,
+        buffers: Buffers,
     ) -> None:
         self.made, self.old, self.new, self.opcodes, self.codes = made, old, new, opcodes, codes
+        self.buffers = buffers
         self.twin = dict(zip(old.tensors, new.tensors, strict=True))
         self.forms: dict[tuple[Tensor, Encoding], Tensor] = {}
         self.results = {tensor: made.results.get(tensor, as_is(tensor)) for tensor in old.outputs}
@@ -111,7 +119,10 @@ class _Rewrite:
         else:
             is_result = self.results.get(tensor) == wanted and tensor not in self.old.inputs
             made = self.twin[tensor] if is_result else self._new_tensor(tensor, wanted)
-            self._cast(self.forms[tensor, self._home(tensor)], made)
+            home = self._home(tensor)
+            widens = home.dtype.bits == 8 and wanted.dtype.bits == 16  # which older runtimes do not do in one step
+            through_float = widens and not self.made.recipe.newer_kernels
+            self._cast(self._form(tensor, FLOAT) if through_float else self.forms[tensor, home], made)
         self.forms[tensor, wanted] = made
         return made
 
@@ -128,10 +139,14 @@ class _Rewrite:
         if values is not None:
             made.data = stored(values, wanted, tensor.name)
         else:
-            known = self.codes.get((tensor, wanted))
+            known = None if self.codes is None else self.codes.get((tensor, wanted))
             if known is None:
-                known = self.codes[tensor, wanted] = stored(real_values(tensor), wanted, tensor.name)
+                known = stored(real_values(tensor), wanted, tensor.name)
+                if self.codes is not None:
+                    self.codes[tensor, wanted] = known
             made.data = known
+            if tensor.buffer is not None and made.buffer is not None:
+                made.buffer = self.buffers.setdefault((tensor.buffer, tensor.shape, wanted), made.buffer)
         if not wanted.cast:
             return made
         as_float = self._new_tensor(tensor, FLOAT)

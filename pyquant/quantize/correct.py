@@ -41,7 +41,8 @@ def _correct(
     node, x, w = call.node, call["x"], call["w"]
     stored = made.consumed.get((node, W))
     spread = contraction.spread(call, means[x]) if x in means else None
-    if spread is None or stored is None or stored.quantization is None:
+    b = node.inputs[B] if len(node.inputs) > B else None
+    if spread is None or stored is None or stored.quantization is None or (b is None and made.recipe.litert):
         return
     key = (w, stored)  # which has one rounding
     if key not in errors:
@@ -51,8 +52,7 @@ def _correct(
     shift = np.einsum("gok,gk->go", contraction.weights(call, errors[key]), spread).reshape(-1)
     if not np.isfinite(shift).all():
         return
-    b = node.inputs[B] if len(node.inputs) > B else None
-    before = np.zeros(shift.size) if b is None else real_values(b)
+    before = np.zeros(shift.size) if b is None else made.values.get((node, B), real_values(b))
     wanted = _bias_encoding(made, node, stored.quantization)
     after = before - shift
     if wanted.quantization is not None:  # of channels whose bias has raised their scale there is little else

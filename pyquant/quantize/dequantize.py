@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pyquant.graph import Model
+from pyquant.graph.edit import entries
 from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import FLOAT, Assignments
 from pyquant.quantize.restore import (
     FLOAT_AGAIN,
-    entries,
-    is_integer_computation,
     is_small,
     note_unknown,
+    restorable,
     restore,
     state_activation,
     without_casts,
@@ -22,7 +22,7 @@ def dequantize(model: Model) -> Model:
 
     Constants become scale * (stored - zero point), biases code * scale; casts vanish. An output range that begins at
     zero has cut off what is negative: where no activation is fused, RELU6 is (RELU for ranges beyond 6). Operators
-    that pyquant does not know, and the bodies of control flow, stay as they are, with casts around them.
+    that pyquant does not know stay as they are, and what subgraphs of control flow take and return, with casts around.
     Raises GraphError for a constant whose values cannot be read.
     """
     return apply(real_again(model))
@@ -31,12 +31,12 @@ def dequantize(model: Model) -> Model:
 def real_again(model: Model) -> Assignments:
     """The decisions that `dequantize` carries out."""
     made = without_casts(model, FLOAT_AGAIN)
-    for subgraph in entries(made.model):
+    for subgraph in made.model.subgraphs:
         note_unknown(made, subgraph)
-        for node in subgraph.nodes:
-            if is_integer_computation(made, node):
-                state_activation(node)
-                restore(made, node)
+    for node in restorable(made):
+        state_activation(node)
+        restore(made, node)
+    for subgraph in entries(made.model):
         as_stored = {t for n in subgraph.nodes for i, t in enumerate(n.inputs) if (n, i) not in made.consumed}
         for tensor in subgraph.inputs:
             if is_small(tensor) or (tensor.is_quantized and tensor not in as_stored):  # int32 that is only cast

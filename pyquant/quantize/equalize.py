@@ -77,7 +77,7 @@ BY_VALUES = ("migration",)  # those that need samples
 
 
 def equalized(model: Model, recipe: Recipe, feeds: Sequence[Sequence[np.ndarray]] | None = None) -> Model:
-    """A copy of a float model whose channels are scaled as the rules of their readers ask for.
+    """A copy of a float model, in whose main subgraph channels are scaled as the rules of their readers ask for.
 
     feeds: arrays in input order, of some samples. Raises RecipeError where a method needs some and there are none.
     """
@@ -87,7 +87,7 @@ def equalized(model: Model, recipe: Recipe, feeds: Sequence[Sequence[np.ndarray]
     if feeds is None and wanted.intersection(BY_VALUES):
         raise RecipeError(f"equalization by {', '.join(wanted.intersection(BY_VALUES))} needs samples: give data=")
     model = model.copy()
-    found = [seam for subgraph in model.subgraphs for seam in seams(subgraph, recipe)]
+    found = list(seams(model.main, recipe))
     by_values = [seam.value for seam in found if seam.methods.intersection(BY_VALUES)]
     reach = _reach(model, by_values, some(feeds or (), SAMPLES))
     for _ in range(SWEEPS):

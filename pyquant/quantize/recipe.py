@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from pyquant.errors import RecipeError
+from pyquant.ops.litert import STARRED
 from pyquant.quantize.parameters import METHODS
 
 BIAS = {"int8": "int32", "int16": "int64"}  # by the type of activations
@@ -37,7 +38,7 @@ class Rule:
     symmetric: activations have the zero point 0; those in int16 always have.
     cast_weights: weights are cast to float32 before their operator, which computes in float32.
     Weights below `min_weight_elements` stay float32 where activations do.
-    skip_checks: of no account here, and kept for litert-quantizer.
+    skip_checks: "*" is all operators also in a recipe of litert-quantizer's.
     """
 
     regex: str = ".*"
@@ -73,6 +74,14 @@ class Rule:
         return self.activations is not None
 
     @property
+    def starred(self) -> Collection[str] | None:
+        """The operators that litert-quantizer takes this rule for, where it names none; None for all."""
+        if self.operation != "*" or self.skip_checks or self.weights in (None, "float16"):
+            return None
+        floats = "float" if self.cast_weights else "blocks" if self.block else "dynamic"
+        return STARRED.get((str(self.weights), self.activations or floats), ())
+
+    @property
     def bias(self) -> str:
         """The element type of a bias under quantized activations."""
         return BIAS[self.activations or "int8"]
@@ -91,7 +100,12 @@ class Recipe:
 
     What no rule names stays as it is. input_type, output_type: of the model; None for what the rules say of INPUT and
     OUTPUT. newer_axes: per-axis weights also where only runtimes newer than tflite-runtime 2.14 take them
-    (FULLY_CONNECTED).
+    (FULLY_CONNECTED). newer_kernels: integer kernels that only those have, as RSQRT in int16; without, such operators
+    compute in float, and casts of 8 to 16 bits go by way of it. one_scale: what a CONCATENATION joins has one scale,
+    though that may leave small parts few levels; without, it then joins them in float where outputs are float.
+    litert: as litert-quantizer has it. "*" is the operators that it has in mind; no operator gets a bias that it had
+    not; inputs that must share the scale of an output keep theirs, and are requantized to it; constants are weights
+    wherever they can be; and where nothing else can be quantized, inputs and outputs are.
     """
 
     name: str
@@ -99,6 +113,9 @@ class Recipe:
     input_type: str | None = "float32"
     output_type: str | None = "float32"
     newer_axes: bool = False
+    newer_kernels: bool = False
+    one_scale: bool = False
+    litert: bool = False
 
     @property
     def is_static(self) -> bool:
@@ -124,9 +141,13 @@ def _scheme(name: str, **rule: Any) -> Recipe:
     return Recipe(name, (Rule(**rule),))
 
 
-def _of_litert(name: str, static: bool = False, **rule: Any) -> Recipe:
-    ends = None if static else "float32"
-    return Recipe(name, (Rule(**rule),), ends, ends, newer_axes=True)
+def of_litert(name: str, rules: Iterable[Rule], ends: str | None = None) -> Recipe:
+    """What litert-quantizer would make of rules. ends: the type of inputs and outputs; None for what the rules say."""
+    return Recipe(name, tuple(rules), ends, ends, newer_axes=True, newer_kernels=True, one_scale=True, litert=True)
+
+
+def _of_litert(name: str, **rule: Any) -> Recipe:
+    return of_litert(name, (Rule(**rule),), None if "activations" in rule else "float32")
 
 
 SCHEMES: dict[str, Recipe] = {
@@ -144,8 +165,8 @@ SCHEMES: dict[str, Recipe] = {
 NAMED: dict[str, Recipe] = {
     made.name: made
     for made in (
-        _of_litert("static_wi8_ai8", static=True, weights="int8", activations="int8"),
-        _of_litert("static_wi8_ai16", static=True, weights="int8", activations="int16"),
+        _of_litert("static_wi8_ai8", weights="int8", activations="int8"),
+        _of_litert("static_wi8_ai16", weights="int8", activations="int16"),
         _of_litert("dynamic_wi8_afp32", weights="int8"),
         _of_litert("dynamic_wi4_afp32", weights="int4"),
         _of_litert("weight_only_wi8_afp32", weights="int8", cast_weights=True),

@@ -11,8 +11,9 @@ from typing import Any
 
 from pyquant.errors import RecipeError
 from pyquant.ops.registry import OPERATORS
-from pyquant.quantize.recipe import BLOCKS, INPUT, OUTPUT, Recipe, Rule
+from pyquant.quantize.recipe import BLOCKS, INPUT, OUTPUT, Recipe, Rule, of_litert
 
+MADE_BY = "made_by"  # says that rules mean what they mean here, and not all that they mean there
 NO_QUANTIZE, FLOAT_CASTING = "no_quantize", "float_casting"
 # how weights get their ranges -> the name that stands for it in the file
 ALGORITHMS = {"min_max": "min_max_uniform_quantize", "mse": "MSE", "octav": "OCTAV"}
@@ -32,7 +33,8 @@ def to_rules(recipe: Recipe) -> list[dict[str, Any]]:
             rules.append(Rule(operation=operation))
         elif stated is not None and by_rules != stated:
             rules.append(Rule(operation=operation, weights="int8", activations=stated))
-    return [_written(rule) for rule in rules]
+    mark = {} if recipe.litert else {MADE_BY: "pyquant"}
+    return [_written(rule) | mark for rule in rules]
 
 
 def from_rules(rules: Iterable[Mapping[str, Any]], name: str = "rules") -> Recipe:
@@ -40,8 +42,11 @@ def from_rules(rules: Iterable[Mapping[str, Any]], name: str = "rules") -> Recip
 
     Raises RecipeError for what is no such list, or cannot be done here.
     """
+    rules = list(rules)
     found = [_read(rule, f"rule {i} of {name}") for i, rule in enumerate(rules)]
-    return Recipe(name, tuple(found), input_type=None, output_type=None, newer_axes=True)
+    if any(rule.get(MADE_BY) == "pyquant" for rule in rules):
+        return Recipe(name, tuple(found), input_type=None, output_type=None, newer_axes=True, newer_kernels=True)
+    return of_litert(name, found)
 
 
 def dumps(recipe: Recipe) -> str:

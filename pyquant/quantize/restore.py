@@ -10,8 +10,9 @@ from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor
 from pyquant.ops import Product, find, get
 from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, as_is
+from pyquant.quantize.places import inputs_of, keeps_real, made_by, outputs_of
 from pyquant.quantize.recipe import Recipe
-from pyquant.quantize.solve import inputs_of, outputs_of
+from pyquant.quantize.variables import sharing
 from pyquant.wire import Record
 
 Choice = Callable[[Subgraph, Node], bool]
@@ -23,6 +24,8 @@ def float_weights(model: Model) -> Model:
 
     The model itself where it has none of these.
     """
+    if not any(is_small(tensor) for subgraph in model.subgraphs for tensor in subgraph.tensors):
+        return model
     made = without_casts(model, FLOAT_AGAIN, _casts_constant)
     hybrid = [node for subgraph in made.model.subgraphs for node in subgraph.nodes if _is_hybrid(node)]
     for node in hybrid:
@@ -34,20 +37,14 @@ def without_casts(model: Model, recipe: Recipe, chosen: Choice = lambda subgraph
     """A copy of a model whose `chosen` casts are gone, with the assignments by which it still means the same.
 
     What read or returned a cast's result takes the cast's source, as the result was stored. Biases state the scale
-    that kernels give them. Subgraphs that operators call stay as they are.
+    that kernels give them.
     """
     made = Assignments(model.copy(), recipe)
-    for subgraph in entries(made.model):
+    for subgraph in made.model.subgraphs:
         _take_out(made, subgraph, [n for n in subgraph.nodes if _is_cast(n) and chosen(subgraph, n)])
         for node in subgraph.nodes:
             _state_bias_scale(made, subgraph, node)
     return made
-
-
-def entries(model: Model) -> list[Subgraph]:
-    """The subgraphs that no operator calls: those whose inputs and outputs the model's caller sees."""
-    called = {body for s in model.subgraphs for node in s.nodes for body in node.subgraphs.values()}
-    return [subgraph for subgraph in model.subgraphs if subgraph not in called]
 
 
 def is_small(tensor: Tensor) -> bool:
@@ -67,13 +64,23 @@ def is_integer_computation(made: Assignments, node: Node) -> bool:
     return read or any(is_small(tensor) for slot, tensor in outputs_of(node, operator) if slot.quantizable)
 
 
+def restorable(made: Assignments) -> list[Node]:
+    """The nodes that compute in integers, and could do so in float32: of a variable all that read and assign it."""
+    found = [n for s in made.model.subgraphs for n in s.nodes if is_integer_computation(made, n)]
+    known, uses = set(found), sharing(made.model)
+    return [node for node in found if node not in uses or (uses[node] and known.issuperset(uses[node]))]
+
+
 def restore(made: Assignments, node: Node) -> None:
     """Decide that a node computes in float32."""
     operator = get(node.op)
     made.kinds[node] = "float32"
+    node.intermediates = []
     for i, role, tensor in _values(node):
         if _is_real(tensor) or (role == "bias" and tensor.is_quantized):
             made.consumed[node, i] = FLOAT
+            if role == "state":
+                made.produced[tensor] = FLOAT
     for slot, tensor in outputs_of(node, operator):
         if slot.quantizable and is_small(tensor):
             made.produced[tensor] = FLOAT
@@ -87,10 +94,17 @@ def note_unknown(made: Assignments, subgraph: Subgraph) -> None:
 
 
 def state_activation(node: Node) -> None:
-    """Fuse the activation that only the range of a node's output has realised: RELU6, or RELU for ranges beyond 6."""
+    """Fuse the activation that only the range of a node's output has realised: RELU6, or RELU for ranges beyond 6.
+
+    Where kernels of integers compute one alone, whatever the node says, it is that.
+    """
     operator = get(node.op)
     options = node.options or (Record(operator.options) if operator.options else None)
     if options is None or getattr(options, "fused_activation_function", None) != 0:
+        return
+    if len(operator.integer_activations) == 1:
+        (only,) = operator.integer_activations
+        node.options = options.replace(fused_activation_function=only)
         return
     for slot, tensor in outputs_of(node, operator):
         if slot.scale is None and _begins_at_zero(tensor):
@@ -116,7 +130,9 @@ def _casts_constant(subgraph: Subgraph, node: Node) -> bool:
 
 def _is_hybrid(node: Node) -> bool:
     operator = find(node.op)
-    return operator is not None and operator.kind(node) == "hybrid"
+    if operator is None or not keeps_real(node, operator):
+        return False
+    return any(slot.role == "weight" and is_small(tensor) for _, slot, tensor in inputs_of(node, operator))
 
 
 def _take_out(made: Assignments, subgraph: Subgraph, casts: list[Node]) -> None:
@@ -152,14 +168,16 @@ def _state_bias_scale(made: Assignments, subgraph: Subgraph, node: Node) -> None
     operator = find(node.op)
     if operator is None:
         return
-    stored = {slot.name: _wanted(made, node, i).quantization for i, slot, _ in inputs_of(node, operator)}
+    held = [(slot.name, t.quantization) for slot, t in made_by(node, operator)]
+    held += [(slot.name, _wanted(made, node, i).quantization) for i, slot, _ in inputs_of(node, operator)]
+    scales = {name: q.scale for name, q in held if q is not None}
     for i, slot, tensor in inputs_of(node, operator):
         if not isinstance(slot.scale, Product) or tensor.dtype not in (INT32, INT64) or not tensor.is_constant:
             continue
-        first, second = stored.get(slot.scale.first), stored.get(slot.scale.second)
-        if first is None or second is None or first.scale.size != 1 or not second.scale.size:
+        scale = slot.scale.of(scales)
+        if not scale.size:
             continue
-        product = Quantization.of(first.scale * second.scale)
+        product = Quantization.of(scale)
         if tensor.quantization != product:
             stated = dataclasses.replace(tensor, quantization=product)
             subgraph.tensors.append(stated)

@@ -12,10 +12,11 @@ from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor
 from pyquant.ops import find
 from pyquant.quantize.apply import apply
 from pyquant.quantize.assignments import Assignments
+from pyquant.quantize.places import inputs_of, outputs_of
 from pyquant.quantize.recipe import SCHEMES, Recipe
 from pyquant.quantize.recipe import recipe as make_recipe
 from pyquant.quantize.restore import is_integer_computation, is_small, note_unknown, state_activation, without_casts
-from pyquant.quantize.solve import inputs_of, outputs_of, solve_again
+from pyquant.quantize.solve import solve_again
 
 RETYPES = ("int8", "int16x8", "per-tensor")
 INTEGERS = ("uint8", "int8", "int16")

@@ -15,6 +15,8 @@ from pyquant.run.compile import compile
 
 DAMPING = 0.01  # of the mean diagonal, which keeps matrices regular
 BLOCK = 64  # columns whose errors reach the columns after them together
+ROWS = 8  # for each weight of an output, after which no more samples are looked at
+SAMPLES = 24  # at least
 PASSES = 2  # flips for each column, in the mean, at most
 
 # How a node's inputs vary together: (groups, K, K), over the rows that meet the K weights of an output. Depthwise
@@ -27,21 +29,32 @@ def products(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.nd
     calls = [Call(get(node.op), node) for node in nodes if get(node.op).contraction is not None]
     plan = compile(model, keep=list(dict.fromkeys(call["x"] for call in calls)))
     session = plan.session()
-    sums: dict[Node, list[np.ndarray]] = {}  # of products, rows, weights of the samples
-    for arrays in feeds:
+    sums: dict[Node, list[np.ndarray]] = {}  # of products, rows, weights of the samples, and how many rows
+    for sample, arrays in enumerate(feeds):
+        if not calls:
+            break
         values = session.run(*arrays)
-        for call in calls:
+        for call in list(calls):
             assert call.operator.contraction is not None
             found = call.operator.contraction.rows(call, values[call["x"]])
-            if found is not None:
-                node, rows = call.node, found.astype(np.float64)
-                weight = 1 / max(np.square(rows).mean(), 1e-300)  # so that loud samples count no more than others
-                new = (weight * (rows.transpose(0, 2, 1) @ rows), weight * rows.sum(axis=1), weight * rows.shape[1])
-                sums[node] = [a + b for a, b in zip(sums.get(node, (0.0, 0.0, 0.0)), new, strict=True)]
+            if found is None:
+                calls.remove(call)
+                continue
+            node, rows = call.node, found.astype(np.float64)
+            weight = 1 / max(np.square(rows).mean(), 1e-300)  # so that loud samples count no more than others
+            count = rows.shape[1]
+            new = (weight * (rows.transpose(0, 2, 1) @ rows), weight * rows.sum(axis=1), weight * count, count)
+            sums[node] = [a + b for a, b in zip(sums.get(node, (0.0,) * 4), new, strict=True)]
+            if sample + 1 >= SAMPLES and sums[node][3] >= ROWS * rows.shape[2]:
+                calls.remove(call)
     made: Products = {}
-    for node, (squares, rows, weight) in sums.items():
+    for node, (squares, rows, weight, count) in sums.items():
         means = rows / weight
-        made[node] = squares / weight - means[:, :, None] * means[:, None]
+        matrix = squares / weight - means[:, :, None] * means[:, None]
+        size = matrix.shape[1]
+        own = np.eye(size) * np.diagonal(matrix, axis1=1, axis2=2)[:, None]
+        share = size / (size + count)  # of few rows, what goes together may do so by chance
+        made[node] = (1 - share) * matrix + share * own
     return made
 
 
@@ -54,8 +67,9 @@ class Rounding:
         self._rounded: dict[tuple[Node, Encoding], np.ndarray] = {}
 
     def round_weights(self, made: Assignments) -> None:
-        """Give nodes the weights that their rule's rounding chooses."""
-        nodes = [node for node, rule in made.rules.items() if rule.rounding != "nearest"]
+        """Give nodes of the main subgraph, whose inputs are known, the weights that their rule's rounding chooses."""
+        main = set(self.model.main.nodes)
+        nodes = [node for node, rule in made.rules.items() if rule.rounding != "nearest" and node in main]
         missing = [node for node in nodes if node not in self._products]
         if missing:
             self._products |= dict.fromkeys(missing) | products(self.model, missing, self.feeds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,11 +20,13 @@ from pyquant.quantize.recipe import EQUALIZATIONS, Recipe
 from pyquant.quantize.rounding import Rounding
 from pyquant.quantize.solve import solve
 from pyquant.run.compile import compile
+from pyquant.run.cost import macs
+from pyquant.run.plan import Plan
 
 Ranges = dict[Tensor, Range]
 
-SAMPLES = 8  # that candidates are judged by
-ROUNDING_SAMPLES = 24  # that weights are rounded by
+SAMPLES = (8, 64)  # that candidates are judged by: as many as take WORK multiply-accumulates, within these
+WORK = 3e9
 SWEEPS = 2  # over all tensors
 GAIN = 0.002  # of the noise that is left, which a change must take away
 ALIKE = 0.01  # of the span, by which a candidate must differ
@@ -39,6 +42,13 @@ CANDIDATES: tuple[tuple[str, dict[str, float]], ...] = (
 )
 
 
+class Samples(NamedTuple):
+    """Inputs, and what the float model makes of them: by sample the values that are judged."""
+
+    feeds: Sequence[Sequence[np.ndarray]]
+    expected: Sequence[Sequence[np.ndarray]]
+
+
 class Judge:
     """Measures a quantized model by samples. feeds: arrays in input order, of some samples. wide: as `solve` has it."""
 
@@ -52,13 +62,19 @@ class Judge:
     ) -> None:
         self.model, self.means, self.wide = model, seen.means(model), wide
         self.recipe = replace(recipe, input_type="float32", output_type="float32")
-        self.feeds = some(feeds, SAMPLES)
         self.judged = judged(model)
         plan = compile(model, keep=self.judged, exact_floats=True)
-        self.expected = [[found[t] for t in self.judged] for found in (plan.run(*arrays) for arrays in self.feeds)]
+        cost = sum(macs(node) or 0 for node in model.main.nodes)
+        count = int(np.clip(WORK / max(cost, 1), *SAMPLES))
+        if plan.session().variables():  # steps that follow one another stay so
+            chosen, others = feeds[:count], feeds[:0]
+        else:
+            chosen = some(feeds, count)
+            others = some([feed for feed in feeds if not any(feed is other for other in chosen)], count)
+        self.samples, self.others = (Samples(part, _values(plan, self.judged, part)) for part in (chosen, others))
         self._codes: Codes = {}
         self._errors: Errors = {}
-        self._rounding = Rounding(model, some(feeds, ROUNDING_SAMPLES))
+        self._rounding = Rounding(model, feeds)
 
     def decide(self, ranges: Mapping[Tensor, Range], recipe: Recipe | None = None) -> Assignments:
         """The decisions under these ranges, with rounded weights and corrected biases."""
@@ -67,25 +83,35 @@ class Judge:
         correct_biases(made, self.means, self._errors)
         return made
 
-    def noise(self, ranges: Mapping[Tensor, Range], recipe: Recipe | None = None) -> float:
+    def noise(
+        self, ranges: Mapping[Tensor, Range], recipe: Recipe | None = None, samples: Samples | None = None
+    ) -> float:
         """The power of the error over that of the signal, in the mean of the samples and what is judged of each."""
-        small = apply(self.decide(ranges, recipe), self._codes)
+        small, samples = apply(self.decide(ranges, recipe), self._codes), samples or self.samples
         names = {t.name: t for node in small.main.nodes for t in node.outputs}
         own = [names[t.name] for t in self.judged]
-        plan = compile(small, keep=own)
         shares = []
-        for arrays, expected in zip(self.feeds, self.expected, strict=True):
-            found = plan.run(*arrays)
-            for tensor, wanted in zip(own, expected, strict=True):
+        found = _values(compile(small, keep=own), own, samples.feeds)
+        for arrays, expected in zip(found, samples.expected, strict=True):
+            for array, wanted in zip(arrays, expected, strict=True):
                 power = np.square(wanted, dtype=np.float64).sum()
-                error = np.square(_real(found[tensor], tensor) - wanted, dtype=np.float64).sum()
-                shares.append(error / max(power, 1e-300))
+                shares.append(np.square(array - wanted, dtype=np.float64).sum() / max(power, 1e-300))
         return float(np.mean(shares))
 
 
+def _values(plan: Plan, tensors: Sequence[Tensor], feeds: Sequence[Sequence[np.ndarray]]) -> list[list[np.ndarray]]:
+    """What a model makes of samples, one after the other, as real values."""
+    session = plan.session()
+    return [[_real(found[t], t) for t in tensors] for found in (session.run(*arrays) for arrays in feeds)]
+
+
 def search(judge: Judge, seen: Statistics, recipe: Recipe | None = None) -> Ranges:
-    """The best candidate for all tensors at once, then tensor by tensor whatever takes away more noise."""
-    choices = [seen.ranges(judge.model, method, **options) for method, options in CANDIDATES]
+    """The best candidate for all tensors at once, then tensor by tensor whatever takes away more noise.
+
+    The usual ranges where other samples say that these do no better.
+    """
+    usual, _ = seen.usual_ranges(judge.model)
+    choices = [usual, *(seen.ranges(judge.model, method, **options) for method, options in CANDIDATES)]
     noises = [judge.noise(ranges, recipe) for ranges in choices]
     least, best = min(noises), dict(choices[int(np.argmin(noises))])
     for _ in range(SWEEPS):
@@ -102,12 +128,14 @@ def search(judge: Judge, seen: Statistics, recipe: Recipe | None = None) -> Rang
                     least, best = noise, trial
         if least > before * (1 - 10 * GAIN):
             break
+    if judge.others.feeds and judge.noise(best, recipe, judge.others) > judge.noise(usual, recipe, judge.others):
+        return usual
     return best
 
 
 def search_equalization(model: Model, recipe: Recipe, feeds: Sequence[Sequence[np.ndarray]]) -> Recipe:
     """The recipe with the equalization that leaves least noise, with weights rounded to nearest."""
-    feeds, best, least = some(feeds, SAMPLES), recipe, np.inf
+    best, least = recipe, np.inf
     for name in EQUALIZATIONS:
         rules = [rule if rule.leaves else replace(rule, equalization=name) for rule in recipe.rules]
         plain = replace(recipe, rules=tuple(replace(rule, rounding="nearest") for rule in rules))

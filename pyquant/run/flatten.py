@@ -45,9 +45,14 @@ class Variables:
     initialized: set[Subgraph] = field(default_factory=set)
 
     def of(self, node: Node) -> Variable:
-        options = Call(get(node.op), node).options
-        name = (options.container or "", options.shared_name or "")
+        name = variable_name(node)
         return self.by_name.setdefault(name, Variable(name))
+
+
+def variable_name(node: Node) -> tuple[str, str]:
+    """Container and name of the variable that a node makes a handle of."""
+    options = Call(get(node.op), node).options
+    return options.container or "", options.shared_name or ""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,14 @@ class Histogram:
     exponent: int = LEAST_EXPONENT
     counts: np.ndarray = field(default_factory=lambda: np.zeros(BINS, np.int64))
 
+    @staticmethod
+    def of(values: np.ndarray) -> Histogram:
+        """Of finite numbers."""
+        peak = np.abs(values).max(initial=2.0**LEAST_EXPONENT)
+        exponent = max(int(np.frexp(peak)[1]) - BINS.bit_length() + 2, LEAST_EXPONENT)
+        bins = np.floor(np.ldexp(values.astype(np.float64), -exponent)).astype(np.int64) + BINS // 2
+        return Histogram(exponent, np.bincount(bins.ravel(), minlength=BINS))
+
     def widened(self, exponent: int) -> Histogram:
         """The same elements in bins of a greater width."""
         counts = self.counts

@@ -38,7 +38,7 @@ def planned(
     shapes: Shapes = MappingProxyType({}),
 ) -> Plan:
     """As compile, with the choice's circumstances."""
-    context = Context(chooser, Variables(), (graph,))
+    context = Context(chooser, Variables(), (graph,), tuple(observers))
     flat = flatten(graph, context.variables)
     _check_ends(flat)
     names = input_names(model, graph)
@@ -90,11 +90,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Context:
-    """What the plans of one model share. within: the subgraphs that are being planned, the outermost first."""
+    """What the plans of one model share. within: the subgraphs that are being planned, the outermost first.
+
+    observers: tensors of whatever subgraphs, to be observed where they have values.
+    """
 
     chooser: Chooser
     variables: Variables
     within: tuple[Subgraph, ...]
+    observers: tuple[Tensor, ...] = ()
 
     @quietly
     def plan(self, task: Task) -> Plan:
@@ -129,7 +133,7 @@ class Context:
             own.initialize(once)
 
         def plan(shapes: Sequence[tuple[int, ...]]) -> Plan:
-            return own.plan(Task(flat, _of_shapes(flat.inputs, shapes), Wanted(flat.outputs)))
+            return own.plan(Task(flat, _of_shapes(flat.inputs, shapes), Wanted(flat.outputs, (), self.observers)))
 
         return Family(plan)
 

@@ -107,6 +107,8 @@ def resolve(node: Node, numerics: str, fused: bool = False) -> Call:
     for slot, tensor in zip(operator.slots(node.outputs, outputs=True), node.outputs, strict=True):
         if isinstance(slot.scale, SameAs) and tensor.dtype != call[slot.scale.slot].dtype:
             expected = call[slot.scale.slot].dtype
+            if tensor.dtype.is_float and any(s.role == "weight" and s.name == slot.scale.slot for s in operator.inputs):
+                continue  # weights may be integers where activations are not
             raise GraphError(
                 f"{node.label}: output {tensor.name!r} is {tensor.dtype}, expected {expected} as its input"
             )

@@ -2,5 +2,6 @@
 
 from pyquant.targets.table import ALIASES, TARGETS, get
 from pyquant.targets.target import Gap, Problem, Target
+from pyquant.targets.tflite import LITERT_2_3, TFLITE_RUNTIME_2_14
 
-__all__ = ["ALIASES", "TARGETS", "Gap", "Problem", "Target", "get"]
+__all__ = ["ALIASES", "LITERT_2_3", "TARGETS", "TFLITE_RUNTIME_2_14", "Gap", "Problem", "Target", "get"]

@@ -105,7 +105,7 @@ class Target:
             )
         for subgraph in model.subgraphs:
             found += [problem for tensor in subgraph.tensors for problem in self._of_tensor(tensor)]
-            found += [problem for node in subgraph.nodes for problem in self._of_node(node)]
+            found += [problem for node in subgraph.nodes for problem in self.of_node(node)]
         return found
 
     def _of_tensor(self, tensor: Tensor) -> Iterator[Problem]:
@@ -128,7 +128,8 @@ class Target:
             reason = f"{self.name} takes no axis {quantization.axis} of a shape {tensor.shape}"
             yield Problem("axis", where, reason, tensor=tensor)
 
-    def _of_node(self, node: Node) -> Iterator[Problem]:
+    def of_node(self, node: Node) -> Iterator[Problem]:
+        """Everything of a node that the target does not take."""
         types = {t.dtype.name for t in (*node.inputs, *node.outputs) if t is not None} - self.types
         if types:
             yield self._elsewhere("type", node, f"takes no {' or '.join(sorted(types))}")

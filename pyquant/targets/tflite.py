@@ -6,6 +6,8 @@ from pyquant.ops.conditions import (
     Condition,
     has_input,
     input_is,
+    input_of_equal_scales,
+    input_of_size,
     input_per_axis,
     narrow_bias,
     negated,
@@ -50,11 +52,48 @@ KERNELS_OF_2_3: dict[str, str] = {
     "float32 int8 uint8 int16 float16": "GELU LOGISTIC SOFTMAX TANH",
     "float32 int8 int16 int32 int64 float16": "NEG",
 }
+# Types of the input of that index that no release takes, where versions do not say so -> operators.
+NEVER: dict[tuple[int, str], str] = {
+    (0, "int16"): "ARG_MAX ARG_MIN DEPTH_TO_SPACE SPACE_TO_DEPTH",
+    (1, "int16"): "SCATTER_ND",
+    (0, "int8"): "REVERSE_SEQUENCE",
+}
+NEVER_TAKEN: dict[str, tuple[Gap, ...]] = {
+    op: (Gap((input_is(index, kind),), f"takes no {kind} here"),)
+    for (index, kind), ops in NEVER.items()
+    for op in ops.split()
+}
+EIGHT_BITS = "int8 weights compute the same"
+
+
+def _narrow(
+    *types: str, image: int = 0, reason: str = "has no kernel for float inputs by weights of these bits"
+) -> Gap:
+    """Of weights, the second input, in types below int8 where the input `image` is float."""
+    return Gap((input_is(image, "float32"), input_is(1, *types)), reason, EIGHT_BITS, lowering="int8")
+
+
+ONE_SCALE = Gap(
+    (*FLOAT_BY_INT8, negated(input_per_axis(1)), negated(input_of_size(1, 3, 1))),
+    "reads a scale for each channel of the weights where inputs are float, and past the end of the one there is",
+    "state it for each channel",
+)
+MISREAD = "takes weights of these bits for int8 where inputs are float, and reads past their end"
 NO_BIAS = Gap((negated(has_input(2)),), "refuses a convolution without bias", "add a bias of zeros")
 GAPS_OF_2_14: dict[str, tuple[Gap, ...]] = {
     **kernel_gaps(KERNELS_OF_2_14, {}),
+    **NEVER_TAKEN,
     "BATCH_MATMUL": (Gap(INT16X8, "has no kernel for int16 by int8"),),
-    "CONV_2D": (NO_BIAS,),
+    "CONV_2D": (
+        NO_BIAS,
+        _narrow("int4", reason=MISREAD),
+        Gap(
+            (*FLOAT_BY_INT8, input_of_equal_scales(1)),
+            "takes 0 for the scale of weights whose channels all have the same, and returns the bias",
+            "state it once",
+        ),
+    ),
+    "DEPTHWISE_CONV_2D": (_narrow("int4"), ONE_SCALE),
     "FULLY_CONNECTED": (
         Gap(
             (*FLOAT_BY_INT8, input_per_axis(1)),
@@ -65,14 +104,15 @@ GAPS_OF_2_14: dict[str, tuple[Gap, ...]] = {
         Gap(
             (input_is(1, "int4"), input_per_axis(1)),
             "takes int4 weights of one scale only",
-            "int8 weights compute the same",
+            EIGHT_BITS,
             lowering="int8",
         ),
     ),
     "QUANTIZE": (Gap((input_is(0, "int8", "uint8"), output_is(0, "int16")), "does not requantize 8 to 16 bits"),),
+    "TILE": (Gap((input_is(0, "int16"),), "has no kernel for int16"),),
     "SUM": (Gap((input_is(0, "int16"), rescaled), "sums int16 in one scale only"),),
     "TRANSPOSE_CONV": (
-        Gap((input_is(2, "float32"), input_is(1, "int8")), "has no kernel for float inputs by int8 weights"),
+        Gap((input_is(2, "float32"), input_is(1, "int8", "int4")), "has no kernel for float inputs by integer weights"),
     ),
 }
 # These follow the type of the bias itself, so that the option which names it says nothing new.
@@ -114,8 +154,11 @@ LITERT_2_3 = Target(
     {op: version for op, version in highest_versions("2.23").items() if op != "STABLEHLO_CBRT"},
     gaps={
         **kernel_gaps(KERNELS_OF_2_3, {}),
-        "CONV_2D": (NO_BIAS, UNNAMED_BIAS),
+        **NEVER_TAKEN,
+        "CONV_2D": (NO_BIAS, UNNAMED_BIAS, _narrow("int2", reason=MISREAD)),
+        "DEPTHWISE_CONV_2D": (_narrow("int4", "int2"), ONE_SCALE),
         "FULLY_CONNECTED": (UNNAMED_BIAS,),
+        "TRANSPOSE_CONV": (_narrow("int4", "int2", image=2),),
     },
     custom=CUSTOM,
     offset_buffers=True,

@@ -9,8 +9,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pyquant.errors import FileError, FileExists, FormatError
 
+KEPT = 1 << 25  # bytes of a map that may stay in memory
 _PIECE = 1 << 23  # bytes of one write: gigabytes at once, from a mapped file, take twice as long
 
 
@@ -23,6 +26,23 @@ def read(path: str | os.PathLike[str]) -> memoryview:
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def release(array: np.ndarray) -> None:
+    """Give back the memory that an array on a large map of `read` takes: it is read again where it is needed again."""
+    source: Any = array
+    while isinstance(source, np.ndarray):
+        source = source.base
+    if not isinstance(source, memoryview) or not source.readonly or not isinstance(source.obj, mmap.mmap):
+        return
+    if len(source.obj) > KEPT and hasattr(mmap, "MADV_DONTNEED"):
+        start = array.ctypes.data - np.frombuffer(source.obj, np.uint8).ctypes.data
+        first, last = (
+            -(-start // mmap.PAGESIZE) * mmap.PAGESIZE,
+            (start + array.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE,
+        )
+        if first < last:
+            source.obj.madvise(mmap.MADV_DONTNEED, first, last - first)
 
 
 def write(path: str | os.PathLike[str], segments: Iterable[Any], overwrite: bool = False) -> int:

@@ -105,12 +105,69 @@ def extremes() -> Iterator[Case]:
             yield replace(svdf_int8(0, far, end), id=f"svdf-int8-far-{far[0]:.2g}-{far[1]:.2g}-{end}")
 
 
-def lstm(op: str, kind: str, i: int, far: tuple[float, float] = (1.0, 1.0), zero: int | None = None) -> Case:
+def peepholes() -> Iterator[Case]:
+    """Of integers, which TFLite reads in other places where there are fewer outputs than units."""
+    for op in ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"):
+        for i in range(24):
+            case = lstm(op, "int8", i, peephole=True)
+            yield replace(case, id=f"{case.id}-peephole")
+
+
+def bidirectionals() -> Iterator[Case]:
+    """Of one output or two, and with a sequence of its own for the second direction."""
+    for kind in ("float32", "hybrid"):
+        for i in range(16):
+            yield bidirectional(kind, i)
+
+
+def bidirectional(kind: str, i: int) -> Case:
+    batch, size, units, time = (int(n) for n in RNG.integers(1, 6, 4))  # runtimes want both LSTMs of one size
+    outputs = int(RNG.integers(1, 5)) if i % 3 == 2 else units
+    coupled, peephole, merged, own = i % 3 == 1, i % 4 == 2, i % 4 < 2, i % 5 == 3
+    batch = 1 if merged and not i % 2 else batch  # of more rows in a row, runtimes take states from elsewhere
+    more: dict[str, Any] = {} if kind == "float32" else {"dtype": "int8"}
+
+    def matrix(*shape: int) -> Value:
+        return weights(*shape, **more, **({"step": scale(-3, -2)} if more else {}))
+
+    def side() -> tuple[list[Value | None], list[Value]]:
+        there = [not coupled, True, True, True]
+        w, r = ([matrix(units, n) if g else None for g in there] for n in (size, outputs))
+        p = [matrix(units) if peephole and g else None for g in (not coupled, True, True)]
+        b = [weights(units) if g else None for g in there]
+        projection = [matrix(outputs, units), weights(outputs)] if i % 3 == 2 else [None, None]
+        return [*w, *r, *p, *b, *projection], [Value((batch, n), variable=True) for n in (outputs, units)]
+
+    (forward, states), (backward, others) = side(), side()
+    x = Value((time, batch, size) if i % 2 else (batch, time, size))
+    inputs = (x, *forward, *backward, *states, *others, x if own else None, *[None] * 8)
+    options: dict[str, Any] = {
+        "fused_activation_function": "TANH",
+        "cell_clip": (0.0, 1.5)[i % 2],
+        "merge_outputs": merged,
+        "time_major": bool(i % 2),
+    }
+    options |= {"asymmetric_quantize_inputs": bool(i % 4 > 1)} if kind == "hybrid" else {}
+    tolerance = 5 * ABOUT_FLOAT  # projections make small numbers of greater ones
+    name, more_outputs = "BIDIRECTIONAL_SEQUENCE_LSTM", () if merged else (Value(),)
+    return Case(f"{name.lower()}-{kind}-{i}", name, inputs, Value(), options, tolerance, more_outputs=more_outputs)
+
+
+def lstm(
+    op: str,
+    kind: str,
+    i: int,
+    far: tuple[float, float] = (1.0, 1.0),
+    zero: int | None = None,
+    peephole: bool = False,
+) -> Case:
     """far: times the scales of inputs and of weights; zero: the zero point of inputs and of what is hidden."""
     batch, size, units, time = (int(n) for n in RNG.integers(1, 6, 4))
-    coupled, peephole, projected = i % 5 == 1, i % 4 == 2 and kind == "float32", i % 3 == 2
+    coupled, projected = i % 5 == 1, i % 3 == 2
+    peephole = peephole or (i % 4 == 2 and kind == "float32")
     normalized = i % 7 == 3
     outputs = int(RNG.integers(1, 5)) if projected else units
+    outputs = min(outputs, units) if peephole and kind == "int8" else outputs
     shape = (batch, size) if op == "LSTM" else (time, batch, size) if i % 2 else (batch, time, size)
     small, kind_of = (kind == "int8"), "float32" if kind == "float32" else "int8"
     sx, sh, s_hidden = scale(-2.3, -1.7) * far[0], 1 / 128, 1 / 128
@@ -122,6 +179,11 @@ def lstm(op: str, kind: str, i: int, far: tuple[float, float] = (1.0, 1.0), zero
     def bias(n: int, step: float) -> Value:
         return Value((n,), "int32", step, constant=True, low=-20000, high=20000) if small else weights(n)
 
+    def watched() -> Value:
+        return (
+            Value((units,), "int16", scale(-5, -4), constant=True, low=-32767, high=32767) if small else weights(units)
+        )
+
     def norm() -> Value:
         return (
             Value((units,), "int16", scale(-5, -4.3), constant=True, low=9000, high=32767) if small else weights(units)
@@ -129,7 +191,7 @@ def lstm(op: str, kind: str, i: int, far: tuple[float, float] = (1.0, 1.0), zero
 
     w = [None if coupled and g == 0 else matrix(units, size) for g in range(4)]
     r = [None if coupled and g == 0 else matrix(units, outputs) for g in range(4)]
-    p = [weights(units) if peephole and not (coupled and g == 0) else None for g in range(3)]
+    p = [watched() if peephole and not (coupled and g == 0) else None for g in range(3)]
     n = [norm() if normalized and not (coupled and g == 0) else None for g in range(4)]
     steps = [
         0.0 if v is None or not small else m.scale / 1024 if m else sx * v.scale for v, m in zip(w, n, strict=True)
@@ -193,4 +255,4 @@ def basic(kind: str, i: int) -> Case:
     return Case(f"lstm-basic-{kind}-{i}", "LSTM", inputs, y, options, 0.0 if small else ABOUT_FLOAT, more_outputs=more)
 
 
-CASES = [*svdfs(), *cells(), *lstms(), *basics(), *extremes()]
+CASES = [*svdfs(), *cells(), *lstms(), *basics(), *extremes(), *peepholes(), *bidirectionals()]

@@ -204,8 +204,9 @@ static inline void normalize(const pq_recurrent *p, const int16_t *restrict w, c
     }
 }
 
-/* Gate g of all units. cell: what its peephole sees. */
-static inline void integer_gate(const pq_step *step, const int8_t *x, const int8_t *h, int32_t g, const int16_t *cell, int16_t *restrict gate) {
+/* Gate g of all units of row `unit`. cell: what its peephole sees, but TFLite takes as many units of it as there are outputs:
+ * of rows one after the other, in the memory of all rows that it computes at once. */
+static inline void integer_gate(const pq_step *step, int32_t unit, const int8_t *x, const int8_t *h, int32_t g, const int16_t *cell, int16_t *restrict gate) {
     const pq_recurrent *p = step->params;
     const int16_t *const peephole = g == 2 ? NULL : step->in[IN_P + (g == 3 ? 2 : g)];
     const int32_t *const bias = step->in[IN_B + g], own = 2 * GATES + (g == 3 ? 2 : g);
@@ -216,7 +217,11 @@ static inline void integer_gate(const pq_step *step, const int8_t *x, const int8
         const int32_t from_x = saturated(pq_multiply((int32_t)sum, p->multiplier[g], p->exponent[g]));
         const int32_t recurrent = dot_codes(h, p->h_zero, r, p->outputs);
         gate[u] = saturated((int64_t)from_x + pq_multiply(recurrent, p->multiplier[GATES + g], p->exponent[GATES + g]));
-        if (peephole) gate[u] = saturated((int64_t)gate[u] + pq_multiply(cell[u] * peephole[u], p->multiplier[own], p->exponent[own]));
+        const int64_t place = p->time_major ? (int64_t)unit * p->units + u : u;
+        if (peephole && place < (p->time_major ? (int64_t)p->batch * p->outputs : p->outputs)) {
+            const int32_t seen = cell[u] * peephole[place % p->outputs];
+            gate[u] = saturated((int64_t)gate[u] + pq_multiply(seen, p->multiplier[own], p->exponent[own]));
+        }
     }
     if (p->normalized) normalize(p, step->in[IN_N + g], bias, g, gate);
 }
@@ -233,7 +238,7 @@ void FULL(lstm_s8)(const pq_step *step, int32_t begin, int32_t end) {
         int16_t *cell = (int16_t *)step->in[IN_H + 1] + (size_t)unit * (size_t)p->units;
         for (int32_t time = 0; time < p->times; time++) {
             const int8_t *x = (const int8_t *)step->in[0] + at(p, time, unit) * (size_t)p->inputs;
-            for (int32_t g = coupled; g < 3; g++) integer_gate(step, x, h, g, cell, gate[g]);
+            for (int32_t g = coupled; g < 3; g++) integer_gate(step, unit, x, h, g, cell, gate[g]);
             for (int32_t u = 0; u < p->units; u++) {
                 const int32_t forget = logistic_of[gate[1][u]], candidate = tanh_of[gate[2][u]];
                 const int32_t start = coupled ? 32767 - forget : logistic_of[gate[0][u]];
@@ -241,7 +246,7 @@ void FULL(lstm_s8)(const pq_step *step, int32_t begin, int32_t end) {
                 const int32_t next = saturated((int64_t)pq_rounding_shift(forget * cell[u], 15) + added);
                 cell[u] = (int16_t)(p->cell_limit ? pq_clamp(next, -p->cell_limit, p->cell_limit) : next);
             }
-            integer_gate(step, x, h, 3, cell, gate[3]);
+            integer_gate(step, unit, x, h, 3, cell, gate[3]);
             for (int32_t u = 0; u < p->units; u++) {
                 const int32_t product = logistic_of[gate[3][u]] * bound[cell[u]];
                 out[u] = code(pq_multiply(product, p->multiplier[11], p->exponent[11]), p->zero_point);

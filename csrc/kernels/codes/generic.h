@@ -1,0 +1,92 @@
+/* The loops from real numbers to codes for one ISA, all in one unit. */
+#include <math.h>
+#include <stdbool.h>
+
+#include "codes.h"
+#include "pq.h"
+#include "types.h"
+
+#define FUNCTION(operation) PQ_JOIN(operation, ISA)
+
+enum { BLOCK = 64 };
+
+static inline int32_t code(float x, double scale, const pq_codes *p) {
+    const double least = p->lo - p->zero - 1, most = p->hi - p->zero + 1;
+    double steps = x / scale;
+    steps = steps < least ? least : steps;
+    steps = steps > most ? most : steps;
+    int32_t whole = (int32_t)steps;
+    whole += (steps - whole >= 0.5 ? 1 : 0) - (steps - whole <= -0.5 ? 1 : 0) + p->zero;
+    whole = whole < p->lo ? p->lo : whole;
+    return whole > p->hi ? p->hi : whole;
+}
+
+/* n elements, at most BLOCK, with one scale, or one each. Quotients of floats are less than 2^-15 off, at most 2^9 as they are:
+ * only where one is as near to a half as that, the block is done again as defined. */
+static inline void round_block(const pq_codes *p, const float *restrict x, const float *restrict scale, bool each, int32_t n,
+                               int8_t *restrict y) {
+    const float least = (float)(p->lo - p->zero - 1), most = (float)(p->hi - p->zero + 1);
+    const int32_t zero = p->zero, lo = p->lo, hi = p->hi;
+    int32_t unsure = 0;
+    for (int32_t i = 0; i < n; i++) {
+        float steps = x[i] / scale[each ? i : 0];
+        steps = steps < least ? least : steps;
+        steps = steps > most ? most : steps;
+        const float magnitude = fabsf(steps);
+        const int32_t down = (int32_t)magnitude;
+        const float above_half = magnitude - (float)down - 0.5f;
+        unsure |= fabsf(above_half) < 0x1p-15f;
+        const int32_t nearest = down + (above_half > 0);
+        const int32_t whole = (steps < 0 ? -nearest : nearest) + zero;
+        const int32_t raised = whole < lo ? lo : whole;
+        y[i] = (int8_t)(raised > hi ? hi : raised);
+    }
+    for (int32_t i = 0; unsure && i < n; i++) y[i] = (int8_t)code(x[i], scale[each ? i : 0], p);
+}
+
+static inline void round_run(const pq_codes *p, const float *restrict x, const float *restrict scale, bool each, int64_t n,
+                             int8_t *restrict y) {
+    int64_t i = 0;
+    for (; i + BLOCK <= n; i += BLOCK) round_block(p, x + i, scale + (each ? i : 0), each, BLOCK, y + i);
+    round_block(p, x + i, scale + (each ? i : 0), each, (int32_t)(n - i), y + i);
+}
+
+void FUNCTION(codes_f32)(const pq_step *step, int32_t begin, int32_t end) {
+    (void)begin, (void)end;
+    const pq_codes p = *(const pq_codes *)step->params;
+    const float *restrict x = step->in[0];
+    int8_t *restrict narrow = step->out[0];
+    int16_t *restrict wide = step->out[0];
+    for (int64_t run = 0; run < p.outer * p.channels; run++) {
+        const float *scale = p.scale + run % p.channels;
+        if (p.wide) {
+            for (int64_t i = 0; i < p.inner; i++) wide[run * p.inner + i] = (int16_t)code(x[run * p.inner + i], *scale, &p);
+        } else if (p.inner > 1) {
+            round_run(&p, x + run * p.inner, scale, false, p.inner, narrow + run * p.inner);
+        } else {
+            round_run(&p, x + run, scale, true, p.channels, narrow + run);
+            run += p.channels - 1;
+        }
+    }
+}
+
+/* Without its sign, a float's bits as a whole number are in the order of floats. */
+static inline int32_t greater(int32_t most, int32_t bits) {
+    bits &= INT32_MAX;
+    return bits > most ? bits : most;
+}
+
+void FUNCTION(magnitudes_f32)(const pq_step *step, int32_t begin, int32_t end) {
+    (void)begin, (void)end;
+    const pq_magnitudes p = *(const pq_magnitudes *)step->params;
+    const int32_t *restrict x = step->in[0];
+    int32_t *restrict y = step->out[0];
+    for (int64_t row = 0; row < p.outer; row++, x += p.channels * p.inner) {
+        for (int64_t c = 0; p.inner == 1 && c < p.channels; c++) y[c] = greater(y[c], x[c]);
+        for (int64_t c = 0; p.inner > 1 && c < p.channels; c++) {
+            int32_t most = y[c];
+            for (int64_t i = 0; i < p.inner; i++) most = greater(most, x[c * p.inner + i]);
+            y[c] = most;
+        }
+    }
+}

@@ -1,0 +1,60 @@
+"""The inputs and outputs of nodes, with the slots that say what quantization must respect there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pyquant.dtypes import FLOAT32, DType, dtype
+from pyquant.errors import RangeError
+from pyquant.graph import Node, Tensor
+from pyquant.graph.real import real_values
+from pyquant.ops import Operator, Slot
+from pyquant.quantize.recipe import Rule
+
+
+def inputs_of(node: Node, operator: Operator) -> Iterator[tuple[int, Slot, Tensor]]:
+    """The inputs that a node has, with their slots."""
+    for i, (slot, tensor) in enumerate(zip(operator.of(node).slots(node.inputs), node.inputs, strict=True)):
+        if tensor is not None:
+            yield i, slot, tensor
+
+
+def outputs_of(node: Node, operator: Operator) -> Iterator[tuple[Slot, Tensor]]:
+    """The outputs of a node, with their slots."""
+    yield from zip(operator.slots(node.outputs, outputs=True), node.outputs, strict=True)
+
+
+def made_by(node: Node, operator: Operator) -> Iterator[tuple[Slot, Tensor]]:
+    """The outputs and intermediates of a node, with their slots."""
+    yield from outputs_of(node, operator)
+    yield from zip(operator.of(node).intermediates, node.intermediates, strict=False)
+
+
+def keeps_real(node: Node, operator: Operator) -> bool:
+    """Whether all activations of a node, in and out, are float32."""
+    slots = [*((slot, t) for _, slot, t in inputs_of(node, operator)), *outputs_of(node, operator)]
+    return {t.dtype for slot, t in slots if slot.role == "activation"} == {FLOAT32}
+
+
+def type_of(slot: Slot, kind: DType) -> DType:
+    """Of a value in a slot of a node of some kind."""
+    return dtype(slot.types.get(kind.name, kind.name))
+
+
+def stored_type(slot: Slot, rule: Rule) -> DType:
+    """Of a weight that meets quantized activations."""
+    return dtype(slot.types.get(rule.activations or "int8") or rule.weights or "int8")
+
+
+def is_float_constant(tensor: Tensor, least: int) -> bool:
+    return tensor.is_constant and tensor.dtype is FLOAT32 and tensor.size >= least
+
+
+def finite(tensor: Tensor) -> np.ndarray:
+    """The real values of a weight. Raises RangeError for NaN and infinity."""
+    values = real_values(tensor)
+    if not np.all(np.isfinite(values)):
+        raise RangeError(f"weight {tensor.name!r}: holds NaN or infinity, expected finite values")
+    return values
