@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -251,7 +252,7 @@ GATHER = register(
     Operator(
         "GATHER",
         options="GatherOptions",
-        inputs=(X, INDICES),
+        inputs=(replace(X, newer_axis=0, weight_if_constant=("float32",)), INDICES),
         outputs=(SAME,),
         shape=gathered,
         restate=restate_gather,

@@ -91,7 +91,7 @@ class Slot:
     weights, the magnitudes that come together in each sum, added up.
     narrow: by kind of the node, the types below int8 that a weight may have, too. each: kernels for float activations
     read a scale for each index of `axis`, be they all one.
-    weight_if_constant: an activation whose constants kernels take as int8 weights, too.
+    weight_if_constant: of an activation the kinds of nodes in which constants may be stored as weights are.
     """
 
     name: str
@@ -102,7 +102,7 @@ class Slot:
     blocks: bool = False
     narrow: Mapping[str, Collection[str]] = field(default_factory=dict, hash=False)
     each: bool = False
-    weight_if_constant: bool = False
+    weight_if_constant: Collection[str] = ()
     floors: tuple[Floor, ...] = ()
     below: Mapping[str, float] = field(default_factory=dict, hash=False)
     optional: bool = False

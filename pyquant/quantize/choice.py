@@ -188,7 +188,8 @@ def narrowed(node: Node, operator: Operator, rule: Rule) -> Iterator[tuple[int, 
         least = 1 if any(t.size >= least for t in weights) else least
     for i, slot, tensor in inputs_of(node, operator):
         stored = slot.quantizable if rule.weights == "float16" else slot.role == "weight" and _is_narrow(slot)
-        stored = stored or (slot.weight_if_constant and rule.weights != "float16")
+        kind = "float32" if rule.cast_weights else "hybrid"
+        stored = stored or (kind in slot.weight_if_constant and rule.weights != "float16")
         reads = rule.cast_weights or slot.takes(rule.weights, "hybrid")
         if takes and stored and reads and is_float_constant(tensor, least):
             yield i, slot, tensor
