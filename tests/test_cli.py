@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -67,6 +68,13 @@ def test_inspect(folder: Path) -> None:
     weights = main_subgraph["tensors"][conv["inputs"][1]]
     assert (weights["dtype"], weights["shape"], weights["axis"]) == ("int8", [16, 3, 3, 1], 0)
     assert len(weights["scale"]) == 16 and weights["constant_bytes"] == 144
+
+
+def test_who_quantizes_an_operator() -> None:
+    found = {one["operator"]: one["by"] for one in json.loads(run("ops", "--quantizable", "--json").stdout)}
+    assert sum("converter" in by["int8"] for by in found.values()) == 79
+    assert found["LEAKY_RELU"]["int8"] == ["pyquant", "converter"]
+    assert re.search("^LEAKY_RELU +pyquant, converter +pyquant, converter$", run("ops", "--quantizable").stdout, re.M)
 
 
 def test_quantize(folder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import product
 
@@ -19,6 +20,7 @@ from pyquant.ops import OPERATORS
 from pyquant.ops.checked import CHECKED
 from pyquant.ops.versions import FIRST_VERSION
 from pyquant.quantize import Rule, apply
+from pyquant.see.operators import quantizable
 from pyquant.validate import RUNTIMES, Oracle
 
 SCHEMES = {
@@ -43,8 +45,12 @@ ROUNDING = {"int8": 1.001, "int16": 2.001}
 REACH = {(op, "int16"): 128.0 for op in ("EXP", "GELU", "LOG", "RSQRT")}
 COORDINATES = {"RESIZE_BILINEAR": 2.0**-10}
 CLOSE = 1e-6  # of sums of floats, and of optimized kernels that dequantize: less than a step of any code
-# Steps of the output by which optimized kernels differ from the formula, where no reference kernel is right.
-APART = {"SUM-int8": 1, "SUM-int16x8": 1, "DEPTHWISE_CONV_2D-int4x8": 1}
+UNEQUAL = {
+    "DEPTHWISE_CONV_2D-int4x8": "ai-edge-litert's optimized kernels, the only ones, differ by a step in some rows",
+    "RESIZE_BILINEAR-int16x8": "coordinates of 10 bits drift over large images, further than by some input steps",
+    "SUM-int8": "sums under another scale differ by a step in some rows",
+    "SUM-int16x8": "sums under another scale differ by a step in some rows",
+}
 
 
 def rows_of(op: str) -> list[Case]:
@@ -64,29 +70,39 @@ def is_float(case: Case) -> bool:
 
 
 def is_quantizable(op: str) -> bool:
+    """Those with states have tests of their own."""
     operator = OPERATORS[op]
-    return operator.ranged and not operator.cast and any(slot.role == "activation" for slot in operator.inputs)
+    real = any(slot.role == "activation" for slot in operator.inputs)
+    return operator.ranged and not operator.cast and not operator.stateful and real
 
 
 EVERY = {
-    f"{op}-{scheme}": (op, rule)
+    f"{op}-{scheme}": (op, scheme)
     for op in sorted(OPERATORS)
     if is_quantizable(op) and rows_of(op)
-    for scheme, rule in SCHEMES.items()
+    for scheme in SCHEMES
     if OPERATORS[op].weighted or scheme in ("int8", "int16x8")
 }
+# Of the schemes that the table of quantizable operators has, how it calls them, and whom it names.
+NAMED = {"int8": "int8", "int16x8": "int16x8", "dynamic": "dynamic range", "weights int8": "weight only"}
+CLAIMED = {one.operator: one.by for one in quantizable()}
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_files_run_and_are_near_float(name: str, oracle_of: Callable[[str], Oracle]) -> None:
-    op, rule = EVERY[name]
-    made = 0
+@pytest.mark.parametrize(
+    ("op", "scheme"),
+    [
+        pytest.param(*row, id=id, marks=pytest.mark.xfail(reason=UNEQUAL[id]) if id in UNEQUAL else ())
+        for id, row in EVERY.items()
+    ],
+)
+def test_files_run_and_are_near_float(op: str, scheme: str, oracle_of: Callable[[str], Oracle]) -> None:
+    rule, made = SCHEMES[scheme], 0
     for case in rows_of(op):
         model, feeds = case.model(), case.feeds()
         try:
             decided = pq.assign(model, [rule], data=[feeds], newer_kernels=True)
         except RecipeError as refusal:
-            assert "converts no operator of this model: " in str(refusal)
+            assert re.search("converts no operator of this model: .+", str(refusal))
             continue
         (kind,) = decided.kinds.values()
         small = apply(decided)
@@ -94,6 +110,8 @@ def test_files_run_and_are_near_float(name: str, oracle_of: Callable[[str], Orac
         if rule.is_static:
             near_float(case, model, small, feeds)
         made += 1
+    if scheme in NAMED:
+        assert bool(made) == (op in CLAIMED and "pyquant" in CLAIMED[op][NAMED[scheme]])
     if not made:
         pytest.skip("it stays float")
 

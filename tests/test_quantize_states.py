@@ -208,7 +208,8 @@ def test_kernels_without_integers_are_named() -> None:
     reason = "TFLite has no int16 kernel for UNIDIRECTIONAL_SEQUENCE_LSTM of this form"
     assert made.kept_float == [("UNIDIRECTIONAL_SEQUENCE_LSTM 'y'", reason)]
     narrow = assign(model, [pq.Rule(weights="int4", activations="int8")], feeds_of(model, 4))
-    assert narrow.kept_float[0][1] == "no kernel of UNIDIRECTIONAL_SEQUENCE_LSTM takes int4 weights"
+    reason = "no kernel of UNIDIRECTIONAL_SEQUENCE_LSTM takes int4 weights with int8 activations"
+    assert narrow.kept_float[0][1] == reason
     rnn = assign(cell("RNN"), "int8", feeds_of(cell("RNN"), 4))
     assert rnn.kept_float == [("RNN 'y'", "TFLite has no int8 kernel for RNN")]
 

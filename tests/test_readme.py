@@ -1,6 +1,6 @@
-"""The README is true: its operator table is the registry's, and its examples run, in order, beside the demo's files.
+"""The README is true: its tables are the registry's, and its examples run, in order, beside the demo's files.
 
-`python tests/test_readme.py` rewrites the table.
+`python tests/test_readme.py` rewrites the tables.
 """
 
 from __future__ import annotations
@@ -12,20 +12,29 @@ from pathlib import Path
 
 import pytest
 
-from pyquant.see.operators import HEADER, operators
+from pyquant.see.operators import HEADER, QUANTIZABLE_HEADER, operators, quantizable
 
 README = Path(__file__).parent.parent / "README.md"
-START, END = "<!-- operators -->\n", "<!-- end of operators -->"
+# What `pyquant ops` prints, and with --quantizable.
+TABLES = {
+    "operators": (HEADER, [support.row for support in operators()]),
+    "quantizable operators": (QUANTIZABLE_HEADER, [one.row for one in quantizable()]),
+}
 
 
-def operator_table() -> str:
-    """The README's table, of what `pyquant ops` prints."""
-    rows = [HEADER, ["---"] * len(HEADER), *(support.row for support in operators())]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+def marks(name: str) -> tuple[str, str]:
+    return f"<!-- {name} -->\n", f"<!-- end of {name} -->"
 
 
-def test_operator_table_is_the_registry() -> None:
-    assert START + operator_table() + END in README.read_text()
+def table(name: str) -> str:
+    header, rows = TABLES[name]
+    return "".join(f"| {' | '.join(row)} |\n" for row in (header, ["---"] * len(header), *rows))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_are_the_registry(name: str) -> None:
+    start, end = marks(name)
+    assert start + table(name) + end in README.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -58,5 +67,7 @@ def test_shell_examples_run(demo_folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    before, _, rest = README.read_text().partition(START)
-    README.write_text(before + START + operator_table() + END + rest.partition(END)[2])
+    for name in TABLES:
+        start, end = marks(name)
+        before, _, rest = README.read_text().partition(start)
+        README.write_text(before + start + table(name) + end + rest.partition(end)[2])

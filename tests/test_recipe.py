@@ -201,3 +201,18 @@ def test_narrow_weights_stay_float_where_no_kernel_reads_them() -> None:
     small = pq.quantize(model, [Rule(weights="int4")])
     assert [n.inputs[1].dtype.name for n in small.main.nodes if n.inputs[1]] == ["float32", "int4"]
     runs_in_oracles(small, [np.ones(x.shape, np.float32)], newer=True)
+
+
+@pytest.mark.parametrize(("weights", "newer", "scales"), [("int8", False, 1), ("int8", True, 10), ("int4", True, 10)])
+def test_a_table_that_is_gathered_from_is_a_weight(weights: str, newer: bool, scales: int) -> None:
+    b = pq.Builder()
+    rows, table = b.input("rows", (3,), "int32"), b.constant("table", normal(10, 8))
+    model = b.model([add(b, "GATHER", [table, rows], "y", axis=0)])
+    made = pq.quantize(model, [Rule(weights=weights, cast_weights=True)], newer_axes=newer)
+    stored = next(t for t in made.main.tensors if t.dtype.name == weights)
+    assert stored.quantization is not None and stored.quantization.scale.size == scales
+    feeds = [np.int32([7, 0, 9])]
+    (theirs,) = runs_in_oracles(made, feeds, newer)
+    np.testing.assert_array_equal(pq.compile(made)(*feeds), theirs)
+    with pytest.raises(pq.RecipeError, match="no kernel takes int8 weights with float activations"):
+        pq.quantize(model, "dynamic", min_weight_elements=0)

@@ -366,6 +366,5 @@ REVERSE_SEQUENCE = register(
         restate=mixes,
         reference=dict.fromkeys(EVERY_TYPE, reverse_sequences),
         kernels=take_kernels(EVERY_TYPE),
-        unserved=("int8",),
     )
 )

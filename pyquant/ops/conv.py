@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ import numpy as np
 from pyquant.dtypes import INT16, UINT8
 from pyquant.errors import ShapeError
 from pyquant.fixed import activation_bounds
+from pyquant.graph import Node
 from pyquant.ops.contraction import convolution, depthwise
 from pyquant.ops.hybrid import Dynamic, dynamic
 from pyquant.ops.kernel_constants import kernel_constants
@@ -244,15 +247,27 @@ SUM = Floor(("x", "w"), {"int8": 2.0**-15, "int16": 2.0**-7}, terms="w")
 OUTPUT = Slot("y", floors=(SUM, Floor(("x", "w"), {"int8": 2.0**-7.9})))
 BIAS = Slot("b", role="bias", scale=Product("x", "w"), optional=True)
 
+NARROW = dict.fromkeys(("hybrid", "int8", "int16"), ("int4",))
+WEIGHT = Slot("w", role="weight", axis=0, narrow=NARROW)
+
+
+@cache
+def _grouped() -> Operator:
+    """Kernels for float inputs read a scale for each channel where there are groups."""
+    return replace(CONV_2D, inputs=(Slot("x"), replace(WEIGHT, each=True), BIAS))
+
+
+def _variant(node: Node) -> Operator:
+    x, w = node.inputs[:2]
+    grouped = x is not None and w is not None and x.shape[3:] != w.shape[3:]
+    return _grouped() if grouped else CONV_2D
+
+
 CONV_2D = register(
     Operator(
         "CONV_2D",
         options="Conv2DOptions",
-        inputs=(
-            Slot("x"),
-            Slot("w", role="weight", axis=0, few_bits=dict.fromkeys(("hybrid", "int8", "int16"), ("int4",))),
-            BIAS,
-        ),
+        inputs=(Slot("x"), WEIGHT, BIAS),
         outputs=(OUTPUT,),
         shape=conv_shape,
         reference={
@@ -275,6 +290,7 @@ CONV_2D = register(
         without_zeros=without_zeros,
         pads=pads,
         settings={"int16": {"quantized_bias_type": "INT64"}},
+        variant=_variant,
     )
 )
 
@@ -282,7 +298,7 @@ DEPTHWISE_CONV_2D = register(
     Operator(
         "DEPTHWISE_CONV_2D",
         options="DepthwiseConv2DOptions",
-        inputs=(Slot("x"), Slot("w", role="weight", axis=3, few_bits={"int8": ("int4",)}, each=True), BIAS),
+        inputs=(Slot("x"), Slot("w", role="weight", axis=3, narrow={"int8": ("int4",)}, each=True), BIAS),
         outputs=(OUTPUT,),
         shape=depthwise_shape,
         reference={

@@ -198,13 +198,13 @@ def _check_activation(call: Call) -> None:
         raise UnsupportedOp(f"{call.label}: activation {activation} cannot be fused here")
 
 
-FEW_BITS = {"hybrid": ("int4", "int2"), "int8": ("int4",), "int16": ("int4",)}
+NARROW = {"hybrid": ("int4", "int2"), "int8": ("int4",), "int16": ("int4",)}
 
 FULLY_CONNECTED = register(
     Operator(
         "FULLY_CONNECTED",
         options="FullyConnectedOptions",
-        inputs=(Slot("x"), Slot("w", role="weight", newer_axis=0, blocks=True, few_bits=FEW_BITS), BIAS),
+        inputs=(Slot("x"), Slot("w", role="weight", newer_axis=0, blocks=True, narrow=NARROW), BIAS),
         contraction=dense(),
         outputs=(OUTPUT,),
         shape=shape,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -251,7 +252,7 @@ GATHER = register(
     Operator(
         "GATHER",
         options="GatherOptions",
-        inputs=(X, INDICES),
+        inputs=(replace(X, newer_axis=0, weight_if_constant=("float32",)), INDICES),
         outputs=(SAME,),
         shape=gathered,
         restate=restate_gather,
@@ -301,7 +302,7 @@ ONE_HOT = register(
 EMBEDDING_LOOKUP = register(
     Operator(
         "EMBEDDING_LOOKUP",
-        inputs=(INDICES, Slot("table", role="weight", newer_axis=0, few_bits={"hybrid": ("int4",)})),
+        inputs=(INDICES, Slot("table", role="weight", newer_axis=0, narrow={"hybrid": ("int4",)})),
         outputs=(Slot("y", scale=SameAs("table"), symmetric=True),),
         shape=looked_up,
         reference=dict.fromkeys(("int32", "float32", "hybrid", "int8"), look_up),

@@ -134,7 +134,7 @@ PRELU = register(
         reference={"float32": prelu_float, **dict.fromkeys(QUANTIZED, prelu_codes)},
         kernels=typed_kernels("prelu", "pq_binary", prelu_params, doubly=True),
         homogeneous=(("x",),),
-        unserved=("int16",),  # whose one kernel, in ai-edge-litert, loses the scale where alpha has fewer dimensions
+        unserved=("int16",),  # whose one kernel misplaces slopes that broadcast
     )
 )
 

@@ -150,7 +150,7 @@ BATCH_MATMUL = register(
     Operator(
         "BATCH_MATMUL",
         options="BatchMatMulOptions",
-        inputs=(Slot("a"), Slot("b", weight_if_constant=True)),
+        inputs=(Slot("a"), Slot("b", weight_if_constant=("float32", "hybrid", "int8", "int16"))),
         outputs=(OUTPUT,),
         shape=shape,
         reference={"float32": float_, "int8": quantized, "int16": quantized, "hybrid": hybrid},

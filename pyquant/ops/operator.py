@@ -89,9 +89,9 @@ class Slot:
     symmetric: its zero point is 0 in every type. most: kernels of integers cut off what lies further from 0.
     sums: of weights that meet int16 codes in sums of 32 bits, which are not to overflow: from the node and the real
     weights, the magnitudes that come together in each sum, added up.
-    few_bits: by kind, the types below int8 in which kernels take a weight, too. each: kernels with float activations
+    narrow: by kind of the node, the types below int8 that a weight may have, too. each: kernels for float activations
     read a scale for each index of `axis`, be they all one.
-    weight_if_constant: an activation whose constants kernels take as int8 weights, too.
+    weight_if_constant: of an activation the kinds of nodes in which constants may be stored as weights are.
     """
 
     name: str
@@ -100,9 +100,9 @@ class Slot:
     axis: int | None = None
     newer_axis: int | None = None
     blocks: bool = False
-    few_bits: Mapping[str, Collection[str]] = field(default_factory=dict, hash=False)
+    narrow: Mapping[str, Collection[str]] = field(default_factory=dict, hash=False)
     each: bool = False
-    weight_if_constant: bool = False
+    weight_if_constant: Collection[str] = ()
     floors: tuple[Floor, ...] = ()
     below: Mapping[str, float] = field(default_factory=dict, hash=False)
     optional: bool = False
@@ -127,7 +127,7 @@ class Slot:
 
     def takes(self, weights: str | None, kind: str) -> bool:
         """Whether kernels of a kind take weights of a type in it."""
-        return weights == "int8" or weights in self.few_bits.get(kind, ())
+        return weights == "int8" or weights in self.narrow.get(kind, ())
 
 
 UNKNOWN = Slot("unknown", role="any")  # of a tensor that a node should not have
@@ -313,7 +313,7 @@ class Operator:
     pads: Pads | None = None
     view: bool = False  # the output is the input's bytes under another shape
     cast: bool = False  # the output is the input's real values, stored in another type or scale
-    unserved: Collection[str] = ()  # kinds of its reference in which no runtime computes what scales mean: stays float
+    unserved: Collection[str] = ()  # kinds in which kernels do not compute what scales mean: it stays float
     about_zero: bool = False  # integer kernels write code 0 for 0: its activations need the zero point 0
     ranged: bool = True  # ranges of its inputs and outputs are all that its quantization needs to know
     custom: bool = False  # a custom operator, known by its custom code

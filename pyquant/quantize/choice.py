@@ -115,7 +115,7 @@ def _static_obstacle(ranges: Mapping[Tensor, Range], node: Node, rule: Rule) -> 
     if rule.activations not in operator.reference:
         return f"TFLite has no {rule.activations} kernel for {operator.name}{' of this form' * bool(operator.variant)}"
     if rule.activations in operator.unserved:
-        return f"no runtime computes {operator.name} of {rule.activations} codes as their scales mean it"
+        return f"no runtime computes {operator.name} of {rule.activations} codes with scales"
     fused = 0 if node.options is None else getattr(node.options, "fused_activation_function", 0)
     if fused not in operator.integer_activations:
         return "its fused activation has no integer form"
@@ -187,8 +187,9 @@ def narrowed(node: Node, operator: Operator, rule: Rule) -> Iterator[tuple[int, 
         takes = takes and rule.weights == "int8" and all(is_float_constant(t, 1) for t in weights)
         least = 1 if any(t.size >= least for t in weights) else least
     for i, slot, tensor in inputs_of(node, operator):
-        stored = slot.quantizable if rule.weights in FLOATS else slot.role == "weight" and _is_narrow(slot)
-        stored = stored or (slot.weight_if_constant and rule.weights not in FLOATS)
+        stored = slot.quantizable if rule.weights == "float16" else slot.role == "weight" and _is_narrow(slot)
+        kind = "float32" if rule.cast_weights else "hybrid"
+        stored = stored or (kind in slot.weight_if_constant and rule.weights != "float16")
         reads = rule.cast_weights or slot.takes(rule.weights, "hybrid")
         if takes and stored and reads and is_float_constant(tensor, least):
             yield i, slot, tensor

@@ -163,7 +163,8 @@ class Static:
         self._share(shared, uses, made=[Key(tensor, type_of(slot, kind)) for slot, tensor in made_by(node, operator)])
 
     def _is_weight(self, slot: Slot, tensor: Tensor) -> bool:
-        return slot.role == "weight" or (self.recipe.litert and slot.weight_if_constant and tensor.is_constant)
+        constant = self.recipe.litert and tensor.is_constant
+        return slot.role == "weight" or (constant and "int8" in slot.weight_if_constant)
 
     def _join_variables(self) -> None:
         """Whatever reads or assigns a variable has one scale."""
