@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from itertools import product
 
@@ -45,12 +44,8 @@ ROUNDING = {"int8": 1.001, "int16": 2.001}
 REACH = {(op, "int16"): 128.0 for op in ("EXP", "GELU", "LOG", "RSQRT")}
 COORDINATES = {"RESIZE_BILINEAR": 2.0**-10}
 CLOSE = 1e-6  # of sums of floats, and of optimized kernels that dequantize: less than a step of any code
-UNEQUAL = {
-    "DEPTHWISE_CONV_2D-int4x8": "ai-edge-litert's optimized kernels, the only ones, differ by a step in some rows",
-    "RESIZE_BILINEAR-int16x8": "coordinates of 10 bits drift over large images, further than by some input steps",
-    "SUM-int8": "sums under another scale differ by a step in some rows",
-    "SUM-int16x8": "sums under another scale differ by a step in some rows",
-}
+# Steps of the output by which optimized kernels differ from the formula, where no reference kernel is right.
+APART = {"SUM-int8": 1, "SUM-int16x8": 1, "DEPTHWISE_CONV_2D-int4x8": 1}
 
 
 def rows_of(op: str) -> list[Case]:
@@ -83,26 +78,23 @@ EVERY = {
     for scheme in SCHEMES
     if OPERATORS[op].weighted or scheme in ("int8", "int16x8")
 }
+
+
 # Of the schemes that the table of quantizable operators has, how it calls them, and whom it names.
 NAMED = {"int8": "int8", "int16x8": "int16x8", "dynamic": "dynamic range", "weights int8": "weight only"}
 CLAIMED = {one.operator: one.by for one in quantizable()}
 
 
-@pytest.mark.parametrize(
-    ("op", "scheme"),
-    [
-        pytest.param(*row, id=id, marks=pytest.mark.xfail(reason=UNEQUAL[id]) if id in UNEQUAL else ())
-        for id, row in EVERY.items()
-    ],
-)
-def test_files_run_and_are_near_float(op: str, scheme: str, oracle_of: Callable[[str], Oracle]) -> None:
+@pytest.mark.parametrize("name", EVERY)
+def test_files_run_and_are_near_float(name: str, oracle_of: Callable[[str], Oracle]) -> None:
+    op, scheme = EVERY[name]
     rule, made = SCHEMES[scheme], 0
     for case in rows_of(op):
         model, feeds = case.model(), case.feeds()
         try:
             decided = pq.assign(model, [rule], data=[feeds], newer_kernels=True)
         except RecipeError as refusal:
-            assert re.search("converts no operator of this model: .+", str(refusal))
+            assert "converts no operator of this model: " in str(refusal)
             continue
         (kind,) = decided.kinds.values()
         small = apply(decided)
