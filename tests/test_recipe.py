@@ -53,6 +53,16 @@ def test_rules_come_back_from_json_as_they_were_written() -> None:
         assert to_rules(loads(dumps(made))) == to_rules(made)
 
 
+def test_what_only_recipes_of_ours_say_comes_back_too() -> None:
+    rules = [Rule(weights="int8", method="octav", rounding="adaround", equalization="migration"),
+             Rule(weights="int4", method="min_max", rounding="gptq")]  # fmt: skip
+    made = recipe(rules, newer_axes=True, newer_kernels=True, one_scale=True, input_type=None, output_type=None)
+    again = loads(dumps(made))
+    assert [rule for rule in again.rules if rule.operation == "*"] == list(made.rules)
+    assert (again.newer_kernels, again.one_scale, again.litert) == (True, True, False)
+    assert not loads(dumps(recipe("int8"))).newer_kernels
+
+
 @pytest.mark.parametrize("name", SCHEMES)
 def test_a_scheme_read_from_its_json_makes_the_same_file(name: str) -> None:
     model, feeds = network(), samples(2)

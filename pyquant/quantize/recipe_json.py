@@ -14,6 +14,8 @@ from pyquant.ops.registry import OPERATORS
 from pyquant.quantize.recipe import BLOCKS, INPUT, OUTPUT, Recipe, Rule, of_litert
 
 MADE_BY = "made_by"  # says that rules mean what they mean here, and not all that they mean there
+OF_RECIPE = ("newer_kernels", "one_scale")  # stated in such rules
+OF_RULE = ("method", "rounding", "equalization")  # stated in rules where the terms of litert-quantizer say less
 NO_QUANTIZE, FLOAT_CASTING = "no_quantize", "float_casting"
 # how weights get their ranges -> the name that stands for it in the file
 ALGORITHMS = {"min_max": "min_max_uniform_quantize", "mse": "MSE", "octav": "OCTAV"}
@@ -33,8 +35,8 @@ def to_rules(recipe: Recipe) -> list[dict[str, Any]]:
             rules.append(Rule(operation=operation))
         elif stated is not None and by_rules != stated:
             rules.append(Rule(operation=operation, weights="int8", activations=stated))
-    mark = {} if recipe.litert else {MADE_BY: "pyquant"}
-    return [_written(rule) | mark for rule in rules]
+    mark = {} if recipe.litert else {MADE_BY: "pyquant", **{field: getattr(recipe, field) for field in OF_RECIPE}}
+    return [_with_own_terms(_written(rule), rule) | mark for rule in rules]
 
 
 def from_rules(rules: Iterable[Mapping[str, Any]], name: str = "rules") -> Recipe:
@@ -44,9 +46,11 @@ def from_rules(rules: Iterable[Mapping[str, Any]], name: str = "rules") -> Recip
     """
     rules = list(rules)
     found = [_read(rule, f"rule {i} of {name}") for i, rule in enumerate(rules)]
-    if any(rule.get(MADE_BY) == "pyquant" for rule in rules):
-        return Recipe(name, tuple(found), input_type=None, output_type=None, newer_axes=True, newer_kernels=True)
-    return of_litert(name, found)
+    ours = next((rule for rule in rules if rule.get(MADE_BY) == "pyquant"), None)
+    if ours is None:
+        return of_litert(name, found)
+    stated = {field: bool(ours.get(field, False)) for field in OF_RECIPE}
+    return Recipe(name, tuple(found), input_type=None, output_type=None, newer_axes=True, **stated)
 
 
 def dumps(recipe: Recipe) -> str:
@@ -103,6 +107,12 @@ def _written(rule: Rule) -> dict[str, Any]:
     return {"regex": rule.regex, "operation": operation, "algorithm_key": algorithm, "op_config": config}
 
 
+def _with_own_terms(written: dict[str, Any], rule: Rule) -> dict[str, Any]:
+    """With the fields of a rule that would be read otherwise."""
+    again = _read(written, str(rule))
+    return written | {f: getattr(rule, f) for f in OF_RULE if getattr(rule, f) != getattr(again, f) and not rule.leaves}
+
+
 def _split(name: str) -> tuple[str, int]:
     """int8 -> INT, 8"""
     kind = name.rstrip("0123456789")
@@ -130,7 +140,7 @@ def _read(given: Mapping[str, Any], where: str) -> Rule:
     if weights is None or (activations is None and cast != (precision == "FLOAT")):
         found = f"weights {weights}, {precision} computation and explicit_dequantize {cast}"
         raise RecipeError(f"{where}: found {found}, which no kernel does")
-    return Rule(
+    read = Rule(
         regex,
         operation,
         weights=weights[0],
@@ -143,6 +153,7 @@ def _read(given: Mapping[str, Any], where: str) -> Rule:
         symmetric=activations is not None and activations[2] and activations[0] != "int16",
         skip_checks=bool(config.get("skip_checks", False)),
     )
+    return replace(read, **{field: given[field] for field in OF_RULE if field in given})
 
 
 def _tensor_of(config: Mapping[str, Any] | None, where: str) -> tuple[str, str, bool] | None:
