@@ -187,9 +187,9 @@ def narrowed(node: Node, operator: Operator, rule: Rule) -> Iterator[tuple[int, 
         takes = takes and rule.weights == "int8" and all(is_float_constant(t, 1) for t in weights)
         least = 1 if any(t.size >= least for t in weights) else least
     for i, slot, tensor in inputs_of(node, operator):
-        stored = slot.quantizable if rule.weights == "float16" else slot.role == "weight" and _is_narrow(slot)
+        stored = slot.quantizable if rule.weights in FLOATS else slot.role == "weight" and _is_narrow(slot)
         kind = "float32" if rule.cast_weights else "hybrid"
-        stored = stored or (kind in slot.weight_if_constant and rule.weights != "float16")
+        stored = stored or (kind in slot.weight_if_constant and rule.weights not in FLOATS)
         reads = rule.cast_weights or slot.takes(rule.weights, "hybrid")
         if takes and stored and reads and is_float_constant(tensor, least):
             yield i, slot, tensor
