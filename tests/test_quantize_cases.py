@@ -33,6 +33,7 @@ SCHEMES = {
     "weights int8": Rule(weights="int8", cast_weights=True),
     "weights int4": Rule(weights="int4", cast_weights=True),
     "float16": Rule(weights="float16", cast_weights=True),
+    "bfloat16": Rule(weights="bfloat16", cast_weights=True),
 }
 SAMPLED = 3  # rows of each operator
 EXTREME = ("ends-", "extremes")  # rows at the ends of float32, which no scale spans
@@ -148,7 +149,7 @@ def runs_as_ours(
 
 def runtimes(op: str, kind: str, rule: Rule) -> list[tuple[str, str]]:
     """Who runs an operator in a kind, and by which kernels: as its rows were compared."""
-    few = rule.weights in ("int4", "int2")  # of which tflite-runtime 2.14 makes nonsense, or refuses it
+    few = rule.weights in ("int4", "int2", "bfloat16")  # of which tflite-runtime 2.14 makes nonsense, or refuses it
     told = next(by for by, kinds in CHECKED[op].items() if kind in kinds.split())
     if few and op == "DEPTHWISE_CONV_2D" and rule.is_static:
         told = "both optimized"

@@ -15,6 +15,7 @@ from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, as_is
 from pyquant.wire import Record
 
 LARGEST_FLOAT16 = 65504.0
+LARGEST_BFLOAT16 = (2 - 2.0**-7) * 2.0**127
 MOST_INPUTS = 4  # of operators whose constants get other values
 
 
@@ -176,7 +177,7 @@ class _Rewrite:
 def stored(values: np.ndarray, wanted: Encoding, label: str) -> np.ndarray:
     """What a file holds for real values. Raises RangeError where a bias does not fit its type."""
     if wanted.dtype is BFLOAT16:
-        return to_bfloat16(values)
+        return to_bfloat16(np.clip(values, -LARGEST_BFLOAT16, LARGEST_BFLOAT16))
     if wanted.dtype is FLOAT16:
         return np.asarray(np.clip(values, -LARGEST_FLOAT16, LARGEST_FLOAT16), np.float16)
     if wanted.quantization is None:

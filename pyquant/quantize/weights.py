@@ -7,7 +7,7 @@ import numpy as np
 from pyquant.dtypes import FLOAT16, DType, dtype
 from pyquant.graph import Node, Quantization, Tensor
 from pyquant.graph.real import real_values
-from pyquant.ops import Call, Slot, get
+from pyquant.ops import Slot, get
 from pyquant.quantize import parameters
 from pyquant.quantize.assignments import Assignments, Encoding
 from pyquant.quantize.choice import narrowed
@@ -24,21 +24,12 @@ def convert_constants(made: Assignments, node: Node, rule: Rule) -> None:
         quantization = None
         if not kind.is_float:
             axis = axis_of(slot, rule, made.recipe)
-            if axis is None and not rule.cast_weights and not slot.each and _has_groups(node):
-                axis = slot.axis  # as no kernel reads one scale there
             scales = None if rule.block else scales_of(tensor, axis, rule, kind)
             if scales is not None and not rule.cast_weights:
                 axis, scales = _as_read(slot, tensor, axis, scales)
             quantization = _in_blocks(tensor, rule) if scales is None else symmetric(scales, axis)
         made.consumed[node, i] = Encoding(kind, quantization, rule.cast_weights)
     made.kinds[node] = "float32" if rule.cast_weights else "hybrid"
-
-
-def _has_groups(node: Node) -> bool:
-    """Whether the outputs of a node do not all read the same channels."""
-    call = Call(get(node.op), node)
-    contraction = call.operator.contraction
-    return contraction is not None and len(contraction.weights(call, np.empty(call["w"].shape, bool))) > 1
 
 
 def _as_read(slot: Slot, tensor: Tensor, axis: int | None, scales: np.ndarray) -> tuple[int | None, np.ndarray]:
