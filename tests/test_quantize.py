@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from networks import assert_obeys_slots, conv, network, normal, runs_in_oracles, samples
 
 import pyquant as pq
-from pyquant.dtypes import FLOAT32, INT8, INT16, DType
+from pyquant.dtypes import BFLOAT16, FLOAT32, INT8, INT16, DType
 from pyquant.graph import Builder
 from pyquant.graph.real import from_bfloat16, to_bfloat16
 from pyquant.ops.build import add
@@ -66,6 +66,19 @@ def test_bfloat16_is_the_nearest_ties_to_even() -> None:
     np.testing.assert_array_equal(to_bfloat16(again), bits)
     np.testing.assert_allclose(again[2:6], values[2:6], rtol=2**-8)
     assert np.isnan(from_bfloat16(to_bfloat16(np.float32([np.nan, -np.nan])))).all()
+
+
+def test_bits_of_bfloat16_are_no_numbers() -> None:
+    b = Builder()
+    y = add(b, "FULLY_CONNECTED", [b.input("x", (2, 4)), b.constant("w", normal(3, 4)), None], "y")
+    model = b.model([y])
+    weight = model.main.nodes[0].inputs[1]
+    assert weight is not None and weight.data is not None
+    weight.data, weight.dtype = None, BFLOAT16
+    weight.data = to_bfloat16(normal(3, 4))
+    for run in (pq.compile, lambda model: pq.interpret(model, [normal(2, 4)])):
+        with pytest.raises(pq.UnsupportedOp, match="no kernel and no reference takes these types"):
+            run(model)
 
 
 def test_weights_are_symmetric_and_narrow() -> None:

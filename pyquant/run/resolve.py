@@ -118,9 +118,16 @@ def resolve(node: Node, numerics: str, fused: bool = False) -> Call:
 def reference(call: Call) -> Reference:
     """The NumPy reference for the node's types. Raises UnsupportedOp where there is none."""
     found = call.operator.reference.get(call.kind)
-    if found is None or not _strings_fit(call):
+    if found is None or not _strings_fit(call) or _reads_bits(call):
         raise unsupported(call.node, "no kernel and no reference takes these types")
     return found
+
+
+def _reads_bits(call: Call) -> bool:
+    """Whether a value is of a float type that NumPy does not have, of which arrays hold the bits."""
+    slots = zip(call.operator.slots(call.node.inputs), call.node.inputs, strict=True)
+    values = [tensor.dtype for slot, tensor in slots if slot.quantizable and tensor is not None]
+    return any(d.is_float and d.numpy is not None and d.numpy.kind == "u" for d in values)
 
 
 def evaluate(call: Call, function: Reference, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
