@@ -33,9 +33,10 @@ def quantize(
     activations are quantized, in any form that `pyquant.calibrate.samples` takes, or Statistics: in order, where states
     or variables go on from one to the next.
     calibration: how ranges follow from them, one of `pyquant.calibrate.METHODS`; None for what suits most models, see
-    `Statistics.usual_ranges`. accuracy: "best" searches ranges by what the model makes of samples, which takes minutes.
-    With data, biases correct what rounding does to means. options: those of `pyquant.quantize.recipe`: input_type,
-    output_type, per_channel, newer_axes, newer_kernels, one_scale, min_weight_elements, keep_float.
+    `Statistics.usual_ranges`, and for "mse" in litert-quantizer's recipes of int8. accuracy: "best" searches ranges by
+    what the model makes of samples, which takes minutes. With data, biases correct what rounding does to means.
+    options: those of `pyquant.quantize.recipe`: input_type, output_type, per_channel, newer_axes, newer_kernels,
+    one_scale, min_weight_elements, keep_float.
     Raises RecipeError, DataError, RangeError.
     """
     return apply(assign(model, scheme, data, calibration, accuracy, **options))
