@@ -11,7 +11,7 @@ import numpy as np
 
 from pyquant.dtypes import INT64
 from pyquant.errors import GraphError, RangeError, ShapeError
-from pyquant.graph import Tensor
+from pyquant.graph import Node, Tensor
 from pyquant.ops.axes import axis_of, whole
 from pyquant.ops.kinds import EVERY_TYPE, KERNEL_TYPES, WITH_STRINGS
 from pyquant.ops.operator import Call, Kernel, Launch, Operator, Restated, SameAs, Shape, Slot
@@ -246,6 +246,14 @@ def unique(call: Call, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values[order], places[inverse.reshape(-1)].astype(call["indices"].dtype.numpy)
 
 
+def _scatter_variant(node: Node) -> Operator:
+    """Where indices may repeat, it adds up updates: sums of codes wrap around."""
+    indices = node.inputs[0].data if node.inputs and node.inputs[0] is not None else None
+    if indices is not None and len(np.unique(rows := indices.reshape(-1, indices.shape[-1]), axis=0)) == len(rows):
+        return SCATTER_ND
+    return replace(SCATTER_ND, unserved=("int8", "int16"))
+
+
 X, SAME, INDICES = Slot("x"), Slot("y", scale=SameAs("x")), Slot("indices", role="data")
 
 GATHER = register(
@@ -285,6 +293,7 @@ SCATTER_ND = register(
         reference=dict.fromkeys(EVERY_TYPE, scatter_nd),
         kernels={kind: Kernel(f"scatter_{name}", "pq_scatter", scatter_launch) for kind, name in SUMS.items()},
         about_zero=True,
+        variant=_scatter_variant,
     )
 )
 

@@ -24,6 +24,8 @@ def padded(call: Call, x: Shape, _paddings: Shape | None = None, _value: Shape |
 
 def _paddings_of(call: Call, x: Shape, paddings: np.ndarray | None = None) -> np.ndarray:
     """(rank, 2): elements before and after, along each axis. paddings: their value, where a run knows it."""
+    if not x:
+        return np.zeros((0, 2), np.int32)
     paddings = call.constant("paddings") if paddings is None else paddings
     if paddings is None or paddings.shape != (len(x), 2) or np.any(paddings < 0):
         raise ShapeError(f"{call.label}: paddings of shape {x} must be constant, ({len(x)}, 2) and not negative")

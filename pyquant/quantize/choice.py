@@ -112,10 +112,11 @@ def _static_obstacle(ranges: Mapping[Tensor, Range], node: Node, rule: Rule) -> 
         return "what its subgraphs take and return stays as it is" if real else ""
     if not operator.ranged:
         return f"{operator.name} has states, whose ranges are not known"
+    form = " of this form" * bool(operator.variant)
     if rule.activations not in operator.reference:
-        return f"TFLite has no {rule.activations} kernel for {operator.name}{' of this form' * bool(operator.variant)}"
+        return f"TFLite has no {rule.activations} kernel for {operator.name}{form}"
     if rule.activations in operator.unserved:
-        return f"no runtime computes {operator.name} of {rule.activations} codes with scales"
+        return f"no runtime computes {operator.name}{form} of {rule.activations} codes with scales"
     fused = 0 if node.options is None else getattr(node.options, "fused_activation_function", 0)
     if fused not in operator.integer_activations:
         return "its fused activation has no integer form"
@@ -128,6 +129,8 @@ def _static_obstacle(ranges: Mapping[Tensor, Range], node: Node, rule: Rule) -> 
             return f"no kernel of {operator.name} takes {rule.weights} weights with {rule.activations} activations"
         if slot.quantizable and not _is_real(tensor, ranges):
             return f"its input {tensor.name!r} is {tensor.dtype}, not float32"
+        if slot.role == "activation" and tensor.size == 0:
+            return f"its input {tensor.name!r} has no elements"
         if slot.role == "activation" and tensor.is_constant and not np.isfinite(real_values(tensor)).all():
             return f"its constant {tensor.name!r} holds NaN or infinity"
         if nothing_seen(tensor, ranges):

@@ -43,10 +43,10 @@ class Record:
     @staticmethod
     def of(table: str, values: dict[str, Any]) -> Record:
         """A record of values that are already in the form that fields hold. It keeps the dict."""
-        record: Record = object.__new__(_class_of(table))
-        object.__setattr__(record, "table", table)
-        object.__setattr__(record, "fields", values)
-        return record
+        record = _new(_class_of(table))
+        _set_table(record, table)
+        _set_fields(record, values)
+        return record  # type: ignore[no-any-return]
 
     def replace(self, **values: Any) -> Record:
         """A copy with some fields changed; None makes one absent."""
@@ -87,6 +87,11 @@ class Record:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Record.of, (self.table, self.fields)
+
+
+_new: Any = object.__new__
+_set_table: Any = Record.__dict__["table"].__set__  # past __setattr__, which is for fields of the table
+_set_fields: Any = Record.__dict__["fields"].__set__
 
 
 @cache

@@ -21,25 +21,20 @@ static inline int32_t code(float x, double scale, const pq_codes *p) {
     return whole > p->hi ? p->hi : whole;
 }
 
-/* n elements, at most BLOCK, with one scale, or one each. Quotients of floats are less than 2^-15 off, at most 2^9 as they are:
- * only where one is as near to a half as that, the block is done again as defined. */
+/* n elements, at most BLOCK, with one scale, or one each. Quotients of floats, and products with an inverse, are less than 2^-15
+ * off, at most 2^9 as they are: only where one is as near to a half as that, the block is done again as defined. */
 static inline void round_block(const pq_codes *p, const float *restrict x, const float *restrict scale, bool each, int32_t n,
                                int8_t *restrict y) {
-    const float least = (float)(p->lo - p->zero - 1), most = (float)(p->hi - p->zero + 1);
-    const int32_t zero = p->zero, lo = p->lo, hi = p->hi;
-    int32_t unsure = 0;
+    const float least = (float)(p->lo - p->zero), most = (float)(p->hi - p->zero), whole = 0x1.8p23f;
+    const float inverse = 1.0f / scale[0];
+    int32_t unsure = !each && !(inverse > 0x1p-100f && inverse < 0x1p100f);
     for (int32_t i = 0; i < n; i++) {
-        float steps = x[i] / scale[each ? i : 0];
+        float steps = each ? x[i] / scale[i] : x[i] * inverse;
         steps = steps < least ? least : steps;
         steps = steps > most ? most : steps;
-        const float magnitude = fabsf(steps);
-        const int32_t down = (int32_t)magnitude;
-        const float above_half = magnitude - (float)down - 0.5f;
-        unsure |= fabsf(above_half) < 0x1p-15f;
-        const int32_t nearest = down + (above_half > 0);
-        const int32_t whole = (steps < 0 ? -nearest : nearest) + zero;
-        const int32_t raised = whole < lo ? lo : whole;
-        y[i] = (int8_t)(raised > hi ? hi : raised);
+        const float nearest = steps + whole - whole;
+        unsure |= fabsf(steps - nearest) > 0.5f - 0x1p-15f;
+        y[i] = (int8_t)((int32_t)nearest + p->zero);
     }
     for (int32_t i = 0; unsure && i < n; i++) y[i] = (int8_t)code(x[i], scale[each ? i : 0], p);
 }

@@ -5,7 +5,7 @@
 
 #include "observe.h"
 
-enum { HALF = PQ_BINS / 2, MOST_HALVINGS = 11, AT_A_TIME = 512, TABLES = 4 };
+enum { HALF = PQ_BINS / 2, MOST_HALVINGS = 11, AT_A_TIME = 512, TABLES = 4, APART = 16 };
 
 /* The least width 2^e with all elements in -HALF .. HALF - 1 widths, for elements of at most that magnitude. */
 static inline int32_t bin_exponent(float magnitude) {
@@ -29,7 +29,8 @@ static inline void count_bins(const float *restrict x, int64_t size, float magni
     if (needed > seen->exponent) widen(seen, needed - seen->exponent);
     const double per_width = ldexp(1, -seen->exponent);
     const float as_float = seen->exponent > -126 && seen->exponent < 126 ? (float)per_width : 0; /* with which products are exact, or next to 0 */
-    uint32_t counts[TABLES][PQ_BINS]; /* several, as one counter waits for its last count */
+    /* several, as one counter waits for its last count; not pages apart, where a load waits for stores to other tables */
+    uint32_t counts[TABLES][PQ_BINS + APART];
     for (int64_t done = 0; done < size;) {
         const int64_t end = size - done < INT32_MAX ? size : done + INT32_MAX;
         memset(counts, 0, sizeof counts);
@@ -47,7 +48,10 @@ static inline void count_bins(const float *restrict x, int64_t size, float magni
                     bins[i] = (int32_t)floor(v * per_width) + HALF;
                 }
             }
-            for (int32_t i = 0; i < n; i++) counts[i % TABLES][bins[i]]++;
+            int32_t counted = 0;
+            for (; counted + TABLES <= n; counted += TABLES)
+                for (int32_t table = 0; table < TABLES; table++) counts[table][bins[counted + table]]++;
+            for (; counted < n; counted++) counts[0][bins[counted]]++;
             done += n;
         }
         for (int32_t bin = 0; bin < PQ_BINS; bin++)
