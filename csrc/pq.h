@@ -29,8 +29,8 @@ typedef size_t (*pq_pack)(const void *params, void *packed);
 typedef struct {
     const char *operation; /* conv2d_s8 */
     const char *isa;       /* x86_avx2 */
-    pq_kernel run;
-    pq_pack pack; /* NULL where nothing is packed */
+    pq_kernel run; /* NULL of what only lays out constants */
+    pq_pack pack;  /* NULL where nothing is packed */
 } pq_row;
 
 const pq_row *pq_rows(int32_t *count);

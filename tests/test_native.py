@@ -222,7 +222,7 @@ def test_codes_are_those_of_exact_quotients(isa, shape, axis, zero, lo, hi):
         exact = x.astype(np.float64) / along.astype(np.float64)
         nearest = np.trunc(exact) + np.copysign(np.abs(exact - np.trunc(exact)) >= 0.5, exact) + zero
         found = np.empty(shape, np.int16 if hi > 127 else np.int8)
-        native.round_codes(x, scale, axis or 0, zero, lo, hi, found, isa)
+        native.round_codes(x, scale, axis or 0, zero, lo, hi, found, isa=isa)
         np.testing.assert_array_equal(found, np.clip(nearest, lo, hi))
 
 

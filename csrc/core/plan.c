@@ -27,8 +27,8 @@ static const char *tensor_fault(const pq_plan *plan, const pq_tensor *tensor) {
 
 static const char *step_fault(const pq_plan *plan, const pq_plan_step *step) {
     int32_t row_count;
-    pq_rows(&row_count);
-    if (step->row < 0 || step->row >= row_count) return "no such kernel";
+    const pq_row *rows = pq_rows(&row_count);
+    if (step->row < 0 || step->row >= row_count || rows[step->row].run == NULL) return "no such kernel";
     if (step->units < 0 || step->chunk < 1) return "bad work units";
     if (step->in_count < 0 || step->out_count < 0) return "bad tensor count";
     for (int32_t i = 0; i < step->in_count; i++)

@@ -3,6 +3,7 @@
 from pyquant.calibrate.data import Images, samples
 from pyquant.calibrate.methods import METHODS
 from pyquant.calibrate.observe import calibrate, collect
+from pyquant.calibrate.products import Products, damped, products
 from pyquant.calibrate.ranges import Range
 from pyquant.calibrate.seen import Seen
 from pyquant.calibrate.states import with_intermediates
@@ -12,11 +13,14 @@ __all__ = [
     "METHODS",
     "Images",
     "Outlier",
+    "Products",
     "Range",
     "Seen",
     "Statistics",
     "calibrate",
     "collect",
+    "damped",
+    "products",
     "samples",
     "with_intermediates",
 ]

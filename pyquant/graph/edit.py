@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 
-from pyquant.graph.convert import from_record, to_record
-from pyquant.graph.model import Model, Node, Subgraph, Tensor
+from pyquant.graph.check import check
+from pyquant.graph.model import Buffer, Model, Node, OpCode, Signature, Subgraph, Tensor
 
 # Metadata that speaks of a model's parts by their place, and so is not true of a model that has others.
 OF_ENDS = ("TFLITE_METADATA",)  # inputs and outputs; its associated files follow the flatbuffer as a ZIP
@@ -14,16 +15,86 @@ ADVICE = ("model_control_dependencies", MEMORY_PLAN)  # runtimes do without: Lit
 
 
 def copy(model: Model) -> Model:
-    """A model of objects of its own, in the same order, that shares every array. Raises GraphError as saving would."""
-    made = from_record(to_record(model))
-    for subgraph in made.subgraphs:
-        for node in subgraph.nodes:
-            node.options = None if node.options is None else node.options.replace()
-    for old, new in zip(model.subgraphs, made.subgraphs, strict=True):
-        for before, after in zip(old.tensors, new.tensors, strict=True):
-            if after.buffer is None:  # a slice of another file, which no record holds
-                after.buffer = before.buffer
-    return made
+    """A model of objects of its own, in the same order, that shares every array. Raises GraphError as `check`.
+
+    It lists the operator codes and buffers that the model's parts use beside those that it lists.
+    """
+    return _Copy(check(model)).made
+
+
+class _Copy:
+    """Twins of a model's objects, each made once."""
+
+    def __init__(self, model: Model) -> None:
+        self.buffers: dict[Buffer, Buffer] = {}
+        self.opcodes: dict[OpCode, OpCode] = {}
+        self.tensors: dict[Tensor, Tensor] = {}
+        self.subgraphs = {old: Subgraph(old.name, extra=dict(old.extra)) for old in model.subgraphs}
+        for code in model.opcodes:
+            self.opcode(code)
+        for buffer in model.buffers:
+            self.buffer(buffer)
+        for old, new in self.subgraphs.items():
+            self.fill(old, new)
+        signatures = [self.signature(s) for s in model.signatures]
+        metadata = [(name, self.buffer(buffer)) for name, buffer in model.metadata]
+        extra = dict(model.extra)
+        if extra.get("metadata_buffer") is not None:
+            extra["metadata_buffer"] = [self.buffer(buffer) for buffer in extra["metadata_buffer"]]
+        buffers = [*self.buffers.values()]
+        if buffers and not model.buffers:
+            buffers.insert(0, Buffer())  # which means none
+        opcodes = [*self.opcodes.values()]
+        self.made = Model([*self.subgraphs.values()], model.description, signatures, metadata, opcodes, buffers, extra)
+
+    def buffer(self, old: Buffer) -> Buffer:
+        found = self.buffers.get(old)
+        if found is None:
+            found = self.buffers[old] = Buffer(old.data, dict(old.extra))
+        return found
+
+    def opcode(self, old: OpCode) -> OpCode:
+        found = self.opcodes.get(old)
+        if found is None:
+            found = self.opcodes[old] = replace(old, extra=dict(old.extra))
+        return found
+
+    def fill(self, old: Subgraph, new: Subgraph) -> None:
+        for t in old.tensors:
+            buffer = t.buffer
+            if buffer is not None and (buffer in self.buffers or not t.extra.get("external_buffer")):
+                buffer = self.buffer(buffer)  # not of another file, which no model lists
+            made = Tensor(
+                t.name, t.shape, t.dtype, buffer, t.quantization, t.is_variable, t.shape_signature, t.sparsity
+            )
+            made.extra = dict(t.extra)
+            self.tensors[t] = made
+            new.tensors.append(made)
+        for made in new.tensors:
+            q = made.quantization
+            if q is not None and q.tensors:
+                made.quantization = replace(q, tensors={name: self.tensors[t] for name, t in q.tensors.items()})
+        new.inputs, new.outputs = self.all(old.inputs), self.all(old.outputs)
+        new.nodes = [self.node(node) for node in old.nodes]
+
+    def node(self, old: Node) -> Node:
+        return Node(
+            self.opcode(old.opcode),
+            [None if t is None else self.tensors[t] for t in old.inputs],
+            self.all(old.outputs),
+            None if old.options is None else old.options.replace(),
+            old.custom_options,
+            self.all(old.intermediates),
+            {name: self.subgraphs[callee] for name, callee in old.subgraphs.items()},
+            dict(old.extra),
+        )
+
+    def all(self, tensors: Iterable[Tensor]) -> list[Tensor]:
+        return [self.tensors[t] for t in tensors]
+
+    def signature(self, old: Signature) -> Signature:
+        inputs, outputs = ([(name, self.tensors[t]) for name, t in side] for side in (old.inputs, old.outputs))
+        return Signature(old.key, self.subgraphs[old.subgraph], inputs, outputs, dict(old.extra))
 
 
 def remove_unused(model: Model) -> None:

@@ -46,7 +46,7 @@ class Quantization:
     def of(scale: Any, zero_point: Any = 0, axis: int = 0) -> Quantization:
         """From plain numbers or sequences; a single zero point serves all scales."""
         scales = np.atleast_1d(np.asarray(scale, np.float32))
-        zeros = np.broadcast_to(np.atleast_1d(np.asarray(zero_point, np.int64)), scales.shape).copy()
+        zeros = np.full(scales.shape, zero_point, np.int64)
         return Quantization(scales, zeros, axis)
 
     @property

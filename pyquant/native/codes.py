@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from pyquant.native._pq import ffi, lib
-from pyquant.native.params import Params
+from pyquant.native.params import Packer, Params
 from pyquant.native.table import rows_of
 
 
@@ -19,23 +19,25 @@ def round_codes(
     lo: int,
     hi: int,
     codes: np.ndarray,
+    packer: Packer | None = None,
     isa: str | None = None,
 ) -> None:
     """round(value / scale) + zero within lo..hi, ties away from zero, into `codes`, contiguous int8 or int16.
 
-    values: float32 without NaN; scale: float32, (1,) or one for each index of `axis`.
+    values: float32 without NaN; scale: float32, (1,) or one for each index of `axis`. packer: they are there when it
+    has finished.
     """
     scales = np.ascontiguousarray(scale, np.float32)
     sizes = _sizes(values.shape, axis if scales.size > 1 else None)
     limits = {"scale": scales, "zero": zero, "lo": lo, "hi": hi, "wide": int(codes.dtype == np.int16)}
-    _run("codes_f32", Params("pq_codes", sizes | limits), values, codes, isa)
+    _lay_out("codes_f32", "pq_codes", sizes | limits, values, codes, packer, isa)
 
 
 def magnitudes(values: np.ndarray, axis: int | None, isa: str | None = None) -> np.ndarray:
     """The greatest |value| for each index of `axis`, or of all, (1,). NaN where there is one. float32"""
     sizes = _sizes(values.shape, axis)
-    most = np.zeros(sizes["channels"], np.float32)
-    _run("magnitudes_f32", Params("pq_magnitudes", sizes), values, most, isa)
+    most = np.empty(sizes["channels"], np.float32)
+    _lay_out("magnitudes_f32", "pq_magnitudes", sizes, values, most, None, isa)
     return most
 
 
@@ -45,10 +47,15 @@ def _sizes(shape: tuple[int, ...], axis: int | None) -> dict[str, int]:
     return {"outer": math.prod(shape[:axis]), "channels": shape[axis], "inner": math.prod(shape[axis + 1 :])}
 
 
-def _run(operation: str, params: Params, values: np.ndarray, result: np.ndarray, isa: str | None) -> None:
+def _lay_out(
+    operation: str,
+    struct: str,
+    fields: dict[str, Any],
+    values: np.ndarray,
+    result: np.ndarray,
+    packer: Packer | None,
+    isa: str | None,
+) -> None:
     """By the best kernel that there is, or by that of `isa`."""
     row = next(row for row in rows_of(operation) if row.available and isa in (None, row.isa))
-    x = np.ascontiguousarray(values, np.float32)
-    inputs, outputs = ffi.new("void *[]", [ffi.from_buffer(x)]), ffi.new("void *[]", [ffi.from_buffer(result)])
-    step = ffi.new("pq_step *", {"params": params.memory, "in": inputs, "out": outputs, "units": 1})
-    lib.pq_rows(ffi.new("int32_t *"))[row.index].run(step, 0, 1)
+    Params(struct, fields | {"x": np.asarray(values, np.float32)}).lay_out(row.index, result, packer)

@@ -80,14 +80,19 @@ class Params:
 
         size: its packed_bytes. They are there when the packer has finished.
         """
-        function = _pack_function(row)
-        if function == ffi.NULL:
-            return
-        pointer = ffi.from_buffer("char[]", aligned(np.empty(size + ALIGNMENT, np.uint8)))
-        self.bytes += size
+        if _pack_function(row) != ffi.NULL:
+            self.lay_out(row, aligned(np.empty(size + ALIGNMENT, np.uint8)), packer)
+
+    def lay_out(self, row: int, memory: np.ndarray, packer: Packer | None) -> None:
+        """The same in memory that is there, (packed_bytes,); without a packer at once."""
+        pointer = ffi.from_buffer("char[]", memory)
+        self.bytes += memory.nbytes
         self.memory.packed = pointer
         self._owned.append(pointer)
-        packer.add(self, function, size)
+        if packer is None:
+            _pack_function(row)(self.memory, pointer)
+        else:
+            packer.add(self, _pack_function(row), memory.nbytes)
 
     def _converted(self, struct: str, name: str, field: _Field, value: Any) -> Any:
         if field.kind == "array":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pyquant import native
 from pyquant.dtypes import BFLOAT16, FLOAT16, FLOAT32
 from pyquant.graph import Buffer, Model, Node, OpCode, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
@@ -31,14 +32,16 @@ def apply(assignments: Assignments, codes: Codes | None = None) -> Model:
     model = assignments.model.copy()
     opcodes: dict[tuple[str, int], OpCode] = {}
     buffers: Buffers = {}
+    packer = native.Packer()
     for old, new in zip(assignments.model.subgraphs, model.subgraphs, strict=True):
         before = list(new.outputs)
-        _Rewrite(assignments, old, new, opcodes, codes, buffers).run()
+        _Rewrite(assignments, old, new, opcodes, codes, buffers, packer).run()
         moved = dict(zip(before, new.outputs, strict=True))
         for signature in model.signatures:
             if signature.subgraph is new:
                 signature.outputs = [(name, moved.get(tensor, tensor)) for name, tensor in signature.outputs]
     remove_unused(model)
+    packer.finish()
     return check(model)
 
 
@@ -53,9 +56,10 @@ class _Rewrite:
         opcodes: dict[tuple[str, int], OpCode],
         codes: Codes | None,
         buffers: Buffers,
+        packer: native.Packer,
     ) -> None:
         self.made, self.old, self.new, self.opcodes, self.codes = made, old, new, opcodes, codes
-        self.buffers = buffers
+        self.buffers, self.packer = buffers, packer
         self.twin = dict(zip(old.tensors, new.tensors, strict=True))
         self.forms: dict[tuple[Tensor, Encoding], Tensor] = {}
         self.results = {tensor: made.results.get(tensor, as_is(tensor)) for tensor in old.outputs}
@@ -138,11 +142,11 @@ class _Rewrite:
         if len(self.read.get(tensor, ())) == 1 and not wanted.cast:
             made.name = tensor.name
         if values is not None:
-            made.data = stored(values, wanted, tensor.name)
+            made.data = stored(values, wanted, tensor.name, self.packer)
         else:
             known = None if self.codes is None else self.codes.get((tensor, wanted))
             if known is None:
-                known = stored(real_values(tensor), wanted, tensor.name)
+                known = stored(real_values(tensor), wanted, tensor.name, self.packer)
                 if self.codes is not None:
                     self.codes[tensor, wanted] = known
             made.data = known
@@ -174,8 +178,11 @@ class _Rewrite:
         return self.opcodes.setdefault((node.op, version), OpCode(node.op, version))
 
 
-def stored(values: np.ndarray, wanted: Encoding, label: str) -> np.ndarray:
-    """What a file holds for real values. Raises RangeError where a bias does not fit its type."""
+def stored(values: np.ndarray, wanted: Encoding, label: str, packer: native.Packer | None = None) -> np.ndarray:
+    """What a file holds for real values, once the packer has finished: of types that are not packed.
+
+    Raises RangeError where a bias does not fit its type.
+    """
     if wanted.dtype is BFLOAT16:
         return to_bfloat16(np.clip(values, -LARGEST_BFLOAT16, LARGEST_BFLOAT16))
     if wanted.dtype is FLOAT16:
@@ -185,7 +192,8 @@ def stored(values: np.ndarray, wanted: Encoding, label: str) -> np.ndarray:
     if wanted.dtype.bits >= 32:
         return parameters.bias(values, wanted.quantization, wanted.dtype, label)
     symmetric = not wanted.quantization.zero_point.any()
-    return parameters.store(values, wanted.quantization, wanted.dtype, narrow=symmetric)
+    later = packer if wanted.dtype.bits >= 8 else None
+    return parameters.store(values, wanted.quantization, wanted.dtype, symmetric, later)
 
 
 def _retype(tensor: Tensor, encoding: Encoding) -> Tensor:

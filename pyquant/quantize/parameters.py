@@ -13,7 +13,7 @@ from pyquant.errors import RangeError
 from pyquant.fixed import round_half_away
 from pyquant.graph import Quantization
 from pyquant.ops import PowerOfTwo
-from pyquant.wire.file import release
+from pyquant.wire.file import large_map, release
 
 SMALLEST_SCALE = 2.0**-40  # products of two scales stay normal float32 numbers
 LARGEST_SCALE = 2.0**40  # of what a model computes; its kernels' multipliers stay finite
@@ -124,12 +124,15 @@ def _magnitudes(values: np.ndarray, axis: int | None) -> np.ndarray:
     return np.concatenate(found) if axis == 0 else np.asarray(np.maximum.reduce(found))
 
 
-def _codes(values: np.ndarray, quantization: Quantization, zero: int, lo: int, hi: int) -> np.ndarray:
+def _codes(
+    values: np.ndarray, quantization: Quantization, zero: int, lo: int, hi: int, packer: native.Packer | None
+) -> np.ndarray:
     scale, axis = quantization.scale, quantization.axis
     codes = np.empty(values.shape, np.int16 if hi > 127 else np.int8)
+    packer = packer if large_map(values) is None else None  # which would hold all of the file
     for part in _parts(values):
         scales = scale[part] if quantization.per_axis and axis == 0 else scale
-        native.round_codes(values[part], scales, axis, zero, lo, hi, codes[part])
+        native.round_codes(values[part], scales, axis, zero, lo, hi, codes[part], packer)
         release(values[part])
     return codes
 
@@ -142,8 +145,17 @@ def _parts(values: np.ndarray) -> list[Any]:
     return [slice(i, i + rows) for i in range(0, len(values), rows)]
 
 
-def store(values: np.ndarray, quantization: Quantization, dtype: DType, narrow: bool = False) -> np.ndarray:
-    """Integers for float values: round(value / scale) + zero point, clipped to the type (or to -hi..hi if narrow)."""
+def store(
+    values: np.ndarray,
+    quantization: Quantization,
+    dtype: DType,
+    narrow: bool = False,
+    packer: native.Packer | None = None,
+) -> np.ndarray:
+    """Integers for float values: round(value / scale) + zero point, clipped to the type (or to -hi..hi if narrow).
+
+    packer: they may not be there before it has finished.
+    """
     assert dtype.lo is not None and dtype.hi is not None and dtype.numpy is not None
     if quantization.details is not None:
         scales = quantization.tensors["scales"].data
@@ -153,7 +165,7 @@ def store(values: np.ndarray, quantization: Quantization, dtype: DType, narrow: 
     lo = -dtype.hi if narrow else dtype.lo
     zero_points = quantization.zero_point
     if dtype.lo < 0 and not (zero_points != zero_points[0]).any():
-        return _codes(values, quantization, int(zero_points[0]), lo, dtype.hi).astype(dtype.numpy, copy=False)
+        return _codes(values, quantization, int(zero_points[0]), lo, dtype.hi, packer).astype(dtype.numpy, copy=False)
     shape = [1] * values.ndim
     if quantization.per_axis:
         shape[quantization.axis] = -1

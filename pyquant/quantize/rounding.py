@@ -2,60 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from pyquant.calibrate import Products, damped, products
 from pyquant.graph import Model, Node
 from pyquant.graph.real import real_values
 from pyquant.ops import Call, get
 from pyquant.quantize.assignments import Assignments, Encoding
 from pyquant.quantize.correct import W
-from pyquant.run.compile import compile
 
-DAMPING = 0.01  # of the mean diagonal, which keeps matrices regular
 BLOCK = 64  # columns whose errors reach the columns after them together
-ROWS = 8  # for each weight of an output, after which no more samples are looked at
-SAMPLES = 24  # at least
 PASSES = 2  # flips for each column, in the mean, at most
-
-# How a node's inputs vary together: (groups, K, K), over the rows that meet the K weights of an output. Depthwise
-# convolutions have a group for each channel, others one. Means do not count, as biases correct what becomes of them.
-Products = dict[Node, "np.ndarray | None"]
-
-
-def products(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.ndarray]]) -> Products:
-    """Of the inputs that nodes have in a float model. Those of a form that is not known are left out."""
-    calls = [Call(get(node.op), node) for node in nodes if get(node.op).contraction is not None]
-    plan = compile(model, keep=list(dict.fromkeys(call["x"] for call in calls)))
-    session = plan.session()
-    sums: dict[Node, list[np.ndarray]] = {}  # of products, rows, weights of the samples, and how many rows
-    for sample, arrays in enumerate(feeds):
-        if not calls:
-            break
-        values = session.run(*arrays)
-        for call in list(calls):
-            assert call.operator.contraction is not None
-            found = call.operator.contraction.rows(call, values[call["x"]])
-            if found is None:
-                calls.remove(call)
-                continue
-            node, rows = call.node, found.astype(np.float64)
-            weight = 1 / max(np.square(rows).mean(), 1e-300)  # so that loud samples count no more than others
-            count = rows.shape[1]
-            new = (weight * (rows.transpose(0, 2, 1) @ rows), weight * rows.sum(axis=1), weight * count, count)
-            sums[node] = [a + b for a, b in zip(sums.get(node, (0.0,) * 4), new, strict=True)]
-            if sample + 1 >= SAMPLES and sums[node][3] >= ROWS * rows.shape[2]:
-                calls.remove(call)
-    made: Products = {}
-    for node, (squares, rows, weight, count) in sums.items():
-        means = rows / weight
-        matrix = squares / weight - means[:, :, None] * means[:, None]
-        size = matrix.shape[1]
-        own = np.eye(size) * np.diagonal(matrix, axis1=1, axis2=2)[:, None]
-        share = size / (size + count)  # of few rows, what goes together may do so by chance
-        made[node] = (1 - share) * matrix + share * own
-    return made
 
 
 class Rounding:
@@ -104,7 +63,7 @@ def gptq(rows: np.ndarray, matrix: np.ndarray, most: int) -> np.ndarray:
     """
     order = np.argsort(-np.diagonal(matrix, axis1=1, axis2=2).mean(axis=0))
     rows, size = rows[:, :, order].copy(), rows.shape[2]
-    upper = np.linalg.cholesky(np.linalg.inv(_damped(matrix)[:, order][:, :, order])).transpose(0, 2, 1)
+    upper = np.linalg.cholesky(np.linalg.inv(damped(matrix)[:, order][:, :, order])).transpose(0, 2, 1)
     result = np.empty_like(rows)
     for first in range(0, size, BLOCK):
         last = min(first + BLOCK, size)
@@ -125,11 +84,12 @@ def adaround(rows: np.ndarray, matrix: np.ndarray, most: int) -> np.ndarray:
     As gptq, from whose result it goes on, a step of one weight of each output at a time.
     """
     groups, outputs, size = rows.shape
-    damped, of_row = _damped(matrix), np.repeat(np.arange(groups), outputs)
+    of_row = np.repeat(np.arange(groups), outputs)
     result = gptq(rows, matrix, most)
-    slope = ((result - rows) @ damped).reshape(-1, size)
+    matrix = damped(matrix)
+    slope = ((result - rows) @ matrix).reshape(-1, size)
     result = result.reshape(-1, size)
-    diagonal = np.diagonal(damped, axis1=1, axis2=2)[of_row]
+    diagonal = np.diagonal(matrix, axis1=1, axis2=2)[of_row]
     active = np.arange(len(result))  # the outputs that still get better
     for _ in range(PASSES * size):
         step = np.where(slope[active] > 0, -1.0, 1.0)  # the one that may take away error
@@ -142,15 +102,9 @@ def adaround(rows: np.ndarray, matrix: np.ndarray, most: int) -> np.ndarray:
         if not active.size:
             break
         result[active, best] += step
-        slope[active] += step[:, None] * damped[of_row[active], best]
+        slope[active] += step[:, None] * matrix[of_row[active], best]
     return result.reshape(rows.shape)
 
 
 # rounding(rows, matrix, most) -> whole numbers
 ROUNDINGS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {"gptq": gptq, "adaround": adaround}
-
-
-def _damped(matrix: np.ndarray) -> np.ndarray:
-    diagonal = np.diagonal(matrix, axis1=1, axis2=2)
-    more = np.maximum(DAMPING * diagonal.mean(axis=1), 1e-12)
-    return np.asarray(matrix + more[:, None, None] * np.eye(matrix.shape[1]))

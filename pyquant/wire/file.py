@@ -30,19 +30,25 @@ def read(path: str | os.PathLike[str]) -> memoryview:
 
 def release(array: np.ndarray) -> None:
     """Give back the memory that an array on a large map of `read` takes: it is read again where it is needed again."""
-    source: Any = array
-    while isinstance(source, np.ndarray):
-        source = source.base
-    if not isinstance(source, memoryview) or not source.readonly or not isinstance(source.obj, mmap.mmap):
-        return
-    if len(source.obj) > KEPT and hasattr(mmap, "MADV_DONTNEED"):
-        start = array.ctypes.data - np.frombuffer(source.obj, np.uint8).ctypes.data
+    source = large_map(array)
+    if source is not None and hasattr(mmap, "MADV_DONTNEED"):
+        start = array.ctypes.data - np.frombuffer(source, np.uint8).ctypes.data
         first, last = (
             -(-start // mmap.PAGESIZE) * mmap.PAGESIZE,
             (start + array.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE,
         )
         if first < last:
-            source.obj.madvise(mmap.MADV_DONTNEED, first, last - first)
+            source.madvise(mmap.MADV_DONTNEED, first, last - first)
+
+
+def large_map(array: np.ndarray) -> mmap.mmap | None:
+    """The map of `read` that an array lies on, if it is too large to stay in memory."""
+    source: Any = array
+    while isinstance(source, np.ndarray):
+        source = source.base
+    if not isinstance(source, memoryview) or not source.readonly or not isinstance(source.obj, mmap.mmap):
+        return None
+    return source.obj if len(source.obj) > KEPT else None
 
 
 def write(path: str | os.PathLike[str], segments: Iterable[Any], overwrite: bool = False) -> int:

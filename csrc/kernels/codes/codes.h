@@ -3,9 +3,11 @@
 #define PQ_CODES_H
 #include <stdint.h>
 
-/* codes_f32: x / scale, as a double, to the nearest whole number, ties away from zero, plus zero, within lo..hi: int8_t, or
- * int16_t where wide. x holds no NaN. */
+/* codes_f32 lays out x / scale, as a double, to the nearest whole number, ties away from zero, plus zero, within lo..hi: int8_t,
+ * or int16_t where wide. x holds no NaN. */
 typedef struct {
+    const void *packed;
+    const float *x;
     int64_t outer;
     int64_t channels;
     int64_t inner;
@@ -16,8 +18,10 @@ typedef struct {
     int32_t wide;
 } pq_codes;
 
-/* magnitudes_f32: the greatest |x| of each channel, (channels,) float, at first 0; a NaN counts as greater than infinity. */
+/* magnitudes_f32 lays out the greatest |x| of each channel, (channels,) float; a NaN counts as greater than infinity. */
 typedef struct {
+    const void *packed;
+    const float *x;
     int64_t outer;
     int64_t channels;
     int64_t inner;

@@ -1,9 +1,10 @@
 /* The loops from real numbers to codes for one ISA, all in one unit. */
 #include <math.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
 
 #include "codes.h"
-#include "pq.h"
 #include "types.h"
 
 #define FUNCTION(operation) PQ_JOIN(operation, ISA)
@@ -46,23 +47,22 @@ static inline void round_run(const pq_codes *p, const float *restrict x, const f
     round_block(p, x + i, scale + (each ? i : 0), each, (int32_t)(n - i), y + i);
 }
 
-void FUNCTION(codes_f32)(const pq_step *step, int32_t begin, int32_t end) {
-    (void)begin, (void)end;
-    const pq_codes p = *(const pq_codes *)step->params;
-    const float *restrict x = step->in[0];
-    int8_t *restrict narrow = step->out[0];
-    int16_t *restrict wide = step->out[0];
-    for (int64_t run = 0; run < p.outer * p.channels; run++) {
-        const float *scale = p.scale + run % p.channels;
+size_t FUNCTION(codes_f32)(const void *params, void *packed) {
+    const pq_codes p = *(const pq_codes *)params;
+    int8_t *restrict narrow = packed;
+    int16_t *restrict wide = packed;
+    for (int64_t run = 0; packed != NULL && run < p.outer * p.channels; run++) {
+        const float *restrict x = p.x + run * p.inner, *scale = p.scale + run % p.channels;
         if (p.wide) {
-            for (int64_t i = 0; i < p.inner; i++) wide[run * p.inner + i] = (int16_t)code(x[run * p.inner + i], *scale, &p);
+            for (int64_t i = 0; i < p.inner; i++) wide[run * p.inner + i] = (int16_t)code(x[i], *scale, &p);
         } else if (p.inner > 1) {
-            round_run(&p, x + run * p.inner, scale, false, p.inner, narrow + run * p.inner);
+            round_run(&p, x, scale, false, p.inner, narrow + run * p.inner);
         } else {
-            round_run(&p, x + run, scale, true, p.channels, narrow + run);
+            round_run(&p, x, scale, true, p.channels, narrow + run);
             run += p.channels - 1;
         }
     }
+    return (size_t)(p.outer * p.channels * p.inner) << p.wide;
 }
 
 /* Without its sign, a float's bits as a whole number are in the order of floats. */
@@ -71,11 +71,13 @@ static inline int32_t greater(int32_t most, int32_t bits) {
     return bits > most ? bits : most;
 }
 
-void FUNCTION(magnitudes_f32)(const pq_step *step, int32_t begin, int32_t end) {
-    (void)begin, (void)end;
-    const pq_magnitudes p = *(const pq_magnitudes *)step->params;
-    const int32_t *restrict x = step->in[0];
-    int32_t *restrict y = step->out[0];
+size_t FUNCTION(magnitudes_f32)(const void *params, void *packed) {
+    const pq_magnitudes p = *(const pq_magnitudes *)params;
+    const int32_t *restrict x = (const int32_t *)p.x;
+    int32_t *restrict y = packed;
+    const size_t bytes = (size_t)p.channels * sizeof *y;
+    if (packed == NULL) return bytes;
+    memset(y, 0, bytes);
     for (int64_t row = 0; row < p.outer; row++, x += p.channels * p.inner) {
         for (int64_t c = 0; p.inner == 1 && c < p.channels; c++) y[c] = greater(y[c], x[c]);
         for (int64_t c = 0; p.inner > 1 && c < p.channels; c++) {
@@ -84,4 +86,5 @@ void FUNCTION(magnitudes_f32)(const pq_step *step, int32_t begin, int32_t end) {
             y[c] = most;
         }
     }
+    return bytes;
 }

@@ -1,0 +1,60 @@
+"""How the inputs of operators with weights vary together, which tells what a change of the weights does to outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from pyquant.graph import Model, Node
+from pyquant.ops import Call, get
+from pyquant.run.compile import compile
+
+DAMPING = 0.01  # of the mean diagonal, which keeps matrices regular
+ROWS = 8  # for each weight of an output, after which no more samples are looked at
+SAMPLES = 24  # at least
+
+# How a node's inputs vary together: (groups, K, K), over the rows that meet the K weights of an output. Depthwise
+# convolutions have a group for each channel, others one. Means do not count, as biases correct what becomes of them.
+Products = dict[Node, "np.ndarray | None"]
+
+
+def products(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.ndarray]]) -> Products:
+    """Of the inputs that nodes have in a float model. Those of a form that is not known are left out."""
+    calls = [Call(get(node.op), node) for node in nodes if get(node.op).contraction is not None]
+    plan = compile(model, keep=list(dict.fromkeys(call["x"] for call in calls)))
+    session = plan.session()
+    sums: dict[Node, list[np.ndarray]] = {}  # of products, rows, weights of the samples, and how many rows
+    for sample, arrays in enumerate(feeds):
+        if not calls:
+            break
+        values = session.run(*arrays)
+        for call in list(calls):
+            assert call.operator.contraction is not None
+            found = call.operator.contraction.rows(call, values[call["x"]])
+            if found is None:
+                calls.remove(call)
+                continue
+            node, rows = call.node, found.astype(np.float64)
+            weight = 1 / max(np.square(rows).mean(), 1e-300)  # so that loud samples count no more than others
+            count = rows.shape[1]
+            new = (weight * (rows.transpose(0, 2, 1) @ rows), weight * rows.sum(axis=1), weight * count, count)
+            sums[node] = [a + b for a, b in zip(sums.get(node, (0.0,) * 4), new, strict=True)]
+            if sample + 1 >= SAMPLES and sums[node][3] >= ROWS * rows.shape[2]:
+                calls.remove(call)
+    made: Products = {}
+    for node, (squares, rows, weight, count) in sums.items():
+        means = rows / weight
+        matrix = squares / weight - means[:, :, None] * means[:, None]
+        size = matrix.shape[1]
+        own = np.eye(size) * np.diagonal(matrix, axis1=1, axis2=2)[:, None]
+        share = size / (size + count)  # of few rows, what goes together may do so by chance
+        made[node] = (1 - share) * matrix + share * own
+    return made
+
+
+def damped(matrix: np.ndarray) -> np.ndarray:
+    """With more on the diagonals, so that each can be inverted. matrix: (groups, K, K)"""
+    diagonal = np.diagonal(matrix, axis1=1, axis2=2)
+    more = np.maximum(DAMPING * diagonal.mean(axis=1), 1e-12)
+    return np.asarray(matrix + more[:, None, None] * np.eye(matrix.shape[1]))

@@ -1,0 +1,5 @@
+"""Weights that take less room: pruned, clustered, and stored so that a file gets smaller."""
+
+from pyquant.compress.weights import Weight, weights
+
+__all__ = ["Weight", "weights"]
