@@ -15,11 +15,15 @@ ADVICE = ("model_control_dependencies", MEMORY_PLAN)  # runtimes do without: Lit
 
 
 def copy(model: Model) -> Model:
-    """A model of objects of its own, in the same order, that shares every array. Raises GraphError as `check`.
+    """A model of objects of its own, in the same order, that shares every array. Raises GraphError where they do not fit together.
 
     It lists the operator codes and buffers that the model's parts use beside those that it lists.
     """
-    return _Copy(check(model)).made
+    try:
+        return _Copy(model).made
+    except KeyError:
+        check(model)  # which says what is not part of the model
+        raise
 
 
 class _Copy:
