@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -189,6 +190,22 @@ def test_one_bias_under_two_scales_becomes_two() -> None:
     small = pq.quantize(b.model([y]), "int8", data=[normal(1, 4)])
     assert_obeys_slots(small)
     assert len({n.inputs[2] for n in small.main.nodes if n.op == "FULLY_CONNECTED"}) == 2
+
+
+@pytest.mark.parametrize("scheme", STATIC)
+@pytest.mark.parametrize("first", range(4))
+def test_a_model_quantized_in_part_ends_as_one_quantized_at_once(scheme: str, first: int) -> None:
+    model, feeds = network(), samples()
+    names = [node.outputs[0].name for node in model.main.nodes]
+    part = pq.quantize(model, scheme, data=feeds, keep_float=[f"^{name}$" for name in names[first::4]])
+    whole, at_once = (pq.quantize(m, scheme, data=feeds) for m in (part, model))
+    assert len(part.main.nodes) > len(at_once.main.nodes)
+    assert_obeys_slots(whole)
+    counts = [Counter(n.op for n in m.main.nodes if n.op != "QUANTIZE") for m in (whole, at_once)]
+    assert counts[0] == counts[1]  # but for what casts between scales that the part has fixed
+    expected, ours = (list(pq.interpret(m, feeds[:1]).values()) for m in (model, whole))
+    assert all(np.abs(a - b).max() <= 0.05 for a, b in zip(expected, ours, strict=True))
+    runs_in_oracles(whole, feeds[:1])
 
 
 def test_the_argument_is_left_as_it_is(tmp_path: object) -> None:

@@ -15,9 +15,10 @@ ADVICE = ("model_control_dependencies", MEMORY_PLAN)  # runtimes do without: Lit
 
 
 def copy(model: Model) -> Model:
-    """A model of objects of its own, in the same order, that shares every array. Raises GraphError where they do not fit together.
+    """A model of objects of its own, in the same order, that shares every array.
 
-    It lists the operator codes and buffers that the model's parts use beside those that it lists.
+    It lists the operator codes and buffers that the model's parts use beside those that it lists. Raises GraphError
+    where objects do not fit together.
     """
     try:
         return _Copy(model).made

@@ -13,6 +13,7 @@ from pyquant.ops import get, lowest_version
 from pyquant.ops.build import cast
 from pyquant.quantize import parameters
 from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, as_is
+from pyquant.quantize.places import cast_elsewhere, is_cast
 from pyquant.wire import Record
 
 LARGEST_FLOAT16 = 65504.0
@@ -62,6 +63,8 @@ class _Rewrite:
         self.buffers, self.packer = buffers, packer
         self.twin = dict(zip(old.tensors, new.tensors, strict=True))
         self.forms: dict[tuple[Tensor, Encoding], Tensor] = {}
+        self.elsewhere = cast_elsewhere(old.nodes)
+        self.cast_from = {node.outputs[0]: node.inputs[0] for node in old.nodes if is_cast(node)}
         self.results = {tensor: made.results.get(tensor, as_is(tensor)) for tensor in old.outputs}
         self.read: dict[Tensor, set[Encoding]] = {}  # in which encodings constants are read
         self.nodes: list[Node] = []
@@ -76,7 +79,9 @@ class _Rewrite:
         for before, after in zip(self.old.nodes, self.new.nodes, strict=True):
             self._convert(before, after)
         self.new.outputs = [self._form(t, self.results[t]) for t in self.old.outputs]
-        self.new.nodes = self.nodes
+        used: set[Tensor | None] = {*self.new.outputs, *(t for node in self.nodes for t in node.inputs)}
+        unread = {self.twin[t] for t in self.elsewhere}.difference(used)  # whose readers take the quantized value now
+        self.new.nodes = [node for node in self.nodes if unread.isdisjoint(node.outputs)]
 
     def _place(self, tensor: Tensor) -> None:
         """Where a value's producer leaves it: in its twin, unless the caller reads the twin in another encoding."""
@@ -95,6 +100,8 @@ class _Rewrite:
         return self.made.consumed.get((node, i), as_is(tensor))
 
     def _convert(self, before: Node, after: Node) -> None:
+        if self._casts_anew(before, after):
+            return
         for i, tensor in enumerate(before.inputs):
             if tensor is not None and (before, i) not in self.made.values:
                 after.inputs[i] = self._form(tensor, self._wanted(before, i, tensor))
@@ -114,6 +121,22 @@ class _Rewrite:
             after.opcode = self._opcode(after)
         self.nodes.append(after)
 
+    def _casts_anew(self, before: Node, after: Node) -> bool:
+        """Whether a node casts to a quantized type what is in that type by now: in other scales, it goes on to."""
+        value = before.inputs[0] if before.inputs else None
+        if value is None or self.elsewhere.get(value) not in before.outputs:
+            return False
+        made, home = before.outputs[0], self._home(value)
+        if home.dtype is not made.dtype:
+            return False
+        if home == as_is(made) and made not in self.results:
+            self.forms[made, home] = self.forms[value, home]
+        else:
+            after.inputs[0], after.outputs[0] = self.forms[value, home], self.forms[made, self._home(made)]
+            after.opcode = self._opcode(after)
+            self.nodes.append(after)
+        return True
+
     def _form(self, tensor: Tensor, wanted: Encoding) -> Tensor:
         """The tensor that holds a value as `wanted`: there already, or made from the constant, or by a cast."""
         found = self.forms.get((tensor, wanted))
@@ -123,11 +146,16 @@ class _Rewrite:
             made = self._constant(tensor, wanted)
         else:
             is_result = self.results.get(tensor) == wanted and tensor not in self.old.inputs
+            home, before = self._home(tensor), self.elsewhere.get(tensor)
+            source = self.forms[tensor, home]
+            if home == FLOAT and before is not None and before is self.cast_from.get(tensor):
+                if before.dtype is wanted.dtype and not is_result:
+                    return self._form(before, wanted)
+                home, source = self._home(before), self.forms[before, self._home(before)]
             made = self.twin[tensor] if is_result else self._new_tensor(tensor, wanted)
-            home = self._home(tensor)
             widens = home.dtype.bits == 8 and wanted.dtype.bits == 16  # which older runtimes do not do in one step
             through_float = widens and not self.made.recipe.newer_kernels
-            self._cast(self._form(tensor, FLOAT) if through_float else self.forms[tensor, home], made)
+            self._cast(self._form(tensor, FLOAT) if through_float else source, made)
         self.forms[tensor, wanted] = made
         return made
 

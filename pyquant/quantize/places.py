@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from pyquant.calibrate import Range
 from pyquant.dtypes import FLOAT32, DType, dtype
 from pyquant.errors import RangeError
 from pyquant.graph import Node, Tensor
 from pyquant.graph.real import real_values
-from pyquant.ops import Operator, Slot
+from pyquant.ops import Operator, Slot, find
 from pyquant.quantize.recipe import Rule
 
 
@@ -36,6 +37,35 @@ def keeps_real(node: Node, operator: Operator) -> bool:
     """Whether all activations of a node, in and out, are float32."""
     slots = [*((slot, t) for _, slot, t in inputs_of(node, operator)), *outputs_of(node, operator)]
     return {t.dtype for slot, t in slots if slot.role == "activation"} == {FLOAT32}
+
+
+def is_cast(node: Node) -> bool:
+    """Whether a node makes the same real values in another type or scale."""
+    operator = find(node.op)
+    return operator is not None and operator.cast and node.inputs[0] is not None
+
+
+def cast_elsewhere(nodes: Iterable[Node]) -> dict[Tensor, Tensor]:
+    """The quantized value that a node makes a float one of, or of it: in models that are quantized in part."""
+    found: dict[Tensor, Tensor] = {}
+    for node in filter(is_cast, nodes):
+        x, y = node.inputs[0], node.outputs[0]
+        assert x is not None
+        for value, other in ((y, x), (x, y)):
+            q = other.quantization
+            one_scale = q is not None and q.scale.size == 1 and q.details is None
+            if value.dtype is FLOAT32 and other.dtype.bits in (8, 16) and one_scale and not other.is_constant:
+                found.setdefault(value, other)
+    return found
+
+
+def span(tensor: Tensor) -> Range:
+    """What the codes of a quantized tensor can stand for."""
+    lo, hi = tensor.dtype.limits
+    scale, zero = float(tensor.scale), tensor.zero_point
+    if tensor.dtype.bits > 8:
+        lo = -hi  # as scales of 16 bits are about 0
+    return Range((lo - zero) * scale, (hi - zero) * scale)
 
 
 def type_of(slot: Slot, kind: DType) -> DType:

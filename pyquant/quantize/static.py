@@ -21,7 +21,7 @@ from pyquant.quantize import parameters
 from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, Repair, Use, as_is
 from pyquant.quantize.groups import Groups
 from pyquant.quantize.parts import FEWEST_LEVELS, joins, made_whole, moved_on
-from pyquant.quantize.places import inputs_of, made_by, outputs_of, stored_type, type_of
+from pyquant.quantize.places import cast_elsewhere, inputs_of, made_by, outputs_of, span, stored_type, type_of
 from pyquant.quantize.recipe import INPUT, OUTPUT, Rule
 from pyquant.quantize.variables import sharing
 from pyquant.quantize.weights import axis_of, scales_of, symmetric
@@ -71,6 +71,7 @@ class Static:
         self.makers = {tensor: node for node in nodes for tensor in node.outputs}
         self.readers = Counter(tensor for node in nodes for tensor in node.inputs)
         self.readers.update(tensor for subgraph in made.model.subgraphs for tensor in subgraph.outputs)
+        self.given = cast_elsewhere(nodes)
 
     def decide(self) -> None:
         for node, operator in self.operators.items():
@@ -217,6 +218,9 @@ class Static:
         return operator is None or not any(slot.scale for slot in operator.outputs)
 
     def _range(self, tensor: Tensor, kind: DType) -> Range:
+        given = self.given.get(tensor)
+        if given is not None and given.dtype is kind:
+            return span(given)
         ranges = self.wide if kind.bits > 8 else self.ranges
         if tensor in ranges:
             return ranges[tensor]
