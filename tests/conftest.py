@@ -2,9 +2,16 @@
 
 import gc
 
+import networks
+import pytest
 from fixtures import data_folder, oracle_of
 
 __all__ = ["data_folder", "oracle_of"]
+
+
+@pytest.fixture(autouse=True)
+def same_numbers() -> None:
+    networks.restart()
 
 
 def pytest_collection_finish() -> None:

@@ -13,6 +13,12 @@ from pyquant.ops.build import add
 from pyquant.validate.oracle import Oracle
 
 rng = np.random.default_rng(7)
+START = rng.bit_generator.state
+
+
+def restart() -> None:
+    """Draw the same numbers again: each test does, whichever ran before."""
+    rng.bit_generator.state = START
 
 
 def normal(*shape: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from networks import network, normal, runs_in_oracles, samples
+from networks import network, normal, rng, runs_in_oracles, samples
 
 import pyquant as pq
 from pyquant.calibrate import collect
@@ -16,7 +16,6 @@ from pyquant.quantize import Rule, recipe
 from pyquant.quantize.equalize import equalized, seams
 from pyquant.quantize.recipe import EQUALIZATIONS
 
-rng = np.random.default_rng(3)
 ALL = [name for name in EQUALIZATIONS if name != "none"]
 CONV = {"padding": "SAME", "stride_h": 1, "stride_w": 1}
 
