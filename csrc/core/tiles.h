@@ -15,6 +15,7 @@ typedef struct {
     int32_t segments;
     size_t pitch;
     int32_t lanes;
+    const int32_t *places; /* of the lanes of the one piece, in bytes, for tiles of listed lanes */
 } pq_pieces;
 
 /* Where a tile's sums go, rows `stride` bytes apart. Of fused_f32 they are clamped, a NaN stays one. */
@@ -33,8 +34,10 @@ enum {
     PQ_ROWS_x86_avxvnni = PQ_ROWS_x86_avx2, PQ_BLOCKS_x86_avxvnni = PQ_BLOCKS_x86_avx2, PQ_WIDE_x86_avxvnni = PQ_WIDE_x86_avx2,
 };
 
-/* of[b - 1][r - 1]: of r rows and b blocks. wide: of one row and WIDE blocks. */
+/* of[b - 1][r - 1]: of r rows and b blocks. wide: of one row and WIDE blocks. listed[r - 1]: of r rows and a block, whose lanes of x
+ * lie at `places`. */
 typedef struct {
+    pq_tile *listed[PQ_ROWS_x86_avx512vnni];
     pq_tile *of[PQ_BLOCKS_x86_avx512vnni][PQ_ROWS_x86_avx512vnni];
     pq_tile *wide;
 } pq_tiles;

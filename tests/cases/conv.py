@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,16 @@ def operands(
     )
 
 
+def pruned(w: Value) -> Value:
+    """A weight that is zero in most of its blocks of 16 channels by 4 terms, and in all of the first 16 channels."""
+    rng = np.random.default_rng(1)
+    values = w.random(rng).reshape(w.shape[0], -1)
+    kept = rng.random((-(-values.shape[0] // 16), -(-values.shape[1] // 4))) < 0.3
+    kept[0] = False
+    there = np.kron(kept, np.ones((16, 4), bool))[: values.shape[0], : values.shape[1]]
+    return replace(w, constant=np.where(there, values, values.dtype.type(w.zero_point)).reshape(w.shape))
+
+
 def case(
     id: str,
     kind: str,
@@ -73,12 +84,14 @@ def case(
     gain: float = 1.0,
     bias_type: str | None = None,
     weight_type: str = "int8",
+    sparse: bool = False,
     oracles: tuple[str, ...] = RT214 + LITERT,
     **options: Any,
 ) -> Case:
     """A row of a kind: filter is (O, kh, kw), the rest as in operands."""
     shape = (*filter, image[3] // groups)
     x, w, b, y = operands(kind, image, shape, 0, spread, zeros, gain, bias_type, weight_type=weight_type)
+    w = pruned(w) if sparse else w
     if kind == "int16":
         options.setdefault("quantized_bias_type", b.dtype.upper())
     window = {
@@ -133,6 +146,10 @@ EVERY_KIND: dict[str, dict[str, Any]] = {
     "many-pixels-and-terms": {"filter": (20, 3, 3), "image": (1, 7, 19, 70)},
     "first-layer": {"filter": (24, 3, 3), "stride": (2, 2), "image": (1, 17, 31, 3)},
     "one-pixel-many-channels": {"filter": (141, 1, 1), "image": (1, 1, 1, 40)},
+    "sparse": {"filter": (40, 1, 1), "image": (1, 5, 7, 72), "sparse": True},
+    "sparse-odd-terms": {"filter": (35, 1, 1), "image": (2, 3, 5, 66), "sparse": True, "activation": "RELU6"},
+    "sparse-one-pixel": {"filter": (150, 1, 1), "image": (1, 1, 1, 128), "sparse": True},
+    "sparse-stride": {"filter": (40, 1, 1), "image": (1, 5, 7, 72), "stride": (2, 2), "sparse": True},
     "terms-past-a-panel": {"filter": (2, 3, 3), "image": (1, 2, 2, 15001)},
 }
 QUANTIZED: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from cases.case import Case
-from cases.conv import LITERT, RT214, operands
+from cases.conv import LITERT, RT214, operands, pruned
 
 
 def case(
@@ -24,6 +24,7 @@ def case(
     bias_steps: int = 0,
     weight_type: str = "int8",
     peak: float = 4.0,
+    sparse: bool = False,
     oracles: tuple[str, ...] = RT214 + LITERT,
     **options: Any,
 ) -> Case:
@@ -31,6 +32,7 @@ def case(
     values, w, b, y = operands(
         kind, x, (units, x[-1]), 0, spread, zeros, gain, bias_type, bias_steps, weight_type=weight_type
     )
+    w = pruned(w) if sparse else w
     if y.dtype == "float32":
         values = replace(values, low=-peak, high=peak)
     if kind == "int16" and bias:
@@ -73,6 +75,8 @@ EVERY_KIND: dict[str, dict[str, Any]] = {
     "vector": {"x": (7,)},
     "keep-five-dims": {"x": (2, 1, 2, 3, 7), "keep_num_dims": True},
     "no-rows": {"x": (0, 7)},
+    "sparse": {"x": (14, 96), "units": 40, "sparse": True},
+    "sparse-one-row": {"x": (1, 140), "units": 150, "sparse": True},
 }
 QUANTIZED: dict[str, dict[str, Any]] = {
     "saturating": {"gain": 0.05},

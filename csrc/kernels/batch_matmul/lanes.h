@@ -62,7 +62,7 @@ PQ_INLINE void tile_f32(const pq_batch_matmul *p, const char *cells, size_t stri
     float sums[ROWS * PQ_JOIN(PQ_BLOCKS, ISA) * 16], *from = sums;
     const pq_sums to = {whole ? y : sums, (size_t)(whole ? p->columns : made) * sizeof *y, -INFINITY, INFINITY};
     const pq_tiles *tiles = p->fused ? &PQ_JOIN(pq_tiles_fused_f32, ISA) : &PQ_JOIN(pq_tiles_f32, ISA);
-    const pq_pieces x = {cells, stride, 1, 0, lanes};
+    const pq_pieces x = {cells, stride, 1, 0, lanes, NULL};
     tiles->of[blocks - 1][rows - 1](&x, factors, (size_t)lanes * 64, NOTHING, 0, &to);
     for (int32_t i = 0; i < rows && !whole; i++, y += p->columns, from += made)
         for (int32_t c = 0; c < n; c += PQ_LANES) pq_put_floats(y + c, n - c, PQ_MM(loadu_ps)(from + c));

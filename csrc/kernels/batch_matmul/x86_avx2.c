@@ -58,7 +58,7 @@ PQ_INLINE void tile_s8(const pq_batch_matmul *p, const char *cells, size_t strid
                        int32_t blocks, const int32_t *starts, const int32_t *lacking, int32_t n, int8_t *y) {
     (void)blocks, (void)starts, (void)lacking;
     pq_two_vectors sums[ROWS + 1];
-    const pq_pieces x = {cells, stride, 1, 0, lanes};
+    const pq_pieces x = {cells, stride, 1, 0, lanes, NULL};
     pq_tiles_s16_x86_avx2.of[0][rows - 1](&x, factors, 0, NOTHING, 0, &(pq_sums){sums, 64, 0, 0});
     const pq_rescale_vectors scaling = pq_rescale_all(*p->multiplier, *p->exponent);
     const pq_code_limits limits = pq_limits_of(p->zero_point, INT8_MIN, INT8_MAX);
@@ -75,7 +75,7 @@ PQ_INLINE void tile_s16(const pq_batch_matmul *p, const char *cells, size_t stri
     int32_t sums[2][ROWS * 16];
     int64_t total[ROWS * 16] = {0};
     for (int32_t k = 0; k < lanes; k += SHALLOW / 2) {
-        const pq_pieces x = {cells + (size_t)k * 4, stride, 1, 0, lanes - k < SHALLOW / 2 ? lanes - k : SHALLOW / 2};
+        const pq_pieces x = {cells + (size_t)k * 4, stride, 1, 0, lanes - k < SHALLOW / 2 ? lanes - k : SHALLOW / 2, NULL};
         for (int32_t part = 0; part < 2; part++)
             pq_tiles_s16_x86_avx2.of[0][rows - 1](&x, factors + (size_t)(part * lanes + k) * 64, 0, NOTHING, 0,
                                                   &(pq_sums){sums[part], 64, 0, 0});

@@ -110,7 +110,7 @@ PQ_INLINE __mmask16 first_columns(int32_t n) { return n < 16 ? (__mmask16)((1u <
 PQ_INLINE void tile_s8(const pq_batch_matmul *p, const char *cells, size_t stride, const char *factors, int32_t lanes, int32_t rows,
                        int32_t blocks, const int32_t *starts, const int32_t *lacking, int32_t n, int8_t *y) {
     __m512i sums[ROWS * 2], *from = sums;
-    const pq_pieces x = {cells, stride, 1, 0, lanes};
+    const pq_pieces x = {cells, stride, 1, 0, lanes, NULL};
     pq_tiles_u8_x86_avx512vnni.of[blocks - 1][rows - 1](&x, factors, (size_t)lanes * 64, (const char *)starts, 64,
                                                         &(pq_sums){sums, (size_t)blocks * 64, 0, 0});
     const pq_rescale_vectors scaling = pq_rescale_all(*p->multiplier, *p->exponent);
@@ -137,7 +137,7 @@ PQ_INLINE void tile_s16(const pq_batch_matmul *p, const char *cells, size_t stri
     __m512i sums[ROWS * 2], total[ROWS][2];
     for (int32_t k = 0; k < lanes; k += SHALLOW / 2) {
         const int32_t some = lanes - k < SHALLOW / 2 ? lanes - k : SHALLOW / 2;
-        const pq_pieces x = {cells + (size_t)k * 4, stride, 1, 0, some};
+        const pq_pieces x = {cells + (size_t)k * 4, stride, 1, 0, some, NULL};
         pq_tiles_s16_x86_avx512vnni.of[1][rows - 1](&x, factors + (size_t)k * 64, (size_t)lanes * 64, NOTHING, 0, &(pq_sums){sums, 128, 0, 0});
         for (int32_t i = 0; i < rows; i++)
             for (int32_t half = 0; half < 2; half++) {

@@ -4,11 +4,80 @@
 
 #ifndef PQ_CONV2D_PACK_PANEL_H
 #define PQ_CONV2D_PACK_PANEL_H
+/* Of 16 lanes at most so many are there of those that it pays to list, of as many as make their list smaller than what is left out. */
+enum { LISTED_OF_16 = 11, LOOKED_AT = 2, FEWEST_LANES = 16, MOST_LANES = 8192 };
+
 static inline int64_t bias_at_s8(const pq_conv2d *p, int32_t o) { return ((const int32_t *)p->bias)[o]; }
 static inline int64_t bias_at_u8(const pq_conv2d *p, int32_t o) { return ((const int32_t *)p->bias)[o]; }
 static inline int64_t bias_at_s16(const pq_conv2d *p, int32_t o) { return ((const int64_t *)p->bias)[o]; }
 static inline int64_t bias_at_f32s8(const pq_conv2d *p, int32_t o) { return (void)p, (void)o, 0; }
 #endif
+
+/* All factors, `padded` terms of each channel. */
+static void NAME(put_factors)(const pq_conv2d *p, FACTOR *factors, int32_t padded) {
+    const int32_t terms = term_count(p), channels = group_channels(p), origin = BYTES ? FLIPPED : p->weight_zero;
+    for (int32_t o = 0; o < p->out_channels; o++) {
+        const int32_t group = o / channels, channel = o % channels;
+        FACTOR *block = factors + (size_t)(group * group_blocks(p) + channel / BLOCK) * BLOCK * (size_t)padded;
+        const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;
+        FACTOR *restrict to = block + channel % BLOCK * GATHERED;
+        const int32_t row = NAME(row_terms)(p);
+        for (int32_t ky = 0; ky < p->filter_height; ky++, weights += row) {
+            int32_t k = 0;
+            for (; k + GATHERED <= row; k += GATHERED, to += BLOCK * GATHERED)
+                for (int32_t i = 0; i < GATHERED; i++) to[i] = (FACTOR)(weights[k + i] - origin);
+            if (k == row) continue;
+            for (int32_t i = 0; k + i < row; i++) to[i] = (FACTOR)(weights[k + i] - origin);
+            to += BLOCK * GATHERED;
+        }
+    }
+}
+
+/* Which lanes of a block have a factor that is not zero. Returns how many. */
+static int32_t NAME(lanes_there)(const pq_conv2d *p, int32_t block, bool *restrict there) {
+    const int32_t terms = term_count(p), lanes = terms / GATHERED, first = block * BLOCK;
+    const WEIGHT origin = (WEIGHT)(BYTES ? FLIPPED : p->weight_zero);
+    int32_t count = 0;
+    memset(there, 0, (size_t)lanes);
+    for (int32_t o = first; o < first + BLOCK && o < p->out_channels; o++) {
+        const WEIGHT *restrict w = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;
+        for (int32_t lane = 0; lane < lanes; lane++)
+            for (int32_t i = 0; i < GATHERED; i++) there[lane] |= w[lane * GATHERED + i] != origin;
+    }
+    for (int32_t lane = 0; lane < lanes; lane++) count += there[lane];
+    return count;
+}
+
+/* Put the lanes that are there, behind a list of them, where that pays, which the first blocks tell of dense weights. Returns the bytes
+ * of the list, or 0. What it leaves out, zero times what is in x, may be no zero in floats. */
+static int32_t NAME(put_listed)(const pq_conv2d *p, char *to) {
+    const int32_t lanes = term_count(p) / GATHERED, blocks = group_blocks(p);
+    if (!pointwise(p) || term_count(p) % GATHERED != 0 || lanes < FEWEST_LANES || lanes > MOST_LANES || (!INTEGER && !p->fused)) return 0;
+    bool there[MOST_LANES];
+    int64_t all = 0;
+    for (int32_t block = 0; block < blocks; block++) {
+        all += NAME(lanes_there)(p, block, there);
+        if ((block < LOOKED_AT || block == blocks - 1) && all * 16 > (int64_t)(block + 1) * lanes * LISTED_OF_16) return 0;
+    }
+    const int32_t bytes = rounded_up((blocks + 1 + (int32_t)all) * (int32_t)sizeof(int32_t), 64);
+    int32_t *first = (int32_t *)to, *places = first + blocks + 1, listed = 0;
+    FACTOR *factors = (FACTOR *)(to + bytes);
+    for (int32_t block = 0; block < blocks; block++) {
+        first[block] = listed;
+        NAME(lanes_there)(p, block, there);
+        for (int32_t lane = 0; lane < lanes; lane++) {
+            if (!there[lane]) continue;
+            for (int32_t i = 0; i < BLOCK * GATHERED && block * BLOCK + i / GATHERED < p->out_channels; i++) {
+                const size_t k = (size_t)(block * BLOCK + i / GATHERED) * (size_t)term_count(p) + (size_t)(lane * GATHERED + i % GATHERED);
+                factors[(size_t)listed * BLOCK * GATHERED + (size_t)i] =
+                    (FACTOR)(((const WEIGHT *)p->weights)[k] - (BYTES ? FLIPPED : p->weight_zero));
+            }
+            places[listed++] = lane * 4;
+        }
+    }
+    first[blocks] = listed;
+    return bytes;
+}
 
 #if INTEGER
 /* Σ |w[k] - zero| */
@@ -29,32 +98,16 @@ size_t NAME(conv2d_pack)(const void *params, void *packed);
 size_t NAME(PQ_JOIN(PACK, panel))(const void *params, void *packed) {
     const pq_conv2d *p = params;
     if (!NAME(by_panels)(p)) return NAME(conv2d_pack)(params, packed);
-    const int32_t terms = term_count(p), padded = p->filter_height * NAME(row_cells)(p), channels = group_channels(p);
+    const int32_t padded = p->filter_height * NAME(row_cells)(p);
     const size_t starts = (size_t)p->groups * (size_t)group_starts(p);
     const size_t factors = (size_t)p->groups * (size_t)group_blocks(p) * BLOCK * (size_t)padded;
     const size_t size = sizeof(pq_panel_head) + starts * START + factors * sizeof(FACTOR);
     if (packed == NULL) return size;
     memset(packed, 0, size);
     pq_panel_head *head = packed;
-    FACTOR *factor = (FACTOR *)((char *)(head + 1) + starts * START);
-    const int32_t origin = BYTES ? FLIPPED : p->weight_zero;
-    for (int32_t o = 0; o < p->out_channels; o++) {
-        const int32_t group = o / channels, channel = o % channels;
-        FACTOR *block = factor + (size_t)(group * group_blocks(p) + channel / BLOCK) * BLOCK * (size_t)padded;
-        const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;
-        FACTOR *restrict to = block + channel % BLOCK * GATHERED;
-        const int32_t row = NAME(row_terms)(p);
-        for (int32_t ky = 0; ky < p->filter_height; ky++, weights += row) {
-            int32_t k = 0;
-            for (; k + GATHERED <= row; k += GATHERED, to += BLOCK * GATHERED)
-                for (int32_t i = 0; i < GATHERED; i++) to[i] = (FACTOR)(weights[k + i] - origin);
-            if (k == row) continue;
-            for (int32_t i = 0; k + i < row; i++) to[i] = (FACTOR)(weights[k + i] - origin);
-            to += BLOCK * GATHERED;
-        }
-    }
+    char *weights_at = (char *)(head + 1) + starts * START;
 #if INTEGER
-    const int32_t offset = BYTES ? p->input_zero - MOVED : 0;
+    const int32_t terms = term_count(p), channels = group_channels(p), offset = BYTES ? p->input_zero - MOVED : 0;
     const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
     const bool whole = !BYTES || FLIPPED > 0 || p->weight_zero == 0; /* nothing is missing from the sums of rows */
     head->exact = !HYBRID && whole && p->device == NULL && !(p->once && !p->wide && p->real == NULL);
@@ -80,9 +133,12 @@ size_t NAME(PQ_JOIN(PACK, panel))(const void *params, void *packed) {
         if (!HYBRID && !p->wide && p->real != NULL) pq_rescale_set_real(r, o % channels % BLOCK, p->real[o]);
     }
 #else
+    const int32_t channels = group_channels(p);
     for (int32_t o = 0; o < p->out_channels && p->bias != NULL; o++)
         ((float *)(head + 1))[o / channels * group_starts(p) * BLOCK + o % channels] = ((const float *)p->bias)[o];
 #endif
+    if (HYBRID || !INTEGER || head->exact) head->listed = NAME(put_listed)(p, weights_at);
+    if (!head->listed) NAME(put_factors)(p, (FACTOR *)weights_at, padded);
     return size;
 }
 #undef TYPE

@@ -20,12 +20,16 @@ typedef uint8_t byte;
  * their top bit flipped.
  * exact: every sum fits what pq_rescale holds for, or where doubles scale, 32 bits, and starts hold the biases; else they hold
  * only what offsets lead to, and `finish` scales. narrow: 32 bits hold every sum. floats: they may scale every sum.
- * f32s8: starts are the sums of weights. */
+ * f32s8: starts are the sums of weights.
+ * listed: many weights are zero in all 16 channels of a block for the GATHERED terms of a lane, and such lanes are left out. Then the
+ * weights stand behind a list, which takes `listed` bytes: of each block and of what follows the last, where its lanes begin, and
+ * of each lane where its terms lie in x, in bytes. */
 typedef struct {
     int32_t exact;
     int32_t narrow;
     int32_t floats;
-    int32_t unused[13];
+    int32_t listed;
+    int32_t unused[12];
 } pq_panel_head;
 
 static inline int32_t group_blocks(const pq_conv2d *p) { return rounded_up(group_channels(p), BLOCK) / BLOCK; }

@@ -105,7 +105,7 @@ static pq_pieces NAME(gather_rows)(const pq_conv2d *p, const CODE *x, ORIGIN ori
         NAME(gather_row)(&window, x + iy * row_size, origin, left, iy >= 0 && iy < p->height, zero, cells + (size_t)ky * pitch);
     }
     const size_t stride = (size_t)(p->stride_width * p->channels) * sizeof(CELL);
-    return (pq_pieces){(const char *)cells, stride, p->filter_height, pitch * sizeof(CELL), NAME(row_cells)(p) / GATHERED};
+    return (pq_pieces){(const char *)cells, stride, p->filter_height, pitch * sizeof(CELL), NAME(row_cells)(p) / GATHERED, NULL};
 }
 
 /* The cells of `rows` pixels from `pixel` on; made in the scratch, where the image does not have them. */
@@ -114,7 +114,7 @@ static pq_pieces NAME(cells_of)(const pq_conv2d *p, const CODE *x, const ORIGIN 
     CELL *cells = scratch->cells;
     const int32_t padded = p->filter_height * NAME(row_cells)(p);
     const CODE *from = x + (size_t)pixel * (size_t)p->channels;
-    pq_pieces all = {(const char *)cells, (size_t)padded * sizeof(CELL), 1, 0, padded / GATHERED};
+    pq_pieces all = {(const char *)cells, (size_t)padded * sizeof(CELL), 1, 0, padded / GATHERED, NULL};
     if (NAME(direct)(p)) {
         all.x = (const char *)from;
     } else if (pointwise(p) && padded == p->channels && (!HYBRID || p->batch == 1)) {

@@ -8,6 +8,8 @@ typedef struct {
     pq_pieces cells;
     const FACTOR *factors;
     size_t block; /* bytes of the factors of a block */
+    const int32_t *lists; /* where the lanes of each block, and of all, begin in `places` and the factors; NULL where all are there */
+    const int32_t *places;
     const char *starts; /* from the first block on */
     const ORIGIN *origins; /* of each row; where all have the same, of the first */
     int32_t rows, together, channel, channels; /* together: rows of a tile */
@@ -26,11 +28,20 @@ static void NAME(multiply)(const NAME(panel) *panel, NAME(rows) rows, pq_pieces 
     pq_tile *run = blocks > MOST_BLOCKS ? tiles->wide : tiles->of[blocks - 1][rows.count - 1];
     const char *start = started ? panel->starts + (size_t)first * START : NOTHING;
     cells.x += (size_t)rows.first * cells.stride;
-    run(&cells, factors + (size_t)first * panel->block, panel->block, start, started ? START : 0, &sums);
+    factors += (size_t)first * panel->block;
+    if (panel->lists != NULL) {
+        const int32_t *list = panel->lists + first;
+        run = tiles->listed[rows.count - 1];
+        factors = (const char *)panel->factors + (size_t)list[0] * 64;
+        cells.places = panel->places + list[0];
+        cells.lanes = list[1] - list[0];
+    }
+    run(&cells, factors, panel->block, start, started ? START : 0, &sums);
 }
 
 static inline int32_t NAME(blocks_together)(const NAME(panel) *panel, int32_t first) {
     const int32_t blocks = rounded_up(panel->channels, BLOCK) / BLOCK - first;
+    if (panel->lists != NULL) return 1;
     return panel->rows == 1 && blocks >= WIDE_BLOCKS ? WIDE_BLOCKS : blocks > MOST_BLOCKS ? MOST_BLOCKS : blocks;
 }
 

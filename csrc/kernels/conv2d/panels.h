@@ -106,15 +106,18 @@ static void NAME(plain_panel)(const NAME(panel) *panel, CODE *y) {
 /* One piece of the output channels for `rows` pixels from `pixel` on. */
 static void NAME(make_panel)(const pq_conv2d *p, pq_pieces cells, CODE *y, const ORIGIN *origins, int32_t piece, int32_t pixel, int32_t rows) {
     const int32_t in_group = group_channels(p), group = piece / pieces_of_group(p), first = piece % pieces_of_group(p) * PIECE;
-    const char *starts = (const char *)((const pq_panel_head *)p->packed + 1);
-    const FACTOR *factors = (const FACTOR *)(starts + (size_t)(p->groups * group_starts(p)) * START);
+    const pq_panel_head *head = p->packed;
+    const char *starts = (const char *)(head + 1), *weights = starts + (size_t)(p->groups * group_starts(p)) * START;
+    const FACTOR *factors = (const FACTOR *)(weights + head->listed);
     const size_t block = (size_t)(p->filter_height * NAME(row_cells)(p)) * BLOCK;
     const int32_t tiles = rounded_up(rows, ROWS) / ROWS;
     NAME(panel) panel = {
         .p = p,
         .cells = cells,
-        .factors = factors + (size_t)(group * group_blocks(p) + first / BLOCK) * block,
+        .factors = head->listed ? factors : factors + (size_t)(group * group_blocks(p) + first / BLOCK) * block,
         .block = block * sizeof(FACTOR),
+        .lists = head->listed ? (const int32_t *)weights + first / BLOCK : NULL,
+        .places = (const int32_t *)weights + group_blocks(p) + 1,
         .starts = starts + (size_t)(group * group_starts(p) + first / BLOCK) * START,
         .origins = origins,
         .rows = rows,
@@ -124,7 +127,7 @@ static void NAME(make_panel)(const pq_conv2d *p, pq_pieces cells, CODE *y, const
     };
     y += (size_t)pixel * (size_t)p->out_channels + (size_t)panel.channel;
 #if INTEGER && !HYBRID
-    if (!((const pq_panel_head *)p->packed)->exact) {
+    if (!head->exact) {
         NAME(plain_panel)(&panel, y);
         return;
     }
