@@ -3,7 +3,7 @@
 from pyquant.calibrate.data import Images, samples
 from pyquant.calibrate.methods import METHODS
 from pyquant.calibrate.observe import calibrate, collect
-from pyquant.calibrate.products import Products, damped, products
+from pyquant.calibrate.products import Moments, Products, damped, moments, products
 from pyquant.calibrate.ranges import Range
 from pyquant.calibrate.seen import Seen
 from pyquant.calibrate.states import with_intermediates
@@ -12,6 +12,7 @@ from pyquant.calibrate.statistics import Outlier, Statistics
 __all__ = [
     "METHODS",
     "Images",
+    "Moments",
     "Outlier",
     "Products",
     "Range",
@@ -20,6 +21,7 @@ __all__ = [
     "calibrate",
     "collect",
     "damped",
+    "moments",
     "products",
     "samples",
     "with_intermediates",

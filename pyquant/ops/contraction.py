@@ -22,12 +22,14 @@ class Contraction:
     weights(call, values of w) -> (groups, outputs, K); restored: its inverse. rows(call, values of x) ->
     (groups, rows, K), what the weights of one output meet, of at most about MOST_ROWS outputs. spread(call, means of
     the channels of x) -> (groups, K), padding not counted. Both None for shapes of x that they do not know.
+    by_channel: an output sums a few products with one channel of x, so that no other weights can stand in for one.
     """
 
     weights: Callable[[Call, np.ndarray], np.ndarray]
     restored: Callable[[Call, np.ndarray], np.ndarray]
     rows: Callable[[Call, np.ndarray], np.ndarray | None]
     spread: Callable[[Call, np.ndarray], np.ndarray | None]
+    by_channel: bool = False
 
 
 def dense() -> Contraction:
@@ -92,6 +94,7 @@ def depthwise(axes_of: Callable[..., tuple[Axis, Axis]]) -> Contraction:
         restored=lambda call, w: w.transpose(2, 0, 1).reshape(call["w"].shape),
         rows=rows,
         spread=spread,
+        by_channel=True,
     )
 
 

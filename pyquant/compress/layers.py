@@ -1,0 +1,92 @@
+"""Operators whose weights are pruned, with what samples tell of their inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pyquant.calibrate import damped, moments, samples
+from pyquant.compress.compensate import Gone, compensated
+from pyquant.compress.values import encoded
+from pyquant.compress.weights import Weight
+from pyquant.graph import Model, Node, Tensor
+from pyquant.graph.real import real_values
+from pyquant.ops import Call, get
+from pyquant.ops.contraction import Contraction
+
+
+@dataclass(frozen=True)
+class Layer:
+    """call: one of the operators that read the weight, which all take it in one way.
+
+    matrix: (groups, K, K), how their inputs vary together, regular. means: of the inputs, (groups, K), by the bias that
+    goes with them.
+    """
+
+    call: Call
+    contraction: Contraction
+    values: np.ndarray
+    matrix: np.ndarray
+    means: Mapping[Tensor, np.ndarray]
+
+    def pruned(self, gone: Gone) -> np.ndarray:
+        """The weight's real values, in its shape, 0 where `gone`, which sees its elements in that shape, says so."""
+
+        def out(scores: np.ndarray, share: float) -> np.ndarray:
+            return self._rows(gone(self.contraction.restored(self.call, scores), share))
+
+        rows = compensated(self._rows(self.values).astype(np.float64), self.matrix, out)
+        return self.contraction.restored(self.call, rows.astype(np.float32))
+
+    def correct_biases(self, values: np.ndarray) -> None:
+        """Keep the means of the sums that the weight now makes with its inputs."""
+        change = self._rows(values - self.values)
+        for bias, means in self.means.items():
+            shift = np.einsum("gok,gk->go", change, means).reshape(-1)
+            bias.data = encoded(bias, real_values(bias) - shift)
+
+    def _rows(self, values: np.ndarray) -> np.ndarray:
+        return self.contraction.weights(self.call, values)
+
+
+def layers(model: Model, found: Iterable[Weight], data: Any) -> dict[Weight, Layer]:
+    """Those of the main subgraph whose inputs samples tell of. data: see `pyquant.calibrate.samples`."""
+    main, feeds = set(model.main.nodes), (list(sample.values()) for sample in samples(data, model))
+    known = {weight: calls for weight in found if (calls := _calls(weight)) and main.issuperset(c.node for c in calls)}
+    seen = moments(model, [call.node for calls in known.values() for call in calls], feeds)
+    readers: dict[Tensor, list[Node]] = {}
+    for subgraph in model.subgraphs:
+        for node in subgraph.nodes:
+            for tensor in {t for t in node.inputs if t is not None}:
+                readers.setdefault(tensor, []).append(node)
+    made = {}
+    for weight, calls in known.items():
+        if not all(call.node in seen for call in calls):
+            continue
+        contraction = calls[0].operator.contraction
+        assert contraction is not None
+        products, means = [], {}
+        for call in calls:
+            moment, bias = seen[call.node], call.get("b")
+            if bias is not None and bias.is_constant and readers[bias] == [call.node]:
+                means[bias] = moment.means
+                products.append(moment.products)
+            else:  # no bias of its own takes back what becomes of the means
+                products.append(moment.products + moment.means[:, :, None] * moment.means[:, None])
+        values, matrix = real_values(weight.tensor), sum(products[1:], products[0])
+        fits = contraction.weights(calls[0], values).shape[2] == matrix.shape[1]
+        if fits and np.isfinite(matrix).all() and np.isfinite(values).all():
+            made[weight] = Layer(calls[0], contraction, values, damped(matrix), means)
+    return made
+
+
+def _calls(weight: Weight) -> list[Call]:
+    """The operators that read it, where all take it in one way that is known; else none."""
+    calls = [Call(get(node.op), node) for node, _ in weight.uses]
+    if any(call.operator.contraction is None for call in calls):
+        return []
+    ways = {(call.operator.contraction, call["x"].shape[-1:]) for call in calls}
+    return calls if len(ways) == 1 and all(call["w"] is weight.tensor for call in calls) else []
