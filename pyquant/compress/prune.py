@@ -20,6 +20,7 @@ from pyquant.compress.values import without, zeros
 from pyquant.compress.weights import Weight, weights
 from pyquant.errors import OptionError
 from pyquant.graph import Model, Tensor
+from pyquant.graph.edit import remove_unused
 from pyquant.graph.real import real_values
 from pyquant.ops import find
 
@@ -71,6 +72,7 @@ def prune(
             known[weight].store(known[weight].pruned(gone))
         else:
             weight.tensor.data = without(weight.tensor, gone(_magnitudes(weight.tensor), 1.0))
+    remove_unused(made)
     return made
 
 
