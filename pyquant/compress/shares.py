@@ -18,7 +18,7 @@ FIRST = 3  # below the least of them, costs grow with this power of the share: w
 STEPS = 8  # of the choice at each
 SLICES = 100  # of a weight, in which its elements go
 SAMPLES = 16  # by which weights are compared
-PROBE = 0.3  # what each loses for that
+PROBE = 0.1  # of its value, by which each element changes for that
 
 # choice(weight, count) -> what goes of it when so many elements or blocks do
 Choice = Callable[[Weight, int], Gone]
@@ -42,7 +42,7 @@ def shared_out(
     effects = _Effects(model, feeds)
     costs = np.stack(
         [
-            effects.of(judge[w], choice(w, round(PROBE * n)))
+            effects.of(judge[w])
             * _curve(np.array([judge[w].error(chosen[w].pruned(choice(w, round(s * n)), STEPS)) for s in TRIED]))
             for w, n in units.items()
         ]
@@ -73,14 +73,15 @@ class _Effects:
         self.model, self.feeds, self.judged = model, feeds[:: max(len(feeds) // SAMPLES, 1)][:SAMPLES], judged(model)
         self.expected = self._values()
 
-    def of(self, layer: Layer, gone: Gone) -> float:
-        """In proportion to a squared error, by the loss of what is `gone` without any compensation."""
-        tensors = [layer.tensor, *layer.means]
-        before = [tensor.data for tensor in tensors]
-        values = np.where(gone(np.abs(layer.values), 1.0), 0, layer.values)
+    def of(self, layer: Layer) -> float:
+        """In proportion to a squared error; where no real values come out, to that of the sums beside themselves."""
+        signs = np.sign(np.random.default_rng(0).uniform(-1, 1, layer.values.shape)).astype(np.float32)
+        values = layer.values * (1 + PROBE * signs)
         error = layer.error(values)
         if not error or not self.judged:
             return 1 / max(layer.error(np.zeros_like(values)), 1e-30)
+        tensors = [layer.tensor, *layer.means]
+        before = [tensor.data for tensor in tensors]
         layer.store(values)
         change = self._values()
         for tensor, data in zip(tensors, before, strict=True):
