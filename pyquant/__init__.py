@@ -1,6 +1,7 @@
 """Inspect, rewrite, quantize, run and validate `.tflite` models without TensorFlow."""
 
 from pyquant.calibrate import Images, Range, calibrate, samples
+from pyquant.compress import prune
 from pyquant.errors import (
     DataError,
     FileError,
@@ -93,6 +94,7 @@ __all__ = [
     "lint",
     "merge",
     "open",
+    "prune",
     "quantize",
     "rename",
     "reorder",

@@ -1,6 +1,7 @@
 """What a model's values look like on representative data."""
 
 from pyquant.calibrate.data import Images, samples
+from pyquant.calibrate.judged import judged
 from pyquant.calibrate.methods import METHODS
 from pyquant.calibrate.observe import calibrate, collect
 from pyquant.calibrate.products import Moments, Products, damped, moments, products
@@ -21,6 +22,7 @@ __all__ = [
     "calibrate",
     "collect",
     "damped",
+    "judged",
     "moments",
     "products",
     "samples",

@@ -7,14 +7,14 @@ from collections.abc import Callable
 import numpy as np
 
 STEPS = 20  # in which more and more go, and the choice settles
-GROWTH = 10  # of them, until as many go as are to
+GROWTH = 0.5  # of them, until as many go as are to
 SOLVING = 10  # steps of conjugate gradients for what stays
 
 # gone(how much weights matter, which share of what is to go) -> True for what goes
 Gone = Callable[[np.ndarray, float], np.ndarray]
 
 
-def compensated(rows: np.ndarray, matrix: np.ndarray, gone: Gone) -> np.ndarray:
+def compensated(rows: np.ndarray, matrix: np.ndarray, gone: Gone, steps: int = STEPS) -> np.ndarray:
     """Weights near `rows` of which the chosen ones are 0, with the least squared error of the outputs that is found.
 
     rows: (groups, outputs, K). matrix: (groups, K, K), how the inputs vary together, regular.
@@ -27,8 +27,8 @@ def compensated(rows: np.ndarray, matrix: np.ndarray, gone: Gone) -> np.ndarray:
     wanted = (rows * unit).astype(np.float32)
     pull = np.linalg.inv(scaled + np.eye(scaled.shape[1], dtype=np.float32))
     products, free, dual = wanted @ scaled, wanted, np.zeros_like(wanted)
-    for step in range(1, STEPS + 1):
-        share = 1 - (1 - min(step / GROWTH, 1)) ** 3
+    for step in range(1, steps + 1):
+        share = 1 - (1 - min(step / (GROWTH * steps), 1)) ** 3
         drawn = free + dual
         out = gone(np.abs(drawn), share)
         pruned = np.where(out, 0, drawn)

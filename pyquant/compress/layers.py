@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pyquant.calibrate import damped, moments, samples
-from pyquant.compress.compensate import Gone, compensated
+from pyquant.calibrate import damped, moments
+from pyquant.compress.compensate import STEPS, Gone, compensated
 from pyquant.compress.values import encoded
 from pyquant.compress.weights import Weight
 from pyquant.graph import Model, Node, Tensor
@@ -20,41 +19,53 @@ from pyquant.ops.contraction import Contraction
 
 @dataclass(frozen=True)
 class Layer:
-    """call: one of the operators that read the weight, which all take it in one way.
+    """tensor: the weight, with its real values. call: one of the operators that read it, which all take it in one way.
 
     matrix: (groups, K, K), how their inputs vary together, regular. means: of the inputs, (groups, K), by the bias that
     goes with them.
     """
 
+    tensor: Tensor
     call: Call
     contraction: Contraction
     values: np.ndarray
     matrix: np.ndarray
     means: Mapping[Tensor, np.ndarray]
 
-    def pruned(self, gone: Gone) -> np.ndarray:
+    def pruned(self, gone: Gone, steps: int = STEPS) -> np.ndarray:
         """The weight's real values, in its shape, 0 where `gone`, which sees its elements in that shape, says so."""
 
         def out(scores: np.ndarray, share: float) -> np.ndarray:
             return self._rows(gone(self.contraction.restored(self.call, scores), share))
 
-        rows = compensated(self._rows(self.values).astype(np.float64), self.matrix, out)
+        rows = compensated(self._rows(self.values).astype(np.float64), self.matrix, out, steps)
         return self.contraction.restored(self.call, rows.astype(np.float32))
 
-    def correct_biases(self, values: np.ndarray) -> None:
-        """Keep the means of the sums that the weight now makes with its inputs."""
+    def error(self, values: np.ndarray) -> float:
+        """Of the sums that the weight makes with these values, squared, whatever becomes of their means."""
         change = self._rows(values - self.values)
+        return float(np.sum((change @ self.matrix) * change))
+
+    def store(self, values: np.ndarray) -> None:
+        """Give the weight these values, and biases what keeps the means of their sums."""
+        change = self._rows(values - self.values)
+        self.tensor.data = encoded(self.tensor, values)
         for bias, means in self.means.items():
             shift = np.einsum("gok,gk->go", change, means).reshape(-1)
             bias.data = encoded(bias, real_values(bias) - shift)
+
+    def joined(self, other: Layer) -> Layer:
+        """As all samples show it, of which each shows a half."""
+        means = {bias: (found + other.means[bias]) / 2 for bias, found in self.means.items()}
+        return replace(self, matrix=(self.matrix + other.matrix) / 2, means=means)
 
     def _rows(self, values: np.ndarray) -> np.ndarray:
         return self.contraction.weights(self.call, values)
 
 
-def layers(model: Model, found: Iterable[Weight], data: Any) -> dict[Weight, Layer]:
-    """Those of the main subgraph whose inputs samples tell of. data: see `pyquant.calibrate.samples`."""
-    main, feeds = set(model.main.nodes), (list(sample.values()) for sample in samples(data, model))
+def layers(model: Model, found: Iterable[Weight], feeds: Iterable[Sequence[np.ndarray]]) -> dict[Weight, Layer]:
+    """Those of the main subgraph whose inputs samples tell of. feeds: arrays in input order."""
+    main = set(model.main.nodes)
     known = {weight: calls for weight in found if (calls := _calls(weight)) and main.issuperset(c.node for c in calls)}
     seen = moments(model, [call.node for calls in known.values() for call in calls], feeds)
     readers: dict[Tensor, list[Node]] = {}
@@ -79,7 +90,7 @@ def layers(model: Model, found: Iterable[Weight], data: Any) -> dict[Weight, Lay
         values, matrix = real_values(weight.tensor), sum(products[1:], products[0])
         fits = contraction.weights(calls[0], values).shape[2] == matrix.shape[1]
         if fits and np.isfinite(matrix).all() and np.isfinite(values).all():
-            made[weight] = Layer(calls[0], contraction, values, damped(matrix), means)
+            made[weight] = Layer(weight.tensor, calls[0], contraction, values, damped(matrix), means)
     return made
 
 

@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from pyquant.calibrate import samples
 from pyquant.compress.compensate import Gone
-from pyquant.compress.layers import layers
+from pyquant.compress.layers import Layer, layers
 from pyquant.compress.masks import by_name, checked
 from pyquant.compress.patterns import Kept, Pattern, pattern_of
 from pyquant.compress.patterns import least as least_of
-from pyquant.compress.values import encoded, without, zeros
+from pyquant.compress.shares import shared_out
+from pyquant.compress.values import without, zeros
 from pyquant.compress.weights import Weight, weights
 from pyquant.errors import OptionError
 from pyquant.graph import Model, Tensor
+from pyquant.graph.edit import remove_unused
 from pyquant.graph.real import real_values
 from pyquant.ops import find
 
@@ -55,26 +58,52 @@ def prune(
     found = weights(made, regex, operation, least)
     if masks is not None:
         named = by_name(found)
-        choices: dict[Weight, Gone] = {
-            named[name]: partial(_masked, ~mask | zeros(named[name].tensor))
-            for name, mask in checked(masks, named).items()
-        }
+        outs = {named[name]: ~mask | zeros(named[name].tensor) for name, mask in checked(masks, named).items()}
+        known = {} if data is None else layers(made, outs, _feeds(made, data))
+        choices: dict[Weight, Gone] = {weight: partial(_masked, out) for weight, out in outs.items()}
     else:
         found = [weight for weight in found if operation != "*" or not _by_channel(weight)]
         if not found:
-            raise OptionError("operation '*': only weights of depthwise convolutions are meant, which it leaves alone")
-        counts = _counts(found, rule, sparsity or 0.0, threshold)
-        choices = {w: partial(_least, rule, counts[w], zeros(w.tensor)) for w in found}
-    known = {} if data is None else layers(made, choices, data)
+            raise OptionError("operation '*' leaves alone depthwise convolutions, and no other weights are meant")
+        known, counts = _decided(made, found, rule, sparsity or 0.0, threshold, data)
+        choices = {weight: _choice(rule, weight, counts[weight]) for weight in found}
     for weight, gone in choices.items():
-        tensor = weight.tensor
         if weight in known:
-            values = known[weight].pruned(gone)
-            known[weight].correct_biases(values)
-            tensor.data = encoded(tensor, values)
+            known[weight].store(known[weight].pruned(gone))
         else:
-            tensor.data = without(tensor, gone(_magnitudes(tensor), 1.0))
+            weight.tensor.data = without(weight.tensor, gone(_magnitudes(weight.tensor), 1.0))
+    remove_unused(made)
     return made
+
+
+def _decided(
+    model: Model, found: Sequence[Weight], rule: Pattern, sparsity: float, threshold: str, data: Any
+) -> tuple[dict[Weight, Layer], dict[Weight, int]]:
+    """What samples tell of weights, and how many elements or blocks of each go."""
+    scores = {weight: rule.units(_magnitudes(weight.tensor)).reshape(-1) for weight in found}
+    counts = {weight: round(sparsity * own.size) for weight, own in scores.items()}
+    if data is None:
+        return {}, counts if threshold == "operator" else _of_all(scores, sparsity)
+    feeds = _feeds(model, data)
+    if threshold == "operator" or len(feeds) < 2 or isinstance(rule, Kept):
+        return layers(model, found, feeds), counts
+    halves = layers(model, found, feeds[::2]), layers(model, found, feeds[1::2])
+    known = {weight: layer.joined(halves[1][weight]) for weight, layer in halves[0].items() if weight in halves[1]}
+    units = {weight: scores[weight].size for weight in known}
+    total = round(sparsity * sum(own.size for own in scores.values())) - sum(counts[w] for w in found if w not in known)
+    return known, counts | shared_out(model, halves, units, total, partial(_choice, rule), feeds)
+
+
+def _of_all(scores: Mapping[Weight, np.ndarray], sparsity: float) -> dict[Weight, int]:
+    """How many of each weight's scores are among the least of all."""
+    every = np.concatenate(list(scores.values()))
+    ends = np.cumsum([own.size for own in scores.values()])
+    parts = np.split(least_of(every, round(sparsity * every.size)), ends[:-1])
+    return {weight: int(np.count_nonzero(part)) for weight, part in zip(scores, parts, strict=True)}
+
+
+def _feeds(model: Model, data: Any) -> list[list[np.ndarray]]:
+    return [list(sample.values()) for sample in samples(data, model)]
 
 
 def _check(
@@ -103,14 +132,8 @@ def _magnitudes(tensor: Tensor) -> np.ndarray:
     return np.asarray(np.nan_to_num(np.abs(real_values(tensor)), nan=np.inf))
 
 
-def _counts(found: Sequence[Weight], rule: Pattern, sparsity: float, threshold: str) -> dict[Weight, int]:
-    """How many elements or blocks of each weight go."""
-    units = {weight: rule.units(_magnitudes(weight.tensor)).reshape(-1) for weight in found}
-    if threshold == "operator":
-        return {weight: round(sparsity * scores.size) for weight, scores in units.items()}
-    every = np.concatenate(list(units.values()))
-    goes = np.split(least_of(every, round(sparsity * every.size)), np.cumsum([s.size for s in units.values()])[:-1])
-    return {weight: int(np.count_nonzero(part)) for weight, part in zip(units, goes, strict=True)}
+def _choice(rule: Pattern, weight: Weight, count: int) -> Gone:
+    return partial(_least, rule, count, zeros(weight.tensor))
 
 
 def _least(rule: Pattern, count: int, was_zero: np.ndarray, scores: np.ndarray, share: float) -> np.ndarray:

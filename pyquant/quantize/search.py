@@ -8,10 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pyquant.calibrate import Range, Statistics, collect
-from pyquant.dtypes import FLOAT32
-from pyquant.graph import Model, Node, Tensor
-from pyquant.ops import Fixed, find
+from pyquant.calibrate import Range, Statistics, collect, judged
+from pyquant.graph import Model, Tensor
 from pyquant.quantize.apply import Codes, apply
 from pyquant.quantize.assignments import Assignments
 from pyquant.quantize.correct import Errors, correct_biases
@@ -146,22 +144,6 @@ def search_equalization(model: Model, recipe: Recipe, feeds: Sequence[Sequence[n
         if noise < least * (1 - 10 * GAIN):
             best, least = replace(recipe, rules=tuple(rules)), noise
     return best
-
-
-def judged(model: Model) -> list[Tensor]:
-    """The real values that a model is judged by: its outputs, or what functions of fixed scale make them of."""
-    makers = {t: node for node in model.main.nodes for t in node.outputs}
-    found = [_before_fixed(tensor, makers) for tensor in model.main.outputs]
-    return [t for t in dict.fromkeys(found) if t in makers and t.dtype is FLOAT32]
-
-
-def _before_fixed(tensor: Tensor, makers: Mapping[Tensor, Node]) -> Tensor:
-    node = makers.get(tensor)
-    operator = None if node is None else find(node.op)
-    if node is None or operator is None or not isinstance(operator.outputs[0].scale, Fixed):
-        return tensor
-    source = node.inputs[0]
-    return source if source is not None and source in makers else tensor
 
 
 def _real(array: np.ndarray, tensor: Tensor) -> np.ndarray:
