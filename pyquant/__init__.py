@@ -1,6 +1,7 @@
 """Inspect, rewrite, quantize, run and validate `.tflite` models without TensorFlow."""
 
 from pyquant.calibrate import Images, Range, calibrate, samples
+from pyquant.compress import decode_sparse, encode_sparse
 from pyquant.errors import (
     DataError,
     FileError,
@@ -80,10 +81,12 @@ __all__ = [
     "calibrate",
     "compat",
     "compile",
+    "decode_sparse",
     "dedupe",
     "dequantize",
     "describe",
     "diff",
+    "encode_sparse",
     "export_c",
     "extract",
     "fold",

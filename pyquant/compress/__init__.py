@@ -1,5 +1,6 @@
 """Weights that take less room: pruned, clustered, and stored so that a file gets smaller."""
 
+from pyquant.compress.sparse import decode_sparse, encode_sparse
 from pyquant.compress.weights import Weight, weights
 
-__all__ = ["Weight", "weights"]
+__all__ = ["Weight", "decode_sparse", "encode_sparse", "weights"]
