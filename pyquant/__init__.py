@@ -1,7 +1,7 @@
 """Inspect, rewrite, quantize, run and validate `.tflite` models without TensorFlow."""
 
 from pyquant.calibrate import Images, Range, calibrate, samples
-from pyquant.compress import decode_sparse, encode_sparse
+from pyquant.compress import compress_lut, decode_sparse, decompress_lut, encode_sparse
 from pyquant.errors import (
     DataError,
     FileError,
@@ -81,7 +81,9 @@ __all__ = [
     "calibrate",
     "compat",
     "compile",
+    "compress_lut",
     "decode_sparse",
+    "decompress_lut",
     "dedupe",
     "dequantize",
     "describe",

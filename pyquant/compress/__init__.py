@@ -1,6 +1,7 @@
 """Weights that take less room: pruned, clustered, and stored so that a file gets smaller."""
 
+from pyquant.compress.lut import compress_lut, decompress_lut
 from pyquant.compress.sparse import decode_sparse, encode_sparse
 from pyquant.compress.weights import Weight, weights
 
-__all__ = ["Weight", "decode_sparse", "encode_sparse", "weights"]
+__all__ = ["Weight", "compress_lut", "decode_sparse", "decompress_lut", "encode_sparse", "weights"]

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 
+from pyquant.compress.size import file_bytes
 from pyquant.compress.weights import Weight, weights
 from pyquant.graph import Buffer, Model, Node, OpCode, Subgraph, Tensor, dump
 from pyquant.graph.edit import ADVICE, drop_metadata, remove_unused
@@ -170,5 +171,6 @@ def _densify(tensor: Tensor, stored: Tensor) -> Node:
 
 def _measured(tensor: Tensor, opened: Node | None = None) -> int:
     """The bytes of a file of nothing else."""
-    tensors, nodes = ([tensor], []) if opened is None else ([tensor, *opened.outputs], [opened])
-    return len(dump(Model([Subgraph(tensors=tensors, nodes=nodes)])))
+    return file_bytes(
+        Subgraph(tensors=[tensor]) if opened is None else Subgraph(tensors=[tensor, *opened.outputs], nodes=[opened])
+    )

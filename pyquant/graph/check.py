@@ -74,8 +74,7 @@ def _fits(signature: Sequence[int], shape: Sequence[int]) -> bool:
 
 def _quantization_fault(quantization: Quantization, shape: tuple[int, ...]) -> str | None:
     scales, zero_points, axis = quantization.scale.size, quantization.zero_point.size, quantization.axis
-    # TFLM's person_detect counts the one dimension of a bias as that of its filter
-    if scales > 1 and shape != (scales,) and not (0 <= axis < len(shape) and shape[axis] == scales):
+    if not quantization.fits(shape):
         return f"found {scales} scales, expected 1 or as many as dimension {axis} of shape {shape} has"
     if scales and zero_points not in (1, scales):
         return f"found {zero_points} zero points, expected as many as scales, {scales}"

@@ -145,8 +145,25 @@ def _fill(
         _node(r, f"{path}.operators[{i}]", tensors, subgraphs, opcodes)
         for i, r in enumerate(_required(rest, "operators"))
     ]
+    _set_scales_aside(made)
     made.name = _name(rest, "name")
     made.extra = rest
+
+
+def _set_scales_aside(subgraph: Subgraph) -> None:
+    """Keep in `extra`, as the file has them, scales that do not fit a constant which only custom operators read.
+
+    tflite-micro's compress tool leaves them at what it packs: they are of the values, which its operator makes.
+    """
+    odd = [
+        t for t in subgraph.tensors if t.is_constant and t.quantization is not None and not t.quantization.fits(t.shape)
+    ]
+    if odd:
+        read = {t for node in subgraph.nodes if node.opcode.name != "CUSTOM" for t in node.inputs} | {*subgraph.outputs}
+        for tensor in (t for t in odd if t not in read):
+            q = tensor.quantization
+            if q is not None and q.details is None:
+                tensor.extra["quantization"], tensor.quantization = _quantization_record(q, {}, tensor.name), None
 
 
 def _subgraph_record(

@@ -53,6 +53,12 @@ class Quantization:
     def per_axis(self) -> bool:
         return self.scale.size > 1
 
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether a tensor of that shape can have so many scales along that axis."""
+        count, axis = self.scale.size, self.axis
+        # TFLM's person_detect counts the one dimension of a bias as that of its filter
+        return count <= 1 or shape == (count,) or (0 <= axis < len(shape) and shape[axis] == count)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Quantization):
             return NotImplemented

@@ -330,6 +330,7 @@ class Operator:
     pads: Pads | None = None
     view: bool = False  # the output is the input's bytes under another shape
     densifies: bool = False  # the output is what a sparse-encoded constant stands for
+    looks_up: bool = False  # the outputs are what pairs of packed indices and tables of values stand for
     cast: bool = False  # the output is the input's real values, stored in another type or scale
     unserved: Collection[str] = ()  # kinds in which kernels do not compute what scales mean: it stays float
     about_zero: bool = False  # integer kernels write code 0 for 0: its activations need the zero point 0

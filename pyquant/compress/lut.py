@@ -1,0 +1,248 @@
+"""tflite-micro's compression: a weight of few distinct values is stored as indices into tables of them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyquant.compress.size import file_bytes
+from pyquant.compress.weights import weights
+from pyquant.dtypes import dtype
+from pyquant.errors import GraphError, OptionError
+from pyquant.graph import Buffer, Model, Node, OpCode, Subgraph, Tensor
+from pyquant.graph.edit import ADVICE, drop_metadata, remove_unused
+from pyquant.graph.lookup import MOST_BITS, bits_for, compress, distinct
+from pyquant.ops import Call, find, get
+from pyquant.ops.decode import ancillary
+from pyquant.rewrite.links import returned, substitute
+
+DECODE = get("TFLM_DECODE")
+TYPES = ("float32", "int8", "int16", "int32", "int64", "bool")  # of what tflite-micro looks up
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """How a tensor is stored: bits of an index, and the axis along which each slice has a table; None for one table."""
+
+    bits: int
+    axis: int | None
+
+
+def compress_lut(
+    model: Model,
+    regex: str = ".*",
+    operation: str = "*",
+    least: int = 0,
+    bits: int | None = None,
+    tensors: Mapping[str, int] | None = None,
+    spec: str | os.PathLike[str] | None = None,
+) -> Model:
+    """A copy whose weights are stored as indices into tables of their values, as tflite-micro's compress tool does it.
+
+    Each reader gets a TFLM_DECODE in front, which tflite-micro and pyquant run. What has a scale for each channel gets
+    a table for each. The weights are those that `weights` names; of these one stays as it is, and a warning says why,
+    where it has more values than indices of `bits` tell apart (without it, of 7 at most), or would take more bytes.
+    tensors: name -> bits, of constants to take in place of those. spec: the YAML file of tflite-micro's tool, likewise.
+    Raises OptionError for one of them, by its name, that has more values than that.
+    """
+    made = model.copy()
+    if spec is not None:
+        chosen = _specified(made, Path(spec))
+    elif tensors is not None:
+        chosen = _named(made, tensors)
+    else:
+        chosen = _found(made, regex, operation, least, bits)
+    for subgraph in made.subgraphs:
+        own = set(subgraph.tensors)
+        _compress(subgraph, {tensor: how for tensor, how in chosen.items() if tensor in own})
+    remove_unused(made)
+    drop_metadata(made, ADVICE)
+    return made
+
+
+def decompress_lut(model: Model) -> Model:
+    """A copy in which constants are stored as they are, and no operator has a TFLM_DECODE in front."""
+    made = model.copy()
+    for subgraph in made.subgraphs:
+        nodes = [node for node in subgraph.nodes if _looks_up(node)]
+        values = [get(node.op).reference["uint8"](Call(get(node.op), node), *_inputs(node)) for node in nodes]
+        whole: dict[Tensor, Tensor] = {}
+        for node, arrays in zip(nodes, values, strict=True):
+            for tensor, opened, array in zip(node.inputs[::2], node.outputs, arrays, strict=True):
+                assert tensor is not None
+                tensor.shape, tensor.dtype, tensor.quantization = opened.shape, opened.dtype, opened.quantization
+                tensor.shape_signature, tensor.data = opened.shape_signature, array
+                whole[opened] = tensor
+        if nodes:
+            subgraph.nodes = [node for node in subgraph.nodes if not _looks_up(node)]
+            substitute(subgraph, whole)
+            returned(made, subgraph, whole)
+            drop_metadata(made, ADVICE)
+    remove_unused(made)
+    return made
+
+
+def _looks_up(node: Node) -> bool:
+    operator = find(node.op)
+    return operator is not None and operator.looks_up
+
+
+def _inputs(node: Node) -> list[np.ndarray]:
+    for tensor in node.inputs:
+        if tensor is None or tensor.data is None:
+            raise GraphError(f"{node.label}: input {tensor and tensor.name!r} is no constant")
+    return [_values(tensor) for tensor in node.inputs if tensor is not None]
+
+
+def lookup_bytes(tensor: Tensor) -> int | None:
+    """What the indices and tables of a constant take; None where they cannot say its values."""
+    axis, data = scale_axis(tensor), tensor.data
+    if data is None or tensor.dtype.name not in TYPES or not data.size:
+        return None
+    bits = bits_for(count := distinct(data, axis))
+    tables = 1 if axis is None else data.shape[axis]
+    return (data.size * bits + 7) // 8 + tables * count * data.itemsize if bits <= MOST_BITS else None
+
+
+def scale_axis(tensor: Tensor) -> int | None:
+    """The dimension that has a scale for each index, if one does."""
+    q = tensor.quantization
+    return q.axis if q is not None and q.per_axis else None
+
+
+def _found(model: Model, regex: str, operation: str, least: int, bits: int | None) -> dict[Tensor, Indexed]:
+    """The weights that are meant, but for those that stay as they are."""
+    if bits is not None and not 1 <= bits <= MOST_BITS:
+        raise OptionError(f"bits: found {bits}, expected 1 to {MOST_BITS}")
+    sharers = Counter(t.buffer for s in model.subgraphs for t in s.tensors if t.buffer is not None)
+    chosen: dict[Tensor, Indexed] = {}
+    left: list[str] = []
+    for weight in weights(model, regex, operation, least):
+        tensor, buffer = weight.tensor, weight.tensor.buffer
+        shared = buffer is not None and sharers[buffer] > 1
+        reason = "shares its bytes" if shared else _reason(tensor, Indexed(bits or MOST_BITS, scale_axis(tensor)))
+        if reason:
+            left.append(f"{tensor.name!r} {reason}")
+            continue
+        axis = scale_axis(tensor)
+        how = Indexed(bits or bits_for(distinct(_values(tensor), axis)), axis)
+        twin = replace(tensor)
+        alone = Subgraph(tensors=[twin], nodes=[Node(OpCode("CUSTOM"), [twin], []) for _ in weight.uses])
+        before = file_bytes(alone)
+        _compress(alone, {twin: how})
+        if file_bytes(alone) < before:
+            chosen[tensor] = how
+        else:
+            left.append(f"{tensor.name!r} would take more bytes")
+    if left:
+        warnings.warn(f"not compressed: {', '.join(left)}", stacklevel=3)
+    return chosen
+
+
+def _named(model: Model, tensors: Mapping[str, int]) -> dict[Tensor, Indexed]:
+    by_name = {tensor.name: tensor for subgraph in model.subgraphs for tensor in subgraph.tensors}
+    if missing := sorted(tensors.keys() - by_name.keys()):
+        raise OptionError(f"tensors: the model has none called {', '.join(map(repr, missing))}")
+    chosen = {by_name[name]: bits for name, bits in tensors.items()}
+    return {tensor: _asked(tensor, Indexed(bits, scale_axis(tensor))) for tensor, bits in chosen.items()}
+
+
+def _specified(model: Model, path: Path) -> dict[Tensor, Indexed]:
+    """What a YAML file of tflite-micro's compress tool says."""
+    try:
+        import yaml  # type: ignore[import-untyped, unused-ignore]
+    except ImportError as missing:
+        raise OptionError(f"{path}: reading it needs PyYAML: pip install pyyaml") from missing
+    try:
+        entries = yaml.safe_load(path.read_text())["tensors"]
+        found = [(entry["subgraph"], entry["tensor"], *_lut_of(entry["compression"])) for entry in entries]
+        chosen = {model.subgraphs[s].tensors[t]: (bits, modes) for s, t, bits, modes in found}
+    except (yaml.YAMLError, KeyError, TypeError, IndexError, ValueError) as error:
+        expected = "tensors: [{subgraph, tensor, compression: [{lut: {index_bitwidth}}]}] of the model"
+        raise OptionError(f"{path}: found {error!r}, expected {expected}") from error
+    return {
+        tensor: _asked(tensor, Indexed(bits, axis[0] if axis else scale_axis(tensor)))
+        for tensor, (bits, axis) in chosen.items()
+    }
+
+
+def _lut_of(methods: Sequence[Mapping[str, Any]]) -> tuple[int, tuple[int | None, ...]]:
+    """Bits of an index, and the axis or None for a single table, where one of them is asked for."""
+    (method,) = methods
+    lut = method["lut"]
+    if "per_channel" in lut:
+        return lut["index_bitwidth"], (lut["per_channel"]["axis"],)
+    return lut["index_bitwidth"], (None,) if "per_tensor" in lut else ()
+
+
+def _asked(tensor: Tensor, how: Indexed) -> Indexed:
+    """The same, if the tensor can be stored so."""
+    if not isinstance(how.bits, int) or not 1 <= how.bits <= MOST_BITS:
+        raise OptionError(f"tensor {tensor.name!r}: found indices of {how.bits} bits, expected 1 to {MOST_BITS}")
+    if reason := _reason(tensor, how):
+        raise OptionError(f"tensor {tensor.name!r} {reason}")
+    return how
+
+
+def _reason(tensor: Tensor, how: Indexed) -> str:
+    """Why a tensor cannot be stored so; empty where it can."""
+    if not tensor.is_constant:
+        return "is no constant"
+    if tensor.dtype.name not in TYPES or tensor.sparsity is not None:
+        return f"is {'sparse' if tensor.sparsity is not None else tensor.dtype}, expected one of {', '.join(TYPES)}"
+    if how.axis not in (None, 0, len(tensor.shape) - 1):
+        return f"is to have a table for each index of dimension {how.axis}, expected the first or the last"
+    count = distinct(_values(tensor), how.axis)
+    if count > 1 << how.bits:
+        where = "" if how.axis is None else " in a channel"
+        return f"has {count} values{where}, expected at most {1 << how.bits} for indices of {how.bits} bits"
+    return ""
+
+
+def _values(tensor: Tensor) -> np.ndarray:
+    values = tensor.data
+    assert values is not None
+    return values
+
+
+def _compress(subgraph: Subgraph, chosen: Mapping[Tensor, Indexed]) -> None:
+    """Store tensors so, in place, with a TFLM_DECODE right in front of each reader: what it makes lasts no longer."""
+    packed, tables, shared = {}, {}, {}
+    for tensor, how in chosen.items():
+        packed[tensor], values = compress(_values(tensor), how.axis, how.bits)
+        tables[tensor] = ancillary(values, how.bits, how.axis)
+    opcode = OpCode("CUSTOM", custom_code=DECODE.name)
+
+    def opened(read: Sequence[Tensor]) -> Node:
+        node = Node(opcode, [], [])
+        for tensor in read:
+            key = tables[tensor].tobytes()
+            if key not in shared:
+                shared[key] = _constant(f"{tensor.name}_ancillary", tables[tensor])
+                subgraph.tensors.append(shared[key])
+            node.inputs += [tensor, shared[key]]
+            node.outputs.append(replace(tensor, name=f"{tensor.name}_decoded", buffer=None))
+            subgraph.tensors.append(node.outputs[-1])
+        return node
+
+    for i, reader in reversed(list(enumerate(subgraph.nodes))):
+        if read := [tensor for tensor in chosen if tensor in reader.inputs]:
+            node = opened(read)
+            subgraph.nodes.insert(i, node)
+            whole = dict(zip(read, node.outputs, strict=True))
+            reader.inputs = [None if t is None else whole.get(t, t) for t in reader.inputs]
+    for tensor, raw in packed.items():
+        made = _constant(tensor.name, raw)
+        tensor.shape, tensor.dtype, tensor.buffer = made.shape, made.dtype, made.buffer
+        tensor.quantization = tensor.shape_signature = None
+
+
+def _constant(name: str, raw: np.ndarray) -> Tensor:
+    return Tensor(name, raw.shape, dtype("uint8"), Buffer(raw))
