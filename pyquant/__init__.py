@@ -1,7 +1,7 @@
 """Inspect, rewrite, quantize, run and validate `.tflite` models without TensorFlow."""
 
 from pyquant.calibrate import Images, Range, calibrate, samples
-from pyquant.compress import compress_lut, decode_sparse, decompress_lut, encode_sparse
+from pyquant.compress import compress_lut, decode_sparse, decompress_lut, encode_sparse, size
 from pyquant.errors import (
     DataError,
     FileError,
@@ -105,6 +105,7 @@ __all__ = [
     "resize",
     "retype",
     "samples",
+    "size",
     "split",
     "strip",
     "timeline",

@@ -25,6 +25,7 @@ from pyquant.cli import (
     retype,
     rewrite,
     run,
+    size,
     strip,
     validate,
 )
@@ -59,6 +60,7 @@ for module in (
     ops,
     bench,
     memory,
+    size,
     debug,
     demo,
     cut,

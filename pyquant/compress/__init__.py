@@ -1,7 +1,18 @@
 """Weights that take less room: pruned, clustered, and stored so that a file gets smaller."""
 
 from pyquant.compress.lut import compress_lut, decompress_lut
+from pyquant.compress.size import Size, Sizes, size
 from pyquant.compress.sparse import decode_sparse, encode_sparse
 from pyquant.compress.weights import Weight, weights
 
-__all__ = ["Weight", "compress_lut", "decode_sparse", "decompress_lut", "encode_sparse", "weights"]
+__all__ = [
+    "Size",
+    "Sizes",
+    "Weight",
+    "compress_lut",
+    "decode_sparse",
+    "decompress_lut",
+    "encode_sparse",
+    "size",
+    "weights",
+]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pyquant.compress.size import file_bytes
+from pyquant.compress.sparse import file_bytes
 from pyquant.compress.weights import weights
 from pyquant.dtypes import dtype
 from pyquant.errors import GraphError, OptionError
@@ -101,14 +101,15 @@ def _inputs(node: Node) -> list[np.ndarray]:
     return [_values(tensor) for tensor in node.inputs if tensor is not None]
 
 
-def lookup_bytes(tensor: Tensor) -> int | None:
-    """What the indices and tables of a constant take; None where they cannot say its values."""
-    axis, data = scale_axis(tensor), tensor.data
-    if data is None or tensor.dtype.name not in TYPES or not data.size:
+def lookup(tensor: Tensor) -> tuple[int, int] | None:
+    """Bits of an index into tables of a constant's values, and the bytes of both; None where it cannot be stored so."""
+    axis = scale_axis(tensor)
+    if not tensor.is_constant or _reason(tensor, Indexed(MOST_BITS, axis)):
         return None
-    bits = bits_for(count := distinct(data, axis))
-    tables = 1 if axis is None else data.shape[axis]
-    return (data.size * bits + 7) // 8 + tables * count * data.itemsize if bits <= MOST_BITS else None
+    values = _values(tensor)
+    bits = bits_for(count := distinct(values, axis))
+    tables = 1 if axis is None else values.shape[axis]
+    return bits, (values.size * bits + 7) // 8 + tables * count * values.itemsize
 
 
 def scale_axis(tensor: Tensor) -> int | None:

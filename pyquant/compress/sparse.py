@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 
-from pyquant.compress.size import file_bytes
 from pyquant.compress.weights import Weight, weights
 from pyquant.graph import Buffer, Model, Node, OpCode, Subgraph, Tensor, dump
 from pyquant.graph.edit import ADVICE, drop_metadata, remove_unused
@@ -66,6 +65,11 @@ def sparse_bytes(tensor: Tensor) -> int | None:
     """What a constant takes sparse, values and indices, in the layout of the fewest bytes; None where none is known."""
     dense = _encodable(tensor)
     return None if dense is None else encoded_bytes(dense, _smallest(dense, _layouts(dense)))
+
+
+def file_bytes(subgraph: Subgraph) -> int:
+    """The bytes of a file of nothing else."""
+    return len(dump(Model([subgraph])))
 
 
 def _densifies(node: Node) -> bool:
