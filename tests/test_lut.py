@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import pyquant as pq
-from pyquant import graph
+from pyquant import graph, wire
 from pyquant.compress import weights
 from pyquant.errors import GraphError, OptionError
 from pyquant.graph import Builder, Model, Quantization, Tensor
@@ -211,3 +212,73 @@ def test_unsound_tables_are_refused(change: dict[int, int], message: str | None)
         pq.compile(model)
     with pytest.raises(GraphError, match=message):
         pq.decompress_lut(model)
+
+
+@pytest.mark.filterwarnings("ignore:not compressed")
+@pytest.mark.parametrize("bits", [None, *range(1, 8)])
+def test_the_older_form_runs_there_and_comes_back(bits: int | None, oracle_of: Callable[[str], Micro]) -> None:
+    model, oracle = network(2 ** (bits or 4)), oracle_of("tflite-micro")
+    asked = None if bits is None else {"w": bits, "dense": bits}
+    made, x = pq.compress_lut(model, tensors=asked, form="metadata"), codes(model)
+    assert [node.op for node in made.main.nodes] == ["CONV_2D", "RESHAPE", "FULLY_CONNECTED"]
+    wanted = pq.compile(model)(x)
+    again = graph.load(graph.dump(made))
+    assert graph.dump(again) == graph.dump(made)
+    for file in (made, again, pq.strip(again), pq.dedupe(again)):
+        lookup, other = first_weight(file), first_weight(made)
+        assert lookup.lookup is not None and other.lookup is not None
+        assert np.array_equal(lookup.lookup.values, other.lookup.values)
+        assert np.array_equal(pq.compile(file)(x), wanted)
+        assert np.array_equal(pq.interpret(file, [x])[file.main.outputs[0]], wanted)
+        oracle.load(file, "reference")
+        assert np.array_equal(oracle.run([x])[0], wanted)
+    assert contents(pq.decompress_lut(again)) == contents(model)
+
+
+def first_weight(model: Model) -> Tensor:
+    """The weight of the convolution, of which strip takes the name."""
+    found = model.main.nodes[0].inputs[1]
+    assert found is not None
+    return found
+
+
+# By their tool of tflite-micro 0.dev20260811145345, for the two weights of `network` at 4 bits.
+THEIR_ENTRY = (
+    "0c00000008000800000004000800000004000000010000000c0000000000060008000400060000000400000002000000300000001000000000"
+    "000a0012000c00080007000a00000000000004060000000400000000000a0010000c00080007000a000000000000040500000001000000"
+)
+
+
+def test_the_older_entry_is_laid_out_as_by_their_tool() -> None:
+    model = pq.compress_lut(network(), tensors={"w": 4, "dense": 4}, form="metadata")
+    record = wire.decode(graph.dump(model))
+    entry = next(m for m in record.metadata if m.name == "COMPRESSION_METADATA")
+    assert record.buffers[entry.buffer].data.tobytes().hex() == THEIR_ENTRY
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"tensor": 99},
+            r"metadata COMPRESSION_METADATA: subgraphs\[0\] tensor 99, value_buffer 5: the model has 8 tensors there",
+        ),
+        ({"value_buffer": 99}, "value_buffer 99: the model has 8 tensors there, 7 buffers"),
+        ({"index_bitwidth": 5}, "found a buffer of 576 bytes, expected 720 for indices of 5 bits into int8"),
+        ({"index_bitwidth": 0}, "found a buffer of 576 bytes, expected 0 for indices of 0 bits into int8"),
+        ({"value_buffer": 3}, "found 8 bytes of values, expected 16 tables of int8"),
+        (None, "metadata COMPRESSION_METADATA: "),
+    ],
+)
+def test_an_unsound_entry_is_refused(change: dict[str, int] | None, message: str) -> None:
+    model = pq.compress_lut(network(), tensors={"w": 4}, form="metadata")
+    record = wire.decode(graph.dump(model))
+    entry = record.buffers[next(m for m in record.metadata if m.name == "COMPRESSION_METADATA").buffer]
+    raw, fields = entry.data.copy(), {"tensor": ("<i", 1), "value_buffer": ("<I", 5), "index_bitwidth": ("<B", 4)}
+    for name, value in (change or {}).items():
+        pattern, old = fields[name]
+        at = raw.tobytes().rindex(struct.pack(pattern, old), raw.size - 12)
+        raw[at : at + struct.calcsize(pattern)] = np.frombuffer(struct.pack(pattern, value), np.uint8)
+    entry.data = raw if change is not None else raw[:7]
+    with pytest.raises(pq.PyQuantError, match=message):
+        pq.compile(graph.load(b"".join(wire.encode(record))))

@@ -18,7 +18,7 @@ from pyquant.dtypes import dtype
 from pyquant.errors import GraphError, OptionError
 from pyquant.graph import Buffer, Model, Node, OpCode, Subgraph, Tensor
 from pyquant.graph.edit import ADVICE, drop_metadata, remove_unused
-from pyquant.graph.lookup import MOST_BITS, bits_for, compress, distinct
+from pyquant.graph.lookup import MOST_BITS, Lookup, bits_for, compress, distinct
 from pyquant.ops import Call, find, get
 from pyquant.ops.decode import ancillary
 from pyquant.rewrite.links import returned, substitute
@@ -43,25 +43,30 @@ def compress_lut(
     bits: int | None = None,
     tensors: Mapping[str, int] | None = None,
     spec: str | os.PathLike[str] | None = None,
+    form: str = "decode",
 ) -> Model:
     """A copy whose weights are stored as indices into tables of their values, as tflite-micro's compress tool does it.
 
-    Each reader gets a TFLM_DECODE in front, which tflite-micro and pyquant run. What has a scale for each channel gets
+    form: "decode", each reader gets a TFLM_DECODE in front, as the tool writes it since August 2026; "metadata", the
+    kernels look up themselves, by an entry COMPRESSION_METADATA, in a tflite-micro that is built with compression, and
+    for convolutions and fully connected layers. What has a scale for each channel gets
     a table for each. The weights are those that `weights` names; of these one stays as it is, and a warning says why,
     where it has more values than indices of `bits` tell apart (without it, of 7 at most), or would take more bytes.
     tensors: name -> bits, of constants to take in place of those. spec: the YAML file of tflite-micro's tool, likewise.
     Raises OptionError for one of them, by its name, that has more values than that.
     """
+    if form not in FORMS:
+        raise OptionError(f"form: found {form!r}, expected {' or '.join(map(repr, FORMS))}")
     made = model.copy()
     if spec is not None:
         chosen = _specified(made, Path(spec))
     elif tensors is not None:
         chosen = _named(made, tensors)
     else:
-        chosen = _found(made, regex, operation, least, bits)
+        chosen = _found(made, regex, operation, least, bits, form)
     for subgraph in made.subgraphs:
         own = set(subgraph.tensors)
-        _compress(subgraph, {tensor: how for tensor, how in chosen.items() if tensor in own})
+        FORMS[form](subgraph, {tensor: how for tensor, how in chosen.items() if tensor in own})
     remove_unused(made)
     drop_metadata(made, ADVICE)
     return made
@@ -71,6 +76,8 @@ def decompress_lut(model: Model) -> Model:
     """A copy in which constants are stored as they are, and no operator has a TFLM_DECODE in front."""
     made = model.copy()
     for subgraph in made.subgraphs:
+        for looked_up in (t for t in subgraph.tensors if t.lookup is not None):
+            looked_up.data = looked_up.data
         nodes = [node for node in subgraph.nodes if _looks_up(node)]
         values = [get(node.op).reference["uint8"](Call(get(node.op), node), *_inputs(node)) for node in nodes]
         whole: dict[Tensor, Tensor] = {}
@@ -118,7 +125,7 @@ def scale_axis(tensor: Tensor) -> int | None:
     return q.axis if q is not None and q.per_axis else None
 
 
-def _found(model: Model, regex: str, operation: str, least: int, bits: int | None) -> dict[Tensor, Indexed]:
+def _found(model: Model, regex: str, operation: str, least: int, bits: int | None, form: str) -> dict[Tensor, Indexed]:
     """The weights that are meant, but for those that stay as they are."""
     if bits is not None and not 1 <= bits <= MOST_BITS:
         raise OptionError(f"bits: found {bits}, expected 1 to {MOST_BITS}")
@@ -129,15 +136,17 @@ def _found(model: Model, regex: str, operation: str, least: int, bits: int | Non
         tensor, buffer = weight.tensor, weight.tensor.buffer
         shared = buffer is not None and sharers[buffer] > 1
         reason = "shares its bytes" if shared else _reason(tensor, Indexed(bits or MOST_BITS, scale_axis(tensor)))
+        if not reason and form == "metadata":
+            reason = _unread([node for node, _ in weight.uses])
         if reason:
             left.append(f"{tensor.name!r} {reason}")
             continue
         axis = scale_axis(tensor)
         how = Indexed(bits or bits_for(distinct(_values(tensor), axis)), axis)
         twin = replace(tensor)
-        alone = Subgraph(tensors=[twin], nodes=[Node(OpCode("CUSTOM"), [twin], []) for _ in weight.uses])
+        alone = Subgraph(tensors=[twin], nodes=[replace(node, inputs=[twin], outputs=[]) for node, _ in weight.uses])
         before = file_bytes(alone)
-        _compress(alone, {twin: how})
+        FORMS[form](alone, {twin: how})
         if file_bytes(alone) < before:
             chosen[tensor] = how
         else:
@@ -196,6 +205,8 @@ def _reason(tensor: Tensor, how: Indexed) -> str:
     """Why a tensor cannot be stored so; empty where it can."""
     if not tensor.is_constant:
         return "is no constant"
+    if tensor.lookup is not None:
+        return "is stored so already"
     if tensor.dtype.name not in TYPES or tensor.sparsity is not None:
         return f"is {'sparse' if tensor.sparsity is not None else tensor.dtype}, expected one of {', '.join(TYPES)}"
     if how.axis not in (None, 0, len(tensor.shape) - 1):
@@ -213,7 +224,7 @@ def _values(tensor: Tensor) -> np.ndarray:
     return values
 
 
-def _compress(subgraph: Subgraph, chosen: Mapping[Tensor, Indexed]) -> None:
+def _with_decode(subgraph: Subgraph, chosen: Mapping[Tensor, Indexed]) -> None:
     """Store tensors so, in place, with a TFLM_DECODE right in front of each reader: what it makes lasts no longer."""
     packed, tables, shared = {}, {}, {}
     for tensor, how in chosen.items():
@@ -247,3 +258,26 @@ def _compress(subgraph: Subgraph, chosen: Mapping[Tensor, Indexed]) -> None:
 
 def _constant(name: str, raw: np.ndarray) -> Tensor:
     return Tensor(name, raw.shape, dtype("uint8"), Buffer(raw))
+
+
+def _unread(readers: Sequence[Node]) -> str:
+    """Why operators do not look a tensor up themselves; empty where they do."""
+    other = next((node for node in readers if get(node.op).contraction is None), None)
+    return "" if other is None else f"is read by {other.label}, which does not look up: form 'decode' serves it"
+
+
+def _with_metadata(subgraph: Subgraph, chosen: Mapping[Tensor, Indexed]) -> None:
+    """Store tensors so, in place, for kernels that look up themselves."""
+    for tensor, how in chosen.items():
+        readers = [node for node in subgraph.nodes if tensor in node.inputs]
+        other = next((node for node in readers if get(node.op).contraction is None), None)
+        if other is not None or how.axis != scale_axis(tensor):
+            reason = (
+                f"{other.label} does not look up" if other else f"has a table along axis {how.axis}, but scales not"
+            )
+            raise OptionError(f"tensor {tensor.name!r}: {reason}: form 'decode' serves all")
+        packed, tables = compress(_values(tensor), how.axis, how.bits, 1 << how.bits)
+        tensor.buffer, tensor.lookup = Buffer(packed), Lookup(how.bits, tables.reshape(-1).view(np.uint8))
+
+
+FORMS = {"decode": _with_decode, "metadata": _with_metadata}

@@ -105,9 +105,10 @@ def _constant_fault(tensor: Tensor) -> str | None:
             return f"sparsity: {error}"
     if tensor.dtype.name == "string":
         return string_fault(tensor.buffer.data, values)
-    needed = (values * tensor.dtype.bits + 7) // 8
+    needed = (values * (tensor.dtype.bits if tensor.lookup is None else tensor.lookup.bits) + 7) // 8
     if tensor.dtype.bits and found != needed:
         what = "" if tensor.sparsity is None else f"{values} sparse values of "
+        what += "" if tensor.lookup is None else f"indices of {tensor.lookup.bits} bits into "
         return f"found a buffer of {found} bytes, expected {needed} for {what}{tensor.dtype} {tensor.shape}"
     return None
 

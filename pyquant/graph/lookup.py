@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 MOST_BITS = 7
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Lookup:
+    """How a tensor's buffer is to be read: as indices of so many bits. values: (n,) uint8, the tables one by one.
+
+    A tensor with several scales has a table for each.
+    """
+
+    bits: int
+    values: np.ndarray
+
+    def dense(self, packed: np.ndarray, shape: tuple[int, ...], kind: np.dtype, axis: int | None) -> np.ndarray:
+        """The constant. Raises ValueError as `decompress`."""
+        count = 1 if axis is None else shape[axis]
+        if not self.values.size or self.values.size % (count * kind.itemsize):
+            raise ValueError(f"found {self.values.size} bytes of values, expected {count} tables of {kind}")
+        tables = np.frombuffer(self.values.tobytes(), kind).reshape(count, -1)
+        return decompress(packed, self.bits, tables, shape, axis)
 
 
 def distinct(dense: np.ndarray, axis: int | None) -> int:

@@ -17,6 +17,7 @@ from pyquant.graph.storage import load, store
 from pyquant.wire import Record
 
 if TYPE_CHECKING:
+    from pyquant.graph.lookup import Lookup
     from pyquant.graph.warnings import FileWarning
 
 
@@ -87,6 +88,7 @@ class Tensor:
     shape_signature: tuple[int, ...] | None = None
     sparsity: Record | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    lookup: Lookup | None = None
 
     @property
     def size(self) -> int:
@@ -124,7 +126,7 @@ class Tensor:
     @data.setter
     def data(self, value: np.ndarray | None) -> None:
         """Give the tensor a buffer of its own with this value, of its shape and type (packed where the type is)."""
-        self.buffer, self.sparsity = store(self, value), None
+        self.buffer, self.sparsity, self.lookup = store(self, value), None, None
         self.extra.pop("external_buffer", None)
 
 
