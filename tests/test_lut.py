@@ -22,6 +22,7 @@ from pyquant.graph import Builder, Model, Quantization, Tensor
 from pyquant.graph.edit import remove_unused
 from pyquant.graph.lookup import bits_for, compress, decompress, distinct
 from pyquant.ops.build import add
+from pyquant.targets import get
 
 
 def clustered(shape: tuple[int, ...], values: int = 16) -> np.ndarray:
@@ -111,7 +112,7 @@ def test_keyword_spotter_equals_their_tool_and_runs_there(data_folder: Path, ora
     theirs = by_their_tool(model, bits)
     assert contents(theirs) == contents(made)
     wanted = pq.compile(model)(x)
-    for file in (model, made, theirs):
+    for file in (model, made, theirs, pq.compress_lut(model, form="metadata")):
         assert np.array_equal(pq.compile(file)(x), wanted)
         assert np.array_equal(pq.interpret(file, [x])[file.main.outputs[0]], wanted)
         oracle.load(file, "reference")
@@ -233,6 +234,9 @@ def test_the_older_form_runs_there_and_comes_back(bits: int | None, oracle_of: C
         oracle.load(file, "reference")
         assert np.array_equal(oracle.run([x])[0], wanted)
     assert contents(pq.decompress_lut(again)) == contents(model)
+    assert [p.rule for p in get("tflm").problems(made)] == []
+    assert "storage" in [p.rule for p in get("tflite-runtime-2.14").problems(made)]
+    assert pq.describe(made).to_dict()["subgraphs"][0]["tensors"][1]["lookup"]["bits"] == (bits or 4)
 
 
 def first_weight(model: Model) -> Tensor:
