@@ -148,9 +148,12 @@ def test_what_has_too_many_values_is_named_or_left() -> None:
         ({"none": 4}, "the model has none called 'none'"),
         ({"w": 8}, "tensor 'w': found indices of 8 bits, expected 1 to 7"),
         ({"x": 4}, "tensor 'x' is no constant"),
+        ({"shape": 2}, "tensor 'shape': RESHAPE 'flat' reads it before a run"),
     ):
         with pytest.raises(OptionError, match=message):
             pq.compress_lut(model, tensors=tensors)
+    with pytest.raises(OptionError, match="form: found 'zip', expected 'decode' or 'metadata'"):
+        pq.compress_lut(model, form="zip")
     with pytest.raises(OptionError, match="bits: found 9"):
         pq.compress_lut(model, bits=9)
 
@@ -170,6 +173,8 @@ def test_a_specification_of_their_tool(tmp_path: Path) -> None:
     theirs = graph.load(bytes(tool.compress(graph.dump(model), tool.spec.parse_yaml(text))))
     assert contents(made) == contents(theirs)
     assert contents(pq.decompress_lut(made)) == contents(model)
+    with pytest.raises(OptionError, match="tensor 'w': in form 'metadata' its tables are along the axis of its scales"):
+        pq.compress_lut(model, spec=path, form="metadata")
     path.write_text("tensors: [{subgraph: 0, tensor: 1, compression: [{huffman: }]}]")
     with pytest.raises(OptionError, match=r"spec.yaml: found KeyError\('lut'\), expected tensors:"):
         pq.compress_lut(model, spec=path)
@@ -190,6 +195,7 @@ def test_what_is_looked_up_is_what_was_there(data: st.DataObject) -> None:
     ("change", "message"),
     [
         ({1: 2}, "expected a header of 16 bytes and version 1"),
+        ({4: 2}, "expected a header of 16 bytes and version 1"),
         ({5: 15 << 4}, "found indices of 0 bits"),
         ({5: 15 << 4 | 5}, "bytes of indices, expected 6400"),
         ({6: 3}, "found 16 bytes of values, expected tables of 3 int8"),

@@ -22,6 +22,7 @@ from pyquant.graph.lookup import MOST_BITS, Lookup, bits_for, compress, distinct
 from pyquant.ops import Call, find, get
 from pyquant.ops.decode import ancillary
 from pyquant.rewrite.links import returned, substitute
+from pyquant.wire.file import read
 
 DECODE = get("TFLM_DECODE")
 TYPES = ("float32", "int8", "int16", "int32", "int64", "bool")  # of what tflite-micro looks up
@@ -47,13 +48,14 @@ def compress_lut(
 ) -> Model:
     """A copy whose weights are stored as indices into tables of their values, as tflite-micro's compress tool does it.
 
-    form: "decode", each reader gets a TFLM_DECODE in front, as the tool writes it since August 2026; "metadata", the
-    kernels look up themselves, by an entry COMPRESSION_METADATA, in a tflite-micro that is built with compression, and
-    for convolutions and fully connected layers. What has a scale for each channel gets
-    a table for each. The weights are those that `weights` names; of these one stays as it is, and a warning says why,
-    where it has more values than indices of `bits` tell apart (without it, of 7 at most), or would take more bytes.
+    What has a scale for each channel gets a table for each. The weights are those that `weights` names; of these one
+    stays as it is, and a warning says why, where it has more values than indices of `bits` (without it, of 7 at most)
+    tell apart, or would take more bytes.
     tensors: name -> bits, of constants to take in place of those. spec: the YAML file of tflite-micro's tool, likewise.
-    Raises OptionError for one of them, by its name, that has more values than that.
+    form: "decode", as that tool writes it since August 2026: what reads a weight gets a TFLM_DECODE in front.
+    "metadata", as before: kernels of convolutions and fully connected layers look up themselves, by an entry
+    COMPRESSION_METADATA, in a tflite-micro that is built with compression. pyquant runs both.
+    Raises OptionError for one of `tensors` or `spec`, by its name, that cannot be stored so.
     """
     if form not in FORMS:
         raise OptionError(f"form: found {form!r}, expected {' or '.join(map(repr, FORMS))}")
@@ -66,7 +68,10 @@ def compress_lut(
         chosen = _found(made, regex, operation, least, bits, form)
     for subgraph in made.subgraphs:
         own = set(subgraph.tensors)
-        FORMS[form](subgraph, {tensor: how for tensor, how in chosen.items() if tensor in own})
+        here = {tensor: how for tensor, how in chosen.items() if tensor in own}
+        for tensor, how in here.items():
+            _check_readers(subgraph, tensor, how, form)
+        FORMS[form](subgraph, here)
     remove_unused(made)
     drop_metadata(made, ADVICE)
     return made
@@ -144,7 +149,7 @@ def _found(model: Model, regex: str, operation: str, least: int, bits: int | Non
         axis = scale_axis(tensor)
         how = Indexed(bits or bits_for(distinct(_values(tensor), axis)), axis)
         twin = replace(tensor)
-        alone = Subgraph(tensors=[twin], nodes=[replace(node, inputs=[twin], outputs=[]) for node, _ in weight.uses])
+        alone = Subgraph(tensors=[twin], nodes=[Node(OpCode("CUSTOM"), [twin], []) for _ in weight.uses])
         before = file_bytes(alone)
         FORMS[form](alone, {twin: how})
         if file_bytes(alone) < before:
@@ -171,7 +176,7 @@ def _specified(model: Model, path: Path) -> dict[Tensor, Indexed]:
     except ImportError as missing:
         raise OptionError(f"{path}: reading it needs PyYAML: pip install pyyaml") from missing
     try:
-        entries = yaml.safe_load(path.read_text())["tensors"]
+        entries = yaml.safe_load(bytes(read(path)))["tensors"]
         found = [(entry["subgraph"], entry["tensor"], *_lut_of(entry["compression"])) for entry in entries]
         chosen = {model.subgraphs[s].tensors[t]: (bits, modes) for s, t, bits, modes in found}
     except (yaml.YAMLError, KeyError, TypeError, IndexError, ValueError) as error:
@@ -218,6 +223,29 @@ def _reason(tensor: Tensor, how: Indexed) -> str:
     return ""
 
 
+def _check_readers(subgraph: Subgraph, tensor: Tensor, how: Indexed, form: str) -> None:
+    """Raise OptionError for a tensor that something reads as it is stored, or before a run: shapes, axes."""
+    if tensor in subgraph.outputs:
+        raise OptionError(f"tensor {tensor.name!r} is an output of its subgraph: it must stay as it is")
+    readers = [node for node in subgraph.nodes if tensor in node.inputs]
+    for node in readers:
+        operator = find(node.op)
+        slots = [] if operator is None else operator.of(node).slots(node.inputs)
+        if any(read is tensor and slot.role == "data" for slot, read in zip(slots, node.inputs, strict=False)):
+            raise OptionError(f"tensor {tensor.name!r}: {node.label} reads it before a run: it must stay as it is")
+    if form == "metadata" and (reason := _unread(readers)):
+        raise OptionError(f"tensor {tensor.name!r} {reason}")
+    if form == "metadata" and how.axis != scale_axis(tensor):
+        raise OptionError(f"tensor {tensor.name!r}: in form 'metadata' its tables are along the axis of its scales")
+
+
+def _unread(readers: Sequence[Node]) -> str:
+    """Why operators do not look a tensor up themselves; empty where they do."""
+    operators = ((node, find(node.op)) for node in readers)
+    other = next((node for node, operator in operators if operator is None or operator.contraction is None), None)
+    return "" if other is None else f"is read by {other.label}, which does not look up: form 'decode' serves it"
+
+
 def _values(tensor: Tensor) -> np.ndarray:
     values = tensor.data
     assert values is not None
@@ -232,9 +260,9 @@ def _with_decode(subgraph: Subgraph, chosen: Mapping[Tensor, Indexed]) -> None:
         tables[tensor] = ancillary(values, how.bits, how.axis)
     opcode = OpCode("CUSTOM", custom_code=DECODE.name)
 
-    def opened(read: Sequence[Tensor]) -> Node:
+    def opened(tensors: Sequence[Tensor]) -> Node:
         node = Node(opcode, [], [])
-        for tensor in read:
+        for tensor in tensors:
             key = tables[tensor].tobytes()
             if key not in shared:
                 shared[key] = _constant(f"{tensor.name}_ancillary", tables[tensor])
@@ -245,10 +273,10 @@ def _with_decode(subgraph: Subgraph, chosen: Mapping[Tensor, Indexed]) -> None:
         return node
 
     for i, reader in reversed(list(enumerate(subgraph.nodes))):
-        if read := [tensor for tensor in chosen if tensor in reader.inputs]:
-            node = opened(read)
+        if tensors := [tensor for tensor in chosen if tensor in reader.inputs]:
+            node = opened(tensors)
             subgraph.nodes.insert(i, node)
-            whole = dict(zip(read, node.outputs, strict=True))
+            whole = dict(zip(tensors, node.outputs, strict=True))
             reader.inputs = [None if t is None else whole.get(t, t) for t in reader.inputs]
     for tensor, raw in packed.items():
         made = _constant(tensor.name, raw)
@@ -260,22 +288,9 @@ def _constant(name: str, raw: np.ndarray) -> Tensor:
     return Tensor(name, raw.shape, dtype("uint8"), Buffer(raw))
 
 
-def _unread(readers: Sequence[Node]) -> str:
-    """Why operators do not look a tensor up themselves; empty where they do."""
-    other = next((node for node in readers if get(node.op).contraction is None), None)
-    return "" if other is None else f"is read by {other.label}, which does not look up: form 'decode' serves it"
-
-
 def _with_metadata(subgraph: Subgraph, chosen: Mapping[Tensor, Indexed]) -> None:
     """Store tensors so, in place, for kernels that look up themselves."""
     for tensor, how in chosen.items():
-        readers = [node for node in subgraph.nodes if tensor in node.inputs]
-        other = next((node for node in readers if get(node.op).contraction is None), None)
-        if other is not None or how.axis != scale_axis(tensor):
-            reason = (
-                f"{other.label} does not look up" if other else f"has a table along axis {how.axis}, but scales not"
-            )
-            raise OptionError(f"tensor {tensor.name!r}: {reason}: form 'decode' serves all")
         packed, tables = compress(_values(tensor), how.axis, how.bits, 1 << how.bits)
         tensor.buffer, tensor.lookup = Buffer(packed), Lookup(how.bits, tables.reshape(-1).view(np.uint8))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -68,8 +69,9 @@ def sparse_bytes(tensor: Tensor) -> int | None:
 
 
 def file_bytes(subgraph: Subgraph) -> int:
-    """The bytes of a file of nothing else."""
-    return len(dump(Model([subgraph])))
+    """The bytes of a file of nothing else but the scales that tensors of it name."""
+    scales = [t for tensor in subgraph.tensors if tensor.quantization for t in tensor.quantization.tensors.values()]
+    return len(dump(Model([replace(subgraph, tensors=list(dict.fromkeys([*subgraph.tensors, *scales])))])))
 
 
 def _densifies(node: Node) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +62,7 @@ def decompress(
     packed: np.ndarray, bits: int, tables: np.ndarray, shape: tuple[int, ...], axis: int | None
 ) -> np.ndarray:
     """The inverse. Raises ValueError, which says why, for what does not fit together."""
-    count = int(np.prod(shape))
+    count = math.prod(shape)
     if not 1 <= bits <= MOST_BITS:
         raise ValueError(f"found indices of {bits} bits, expected 1 to {MOST_BITS}")
     if packed.size != (needed := (count * bits + 7) // 8):
@@ -69,7 +70,7 @@ def decompress(
     if len(tables) != (expected := 1 if axis is None else shape[axis]):
         raise ValueError(f"found {len(tables)} tables of values, expected {expected}")
     fields = np.unpackbits(packed)[: count * bits].reshape(count, bits)
-    indices = (fields @ (1 << np.arange(bits)[::-1])).reshape(shape)
+    indices = np.packbits(np.pad(fields, ((0, 0), (8 - bits, 0))), axis=1).reshape(shape)
     if indices.max(initial=0) >= tables.shape[1]:
         raise ValueError(f"found index {indices.max()}, expected one below {tables.shape[1]}, the size of a table")
     if axis is None:

@@ -40,9 +40,9 @@ def decode(call: Call, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 def _looked_up(packed: np.ndarray, data: np.ndarray, shape: Shape, dtype: DType, label: str) -> np.ndarray:
-    if data.size < HEADER or data[1] != VERSION:
-        raise ValueError(f"found {data[:2].tolist()}, expected a header of {HEADER} bytes and version {VERSION}")
-    if data[0] != LOOKUP or dtype.numpy is None or dtype.bits < 8:
+    if data.size < HEADER or data[1] != VERSION or (data[0] == LOOKUP and data[4] != VERSION):
+        raise ValueError(f"found {data[:5].tolist()}, expected a header of {HEADER} bytes and version {VERSION}")
+    if data[0] != LOOKUP or dtype.numpy is None or dtype.bits < 8 or dtype.numpy.hasobject:
         raise UnsupportedOp(f"{label}: pyquant decodes tables of values, not kind {data[0]} of {dtype}")
     axis, bits, length, raw = int(data[5] >> 4), int(data[5] & 7), int(data[6]), data[HEADER:]
     size = length * dtype.numpy.itemsize
