@@ -1,7 +1,7 @@
 """Inspect, rewrite, quantize, run and validate `.tflite` models without TensorFlow."""
 
 from pyquant.calibrate import Images, Range, calibrate, samples
-from pyquant.compress import prune
+from pyquant.compress import compress_lut, decode_sparse, decompress_lut, encode_sparse, prune, size
 from pyquant.errors import (
     DataError,
     FileError,
@@ -81,10 +81,14 @@ __all__ = [
     "calibrate",
     "compat",
     "compile",
+    "compress_lut",
+    "decode_sparse",
+    "decompress_lut",
     "dedupe",
     "dequantize",
     "describe",
     "diff",
+    "encode_sparse",
     "export_c",
     "extract",
     "fold",
@@ -102,6 +106,7 @@ __all__ = [
     "resize",
     "retype",
     "samples",
+    "size",
     "split",
     "strip",
     "timeline",

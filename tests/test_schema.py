@@ -17,7 +17,7 @@ from flatbuffers.table import Table
 from pyquant.wire.schema import ENUMS, TABLES, UNIONS
 
 SCHEMA = Path(__file__).parent.parent / "schema"
-ROOTS = {"Model", "ConversionMetadata", "ModelMetadata"}
+ROOTS = {"Model", "ConversionMetadata", "LutMetadata", "ModelMetadata"}
 FLATC = shutil.which("flatc") or shutil.which("flatc", path=str(Path(sys.executable).parent))
 # reflection.BaseType of flatc's binary schemas
 BASE_TYPES = (

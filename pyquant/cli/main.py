@@ -26,6 +26,7 @@ from pyquant.cli import (
     retype,
     rewrite,
     run,
+    size,
     strip,
     validate,
 )
@@ -60,6 +61,7 @@ for module in (
     ops,
     bench,
     memory,
+    size,
     debug,
     demo,
     cut,

@@ -13,5 +13,19 @@ __all__ = [
     "masks",
     "prune",
     "save_masks",
+from pyquant.compress.lut import compress_lut, decompress_lut
+from pyquant.compress.size import Size, Sizes, size
+from pyquant.compress.sparse import decode_sparse, encode_sparse
+from pyquant.compress.weights import Weight, weights
+
+__all__ = [
+    "Size",
+    "Sizes",
+    "Weight",
+    "compress_lut",
+    "decode_sparse",
+    "decompress_lut",
+    "encode_sparse",
+    "size",
     "weights",
 ]

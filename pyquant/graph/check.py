@@ -74,8 +74,7 @@ def _fits(signature: Sequence[int], shape: Sequence[int]) -> bool:
 
 def _quantization_fault(quantization: Quantization, shape: tuple[int, ...]) -> str | None:
     scales, zero_points, axis = quantization.scale.size, quantization.zero_point.size, quantization.axis
-    # TFLM's person_detect counts the one dimension of a bias as that of its filter
-    if scales > 1 and shape != (scales,) and not (0 <= axis < len(shape) and shape[axis] == scales):
+    if not quantization.fits(shape):
         return f"found {scales} scales, expected 1 or as many as dimension {axis} of shape {shape} has"
     if scales and zero_points not in (1, scales):
         return f"found {zero_points} zero points, expected as many as scales, {scales}"
@@ -106,9 +105,10 @@ def _constant_fault(tensor: Tensor) -> str | None:
             return f"sparsity: {error}"
     if tensor.dtype.name == "string":
         return string_fault(tensor.buffer.data, values)
-    needed = (values * tensor.dtype.bits + 7) // 8
+    needed = (values * (tensor.dtype.bits if tensor.lookup is None else tensor.lookup.bits) + 7) // 8
     if tensor.dtype.bits and found != needed:
         what = "" if tensor.sparsity is None else f"{values} sparse values of "
+        what += "" if tensor.lookup is None else f"indices of {tensor.lookup.bits} bits into "
         return f"found a buffer of {found} bytes, expected {needed} for {what}{tensor.dtype} {tensor.shape}"
     return None
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from pyquant.dtypes import by_code
 from pyquant.errors import FormatError, GraphError
+from pyquant.graph.lut_metadata import read_lookups, with_lookups
 from pyquant.graph.model import Buffer, Model, Node, OpCode, Quantization, Signature, Subgraph, Tensor
 from pyquant.wire import Record
 from pyquant.wire.layout import fields
@@ -68,12 +69,15 @@ def from_record(record: Record) -> Model:
     _note_newer(rest, "metadata", entries)
     if rest.get("metadata_buffer") is not None:
         rest["metadata_buffer"] = [_at(buffers, i, "metadata_buffer") for i in rest["metadata_buffer"].tolist()]
-    return Model(subgraphs, rest.pop("description", None), signatures, metadata, opcodes, buffers, rest)
+    made = Model(subgraphs, rest.pop("description", None), signatures, metadata, opcodes, buffers, rest)
+    read_lookups(made)
+    return made
 
 
 def to_record(model: Model) -> Record:
     """The Model record to encode; it shares the model's arrays. Raises GraphError where objects do not fit together."""
     rest = dict(model.extra)
+    model = with_lookups(model)
     opcodes, buffers = _Numbering(model.opcodes), _Numbering(model.buffers or [Buffer()])  # index 0 means none
     subgraphs = {subgraph: i for i, subgraph in enumerate(model.subgraphs)}
     records = [_subgraph_record(s, subgraphs, opcodes, buffers) for s in model.subgraphs]
@@ -145,8 +149,25 @@ def _fill(
         _node(r, f"{path}.operators[{i}]", tensors, subgraphs, opcodes)
         for i, r in enumerate(_required(rest, "operators"))
     ]
+    _set_scales_aside(made)
     made.name = _name(rest, "name")
     made.extra = rest
+
+
+def _set_scales_aside(subgraph: Subgraph) -> None:
+    """Keep in `extra`, as the file has them, scales that do not fit a constant which only custom operators read.
+
+    tflite-micro's compress tool leaves them at what it packs: they are of the values, which its operator makes.
+    """
+    odd = [
+        t for t in subgraph.tensors if t.is_constant and t.quantization is not None and not t.quantization.fits(t.shape)
+    ]
+    if odd:
+        read = {t for node in subgraph.nodes if node.opcode.name != "CUSTOM" for t in node.inputs} | {*subgraph.outputs}
+        for tensor in (t for t in odd if t not in read):
+            q = tensor.quantization
+            if q is not None and q.details is None:
+                tensor.extra["quantization"], tensor.quantization = _quantization_record(q, {}, tensor.name), None
 
 
 def _subgraph_record(

@@ -72,7 +72,7 @@ class _Copy:
             made = Tensor(
                 t.name, t.shape, t.dtype, buffer, t.quantization, t.is_variable, t.shape_signature, t.sparsity
             )
-            made.extra = dict(t.extra)
+            made.extra, made.lookup = dict(t.extra), t.lookup
             self.tensors[t] = made
             new.tensors.append(made)
         for made in new.tensors:

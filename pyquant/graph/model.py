@@ -17,6 +17,7 @@ from pyquant.graph.storage import load, store
 from pyquant.wire import Record
 
 if TYPE_CHECKING:
+    from pyquant.graph.lookup import Lookup
     from pyquant.graph.warnings import FileWarning
 
 
@@ -53,6 +54,12 @@ class Quantization:
     def per_axis(self) -> bool:
         return self.scale.size > 1
 
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether a tensor of that shape can have so many scales along that axis."""
+        count, axis = self.scale.size, self.axis
+        # TFLM's person_detect counts the one dimension of a bias as that of its filter
+        return count <= 1 or shape == (count,) or (0 <= axis < len(shape) and shape[axis] == count)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Quantization):
             return NotImplemented
@@ -81,6 +88,7 @@ class Tensor:
     shape_signature: tuple[int, ...] | None = None
     sparsity: Record | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    lookup: Lookup | None = None
 
     @property
     def size(self) -> int:
@@ -118,7 +126,7 @@ class Tensor:
     @data.setter
     def data(self, value: np.ndarray | None) -> None:
         """Give the tensor a buffer of its own with this value, of its shape and type (packed where the type is)."""
-        self.buffer, self.sparsity = store(self, value), None
+        self.buffer, self.sparsity, self.lookup = store(self, value), None, None
         self.extra.pop("external_buffer", None)
 
 

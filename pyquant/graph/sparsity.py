@@ -1,8 +1,10 @@
-"""The metadata of sparse-encoded constants: levels of a tree, in the TACO storage format."""
+"""The metadata of sparse-encoded constants, read and written: levels of a tree, in the TACO storage format."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +17,77 @@ if TYPE_CHECKING:
 
 _FORMATS = ENUMS["DimensionType"][1]
 DENSE, SPARSE_CSR = _FORMATS["DENSE"], _FORMATS["SPARSE_CSR"]
+_VECTORS = ((np.uint8, "Uint8Vector"), (np.uint16, "Uint16Vector"), (np.int32, "Int32Vector"))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a constant is stored sparse: only those blocks that are not all 0 (-0.0 is).
+
+    along: the dimension whose blocks are listed, the last that is traversed. blocks: dimension -> elements of a block
+    along it, which divide its size; without any a block is one element.
+    """
+
+    along: int
+    blocks: Mapping[int, int] = field(default_factory=dict)
+
+    def fits(self, shape: Sequence[int]) -> bool:
+        return 0 <= self.along < len(shape) and all(shape[d] % n == 0 for d, n in self.blocks.items())
+
+
+def encoded(dense: np.ndarray, layout: Layout) -> tuple[Record, np.ndarray]:
+    """SparsityParameters for an array, and the values that its buffer then holds: those of one block at least."""
+    rank, blocks, order = dense.ndim, dict(sorted(layout.blocks.items())), _outer(dense.ndim, layout)
+    cells = _cells(dense, layout)
+    used = (cells != 0).any(axis=2)
+    if not used.any():
+        used[0, 0] = True  # a buffer without a byte would mean no constant
+    segments, indices = np.concatenate([[0], np.cumsum(used.sum(axis=1))]), np.nonzero(used)[1]
+    levels = [_dense_level(dense.shape[d] // blocks.get(d, 1)) for d in order[:-1]]
+    vectors = {"array_segments": _indices(segments), "array_indices": _indices(indices)}
+    levels.append(Record("DimensionMetadata", format="SPARSE_CSR", **vectors))
+    levels += [_dense_level(size) for size in blocks.values()]
+    made = Record("SparsityParameters", traversal_order=[*order, *range(rank, rank + len(blocks))], dim_metadata=levels)
+    return made.replace(block_map=list(blocks)) if blocks else made, cells[used].reshape(-1)
+
+
+def _dense_level(size: int) -> Record:
+    return Record("DimensionMetadata", dense_size=size)
+
+
+def encoded_bytes(dense: np.ndarray, layout: Layout) -> int:
+    """What the values and the two vectors of indices take, without the tables around them."""
+    used = _cells(dense != 0, layout).any(axis=2)
+    kept, (parents, size) = max(int(np.count_nonzero(used)), 1), used.shape
+    block = math.prod(layout.blocks.values()) * dense.itemsize
+    bytes_: int = kept * (block + _narrowest(size - 1)[0]().itemsize) + (parents + 1) * _narrowest(kept)[0]().itemsize
+    return bytes_
+
+
+def _cells(array: np.ndarray, layout: Layout) -> np.ndarray:
+    """(parents, size along the listed dimension, elements of a block), in the order of traversal."""
+    split: list[int] = []
+    for d, size in enumerate(array.shape):
+        n = layout.blocks.get(d, 1)
+        split += [size // n, n]
+    axes = [2 * d for d in _outer(array.ndim, layout)] + [2 * d + 1 for d in range(array.ndim)]
+    listed = split[2 * layout.along]
+    return array.reshape(split).transpose(axes).reshape(-1, listed, math.prod(layout.blocks.values()))
+
+
+def _outer(rank: int, layout: Layout) -> list[int]:
+    """The dimensions in the order of traversal."""
+    return [*(d for d in range(rank) if d != layout.along), layout.along]
+
+
+def _indices(array: np.ndarray) -> Record:
+    """A vector of the narrowest type."""
+    kind, table = _narrowest(int(array.max(initial=0)))
+    return Record(table, values=array.astype(kind))
+
+
+def _narrowest(most: int) -> tuple[type[np.generic], str]:
+    return next((kind, table) for kind, table in _VECTORS if most <= np.iinfo(kind).max)
 
 
 def stored_values(tensor: Tensor) -> int:

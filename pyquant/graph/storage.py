@@ -11,6 +11,7 @@ from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.graph.sparsity import positions, stored_values
 
 if TYPE_CHECKING:
+    from pyquant.graph.lookup import Lookup
     from pyquant.graph.model import Buffer, Tensor
 
 
@@ -30,6 +31,8 @@ def load(tensor: Tensor) -> np.ndarray | None:
     raw = buffer.data
     if tensor.sparsity is not None:
         return _frozen(_dense(tensor, raw))
+    if tensor.lookup is not None:
+        return _frozen(_looked_up(tensor, tensor.lookup, raw))
     if dtype.name == "string":
         return _frozen(_split_strings(raw, tensor.size, tensor.name).reshape(shape))
     if dtype.numpy is None:
@@ -59,6 +62,18 @@ def _dense(tensor: Tensor, raw: np.ndarray) -> np.ndarray:
     dense = np.zeros(tensor.size, kind)
     dense[positions(tensor)] = values
     return dense.reshape(tensor.shape)
+
+
+def _looked_up(tensor: Tensor, lookup: Lookup, raw: np.ndarray) -> np.ndarray:
+    """The array of a tensor whose buffer holds indices."""
+    q, dtype = tensor.quantization, tensor.dtype
+    if dtype.numpy is None or dtype.bits < 8 or dtype.numpy.hasobject:
+        raise GraphError(f"tensor {tensor.name!r}: {dtype} is not looked up")
+    axis = q.axis if q is not None and q.per_axis else None
+    try:
+        return lookup.dense(raw, tensor.shape, dtype.numpy, axis)
+    except ValueError as error:
+        raise GraphError(f"tensor {tensor.name!r}: {error}") from error
 
 
 def store(tensor: Tensor, value: np.ndarray | None) -> Buffer | None:

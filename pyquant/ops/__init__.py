@@ -9,6 +9,7 @@ from pyquant.ops import compare as compare
 from pyquant.ops import concatenation as concatenation
 from pyquant.ops import conv as conv
 from pyquant.ops import create as create
+from pyquant.ops import decode as decode
 from pyquant.ops import detection as detection
 from pyquant.ops import flow as flow
 from pyquant.ops import fully_connected as fully_connected

@@ -248,7 +248,7 @@ OUTPUT = Slot("y", floors=(SUM, Floor(("x", "w"), {"int8": 2.0**-7.9})))
 BIAS = Slot("b", role="bias", scale=Product("x", "w"), optional=True)
 
 NARROW = dict.fromkeys(("hybrid", "int8", "int16"), ("int4",))
-WEIGHT = Slot("w", role="weight", axis=0, narrow=NARROW)
+WEIGHT = Slot("w", role="weight", axis=0, narrow=NARROW, held=("hybrid",))
 
 
 @cache

@@ -12,7 +12,7 @@ from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.graph.real import from_bfloat16, to_bfloat16
 from pyquant.ops.axes import whole
 from pyquant.ops.kinds import EVERY_TYPE, KERNEL_TYPES, WITH_STRINGS
-from pyquant.ops.operator import Call, Kernel, Launch, Operator, SameAs, Shape, Slot
+from pyquant.ops.operator import Call, Kernel, Launch, Operator, SameAs, Shape, Slot, Sparse
 from pyquant.ops.registry import register
 
 MOST_STEPS = 2**31 - 1  # of a range
@@ -229,7 +229,8 @@ DENSIFY = register(
     Operator(
         "DENSIFY",
         options="DensifyOptions",
-        inputs=(ANY,),
+        densifies=True,
+        inputs=(Slot("x", role="any", sparse=Sparse(dict.fromkeys(("float32", "float16", "int8"), ()))),),
         outputs=(SAME,),
         shape=same_shape,
         reference=dict.fromkeys(EVERY_TYPE, dense),

@@ -15,7 +15,7 @@ from pyquant.ops.conv import BIAS, OUTPUT, conv_launch
 from pyquant.ops.hybrid import Dynamic, dynamic, quantize_asymmetric
 from pyquant.ops.kernel_constants import kernel_constants
 from pyquant.ops.kinds import RELUS
-from pyquant.ops.operator import Call, Kernel, Launch, Operator, Restated, Shape, Slot
+from pyquant.ops.operator import Call, Kernel, Launch, Operator, Restated, Shape, Slot, Sparse
 from pyquant.ops.registry import register
 from pyquant.ops.requantize import Requantization, requantization, sum_bits, weight_scales, weight_zero_point
 from pyquant.ops.window import Axis
@@ -199,12 +199,21 @@ def _check_activation(call: Call) -> None:
 
 
 NARROW = {"hybrid": ("int4", "int2"), "int8": ("int4",), "int16": ("int4",)}
+WEIGHT = Slot(
+    "w",
+    role="weight",
+    newer_axis=0,
+    blocks=True,
+    narrow=NARROW,
+    sparse=Sparse({"float32": (1, 4), "int8": (16,), "hybrid": (16,)}, version=8),
+    held=("int8", "hybrid"),
+)
 
 FULLY_CONNECTED = register(
     Operator(
         "FULLY_CONNECTED",
         options="FullyConnectedOptions",
-        inputs=(Slot("x"), Slot("w", role="weight", newer_axis=0, blocks=True, narrow=NARROW), BIAS),
+        inputs=(Slot("x"), WEIGHT, BIAS),
         contraction=dense(),
         outputs=(OUTPUT,),
         shape=shape,

@@ -76,6 +76,18 @@ class Floor:
 
 
 @dataclass(frozen=True)
+class Sparse:
+    """Which sparse-encoded constants kernels take: by kind of the node, elements of a block along the last dimension.
+
+    Any layout where no number is given. version: the op version that a node declares then, no other one: by it XNNPACK
+    knows to leave it to the kernel. Else it takes the few values for all of them, and reads on behind them.
+    """
+
+    blocks: Mapping[str, Collection[int]] = field(hash=False)
+    version: int = 1
+
+
+@dataclass(frozen=True)
 class Slot:
     """One input or output of an operator, and what quantization must respect there.
 
@@ -93,6 +105,8 @@ class Slot:
     narrow: by kind of the node, the types below int8 that a weight may have, too. each: kernels for float activations
     read a scale for each index of `axis`, be they all one.
     weight_if_constant: of an activation the kinds of nodes in which constants may be stored as weights are.
+    sparse: what kernels take of sparse-encoded constants, if any. held: kinds in which the XNNPACK of LiteRT 2.3 takes
+    only weights that the file holds dense, and fails at those that a DENSIFY makes so.
     """
 
     name: str
@@ -104,6 +118,8 @@ class Slot:
     narrow: Mapping[str, Collection[str]] = field(default_factory=dict, hash=False)
     each: bool = False
     weight_if_constant: Collection[str] = ()
+    sparse: Sparse | None = None
+    held: Collection[str] = ()
     floors: tuple[Floor, ...] = ()
     below: Mapping[str, float] = field(default_factory=dict, hash=False)
     optional: bool = False
@@ -313,6 +329,8 @@ class Operator:
     without_zeros: WithoutZeros | None = None
     pads: Pads | None = None
     view: bool = False  # the output is the input's bytes under another shape
+    densifies: bool = False  # the output is what a sparse-encoded constant stands for
+    looks_up: bool = False  # the outputs are what pairs of packed indices and tables of values stand for
     cast: bool = False  # the output is the input's real values, stored in another type or scale
     unserved: Collection[str] = ()  # kinds in which kernels do not compute what scales mean: it stays float
     about_zero: bool = False  # integer kernels write code 0 for 0: its activations need the zero point 0

@@ -283,7 +283,7 @@ class Planning:
             if known or tensor.is_variable:
                 continue
             check_size(tensor)
-            if tensor.dtype.bits < 8 or tensor.sparsity is not None:
+            if tensor.dtype.bits < 8 or tensor.sparsity is not None or tensor.lookup is not None:
                 self.chooser.meter.hold(unpacked_bytes(tensor), f"tensor {tensor.name!r}")
             value = constant_value(tensor)
             if value is None:

@@ -190,6 +190,8 @@ def _tensor(tensor: Tensor, buffers: dict[Buffer, int]) -> dict[str, Any]:
             "block_map": plain(tensor.sparsity.block_map),
             "formats": [plain(level)["format"] for level in tensor.sparsity.dim_metadata or ()],
         }
+    if tensor.lookup is not None:
+        found["lookup"] = {"bits": tensor.lookup.bits, "value_bytes": tensor.lookup.values.size}
     quantization = tensor.quantization
     if quantization is not None and tensor.is_quantized:
         found["scale"] = quantization.scale.tolist()

@@ -84,6 +84,7 @@ class Target:
     external_buffers: bool = False
     dynamic_shapes: bool = True
     sparsity: bool = True
+    lookups: bool = False  # constants that metadata make indices into tables of values
     schemes: bool = False  # quantization other than scales per tensor or axis (blocks)
     subgraphs: bool = True  # more than one
     stray_axes: bool = False  # a quantization axis past the shape
@@ -119,6 +120,8 @@ class Target:
             yield Problem("shape", where, reason, "give inputs their sizes with resize", tensor=tensor)
         if tensor.sparsity is not None and not self.sparsity:
             yield Problem("sparsity", where, f"{self.name} reads no sparse encoding", "store it dense", tensor=tensor)
+        if tensor.lookup is not None and not self.lookups:
+            yield Problem("storage", where, f"{self.name} reads no lookup tables", "decompress_lut", tensor=tensor)
         quantization = tensor.quantization
         if quantization is None:
             return

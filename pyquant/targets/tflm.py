@@ -58,5 +58,6 @@ TFLM = Target(
     custom=frozenset(CUSTOM.split()),
     types=frozenset(TYPES.split()),
     sparsity=False,
+    lookups=True,
     stray_axes=True,
 )

@@ -1108,4 +1108,14 @@ TABLES: dict[str, tuple[tuple[str, int, str, Any, int], ...]] = {
         ("associated_files", 6, "[AssociatedFile]", None, 0),
         ("min_parser_version", 7, "string", None, 0),
     ),
+    "LutTensor": (
+        ("tensor", 0, "int", 0, 0),
+        ("value_buffer", 1, "uint", 0, 0),
+        ("index_bitwidth", 2, "ubyte", 0, 0),
+    ),
+    "LutSubgraph": (("lut_tensors", 0, "[LutTensor]", None, 0),),
+    "LutMetadata": (
+        ("schema_version", 0, "uint", 1, 0),
+        ("subgraphs", 1, "[LutSubgraph]", None, 0),
+    ),
 }
