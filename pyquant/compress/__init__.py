@@ -1,24 +1,16 @@
 """Weights that take less room: pruned, clustered, and stored so that a file gets smaller."""
 
+from pyquant.compress.lut import compress_lut, decompress_lut
 from pyquant.compress.masks import load_masks, masks, save_masks
 from pyquant.compress.prune import prune
 from pyquant.compress.schedules import ConstantSparsity, PolynomialDecay
-from pyquant.compress.weights import Weight, weights
-
-__all__ = [
-    "ConstantSparsity",
-    "PolynomialDecay",
-    "Weight",
-    "load_masks",
-    "masks",
-    "prune",
-    "save_masks",
-from pyquant.compress.lut import compress_lut, decompress_lut
 from pyquant.compress.size import Size, Sizes, size
 from pyquant.compress.sparse import decode_sparse, encode_sparse
 from pyquant.compress.weights import Weight, weights
 
 __all__ = [
+    "ConstantSparsity",
+    "PolynomialDecay",
     "Size",
     "Sizes",
     "Weight",
@@ -26,6 +18,10 @@ __all__ = [
     "decode_sparse",
     "decompress_lut",
     "encode_sparse",
+    "load_masks",
+    "masks",
+    "prune",
+    "save_masks",
     "size",
     "weights",
 ]
