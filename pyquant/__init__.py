@@ -1,6 +1,7 @@
 """Inspect, rewrite, quantize, run and validate `.tflite` models without TensorFlow."""
 
 from pyquant.calibrate import Images, Range, calibrate, samples
+from pyquant.compress import ChannelGroup, channel_groups, prune_channels
 from pyquant.errors import (
     DataError,
     FileError,
@@ -46,6 +47,7 @@ __all__ = [
     "SCHEMES",
     "Assignments",
     "Builder",
+    "ChannelGroup",
     "DataError",
     "Diff",
     "FileError",
@@ -78,6 +80,7 @@ __all__ = [
     "associated_files",
     "batch",
     "calibrate",
+    "channel_groups",
     "compat",
     "compile",
     "dedupe",
@@ -93,6 +96,7 @@ __all__ = [
     "lint",
     "merge",
     "open",
+    "prune_channels",
     "quantize",
     "rename",
     "reorder",

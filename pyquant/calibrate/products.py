@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,12 +20,24 @@ SAMPLES = 24  # at least
 Products = dict[Node, "np.ndarray | None"]
 
 
+class Moments(NamedTuple):
+    """What a node's weights meet. products: (groups, K, K), as above; means: (groups, K), of all samples alike"""
+
+    products: np.ndarray
+    means: np.ndarray
+
+
 def products(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.ndarray]]) -> Products:
     """Of the inputs that nodes have in a float model. Those of a form that is not known are left out."""
+    return {node: found.products for node, found in moments(model, nodes, feeds).items()}
+
+
+def moments(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.ndarray]]) -> dict[Node, Moments]:
+    """The same, with the means."""
     calls = [Call(get(node.op), node) for node in nodes if get(node.op).contraction is not None]
     plan = compile(model, keep=list(dict.fromkeys(call["x"] for call in calls)))
     session = plan.session()
-    sums: dict[Node, list[np.ndarray]] = {}  # of products, rows, weights of the samples, and how many rows
+    sums: dict[Node, list[np.ndarray]] = {}  # of products, rows, weights of the samples, rows as they are, their number
     for sample, arrays in enumerate(feeds):
         if not calls:
             break
@@ -38,18 +51,19 @@ def products(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.nd
             node, rows = call.node, found.astype(np.float64)
             weight = 1 / max(np.square(rows).mean(), 1e-300)  # so that loud samples count no more than others
             count = rows.shape[1]
-            new = (weight * (rows.transpose(0, 2, 1) @ rows), weight * rows.sum(axis=1), weight * count, count)
-            sums[node] = [a + b for a, b in zip(sums.get(node, (0.0,) * 4), new, strict=True)]
-            if sample + 1 >= SAMPLES and sums[node][3] >= ROWS * rows.shape[2]:
+            total = rows.sum(axis=1)
+            new = (weight * (rows.transpose(0, 2, 1) @ rows), weight * total, weight * count, total, count)
+            sums[node] = [a + b for a, b in zip(sums.get(node, (0.0,) * 5), new, strict=True)]
+            if sample + 1 >= SAMPLES and sums[node][4] >= ROWS * rows.shape[2]:
                 calls.remove(call)
-    made: Products = {}
-    for node, (squares, rows, weight, count) in sums.items():
+    made: dict[Node, Moments] = {}
+    for node, (squares, rows, weight, total, count) in sums.items():
         means = rows / weight
         matrix = squares / weight - means[:, :, None] * means[:, None]
         size = matrix.shape[1]
         own = np.eye(size) * np.diagonal(matrix, axis1=1, axis2=2)[:, None]
         share = size / (size + count)  # of few rows, what goes together may do so by chance
-        made[node] = (1 - share) * matrix + share * own
+        made[node] = Moments((1 - share) * matrix + share * own, total / count)
     return made
 
 

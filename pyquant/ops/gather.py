@@ -14,9 +14,10 @@ from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.graph import Node, Tensor
 from pyquant.ops.axes import axis_of, whole
 from pyquant.ops.kinds import EVERY_TYPE, KERNEL_TYPES, WITH_STRINGS
-from pyquant.ops.operator import Call, Kernel, Launch, Operator, Restated, SameAs, Shape, Slot
+from pyquant.ops.operator import Call, Kept, Kernel, Launch, Operator, Restated, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
+from pyquant.ops.ties import moved_ties, stated
 
 INDEX_TYPES = ("int32", "int64")  # of C kernels
 
@@ -91,6 +92,16 @@ def _coordinates(indices: Tensor, sizes: Shape, inner: int) -> dict[str, Any]:
 
 def _strides(sizes: Shape, inner: int) -> np.ndarray:
     return np.array([math.prod(sizes[i + 1 :]) * inner for i in range(len(sizes))], np.int64)
+
+
+def cut_gather(call: Call, kept: Kept) -> Restated:
+    """Where what was gathered has gone to."""
+    indices, axis = call.constant("indices"), axis_of(call, call.options.axis, len(call["x"].shape))
+    assert indices is not None  # or there were no ties
+    before = np.cumsum(kept(call["x"])[axis]) - 1
+    if indices.ndim != 1:  # then the axis has no tie
+        return Restated()
+    return stated(call, "indices", before[indices[kept(call["y"])[axis]]])
 
 
 def restate_gather(call: Call, before: Sequence[Shape | None], now: Sequence[Shape | None], samples: bool) -> Restated:
@@ -263,6 +274,8 @@ GATHER = register(
         inputs=(replace(X, newer_axis=0, weight_if_constant=("float32",)), INDICES),
         outputs=(SAME,),
         shape=gathered,
+        ties=moved_ties(restated=True),
+        cut=cut_gather,
         restate=restate_gather,
         reference=dict.fromkeys(WITH_STRINGS, gather),
         kernels=dict.fromkeys(EVERY_TYPE, Kernel("gather_x8", "pq_gather", gather_launch)),
