@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -68,6 +68,18 @@ def prune_channels(
 
     >>> pq.prune_channels(pq.open("model.tflite"), 0.25, multiple=8).save("model_pruned.tflite")  # doctest: +SKIP
     """
+    return pruned(model, share, data, regex, operation, least, multiple).model
+
+
+class Pruned(NamedTuple):
+    """A model that lost channels. gone: the groups of the model before, each with how many of its channels went."""
+
+    model: Model
+    gone: list[tuple[ChannelGroup, int]]
+
+
+def pruned(model: Model, share: float, data: Any, regex: str, operation: str, least: int, multiple: int) -> Pruned:
+    """As `prune_channels`."""
     if not 0 <= share < 1:
         raise OptionError(f"share {share}: expected a part of the channels, from 0 to below 1")
     if multiple < 1:
@@ -75,12 +87,13 @@ def prune_channels(
     made = model.copy()
     meant = {node for weight in weights(made, regex, operation, least) for node, _ in weight.uses}
     positions = Positions(made)
-    groups = [g for g in _groups(positions) if g.reason is None and meant.issuperset(g.makers)]
     feeds = None if data is None else [list(sample.values()) for sample in samples(data, made)]
-    gone = np.zeros(positions.count, bool)
     reconstruction = None if feeds is None else Reconstruction(made, positions, feeds)
-    for group in groups:
-        count = excess(group.count, share, multiple)
+    gone, counts = np.zeros(positions.count, bool), []
+    for group in _groups(positions):
+        free = group.reason is None and meant.issuperset(group.makers)
+        count = excess(group.count, share, multiple) if free else 0
+        counts.append((group, count))
         if count and reconstruction is not None and reconstruction.reads(group.channels):
             gone[reconstruction.without(group.channels, count)] = True
         elif count:
@@ -88,7 +101,7 @@ def prune_channels(
     if reconstruction is not None:
         reconstruction.correct_biases()
     cut(made, positions, gone)
-    return made
+    return Pruned(made, counts)
 
 
 def excess(count: int, share: float, multiple: int) -> int:

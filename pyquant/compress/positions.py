@@ -36,7 +36,7 @@ class Positions:
         self.calls: dict[Node, Call] = {}  # of nodes whose ties are known
         self.count, self.reasons = 0, list[str]()
         for tensor in (t for s in model.subgraphs for t in s.tensors):
-            ends = np.cumsum([self.count, *tensor.shape]).tolist()
+            ends = np.cumsum([self.count, *(max(n, 0) for n in tensor.shape)]).tolist()
             self.starts[tensor], self.count = ends[:-1], ends[-1]
         self.fixed_by = np.full(self.count, FREE, np.int64)  # the first of the reasons
         self._fix_ends(model)
@@ -50,7 +50,7 @@ class Positions:
 
     def of(self, tensor: Tensor, axis: int) -> slice:
         start = self.starts[tensor][axis]
-        return slice(start, start + tensor.shape[axis])
+        return slice(start, start + max(tensor.shape[axis], 0))
 
     def reason(self, position: int) -> str | None:
         """Why a position cannot go."""
@@ -99,7 +99,7 @@ class Positions:
             found.append((positions[keys >= 0], keys[keys >= 0]))
         for tensor in (t for t in (*node.inputs, *node.outputs, *node.intermediates) if t is not None):
             for axis, size in enumerate(tensor.shape):
-                loose = ~tied.get((tensor, axis), np.zeros(size, bool))
+                loose = ~tied.get((tensor, axis), np.zeros(max(size, 0), bool))
                 self._fix(tensor, axis, f"{node.label} needs {tensor.name!r} whole", loose)
         return found
 
