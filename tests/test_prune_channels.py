@@ -280,6 +280,18 @@ def test_means_stay() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
+def test_biases_that_were_not_there_go_with_their_channels() -> None:
+    b = Builder()
+    x = b.input("x", (1, 8, 8, 3))
+    for name, channels in (("one", 8), ("two", 8), ("three", 4)):
+        x = add(b, "CONV_2D", [x, b.constant(f"{name}/w", normal(channels, 3, 3, x.shape[3]))], name, **CONV)
+    model = b.model([add(b, "RELU", [x], "y")])
+    less = pq.prune_channels(model, 0.5, data=[[x + 1] for x in samples(2)])
+    biases = {node.outputs[0].name: [t.shape for t in node.inputs[2:]] for node in less.main.nodes}
+    assert biases == {"one": [], "two": [(4,)], "three": [(4,)], "y": []}
+    assert np.isfinite(pq.compile(less)(*samples(1))).all()
+
+
 def test_only_what_is_meant_loses_channels() -> None:
     model, _ = between("residual")  # "first" and "d" make the same channels
     assert len(weight(pq.prune_channels(model, 0.5, regex="^c$"), "c/w")) == 4

@@ -10,7 +10,7 @@ import numpy as np
 
 from pyquant.calibrate import samples
 from pyquant.compress.positions import Positions, Use
-from pyquant.compress.reconstruct import Reconstruction
+from pyquant.compress.reconstruct import Reconstruction, add_biases, drop_zeros
 from pyquant.compress.weights import weights
 from pyquant.errors import GraphError, OptionError
 from pyquant.graph import Model, Node, Quantization, Tensor, check
@@ -86,6 +86,7 @@ def pruned(model: Model, share: float, data: Any, regex: str, operation: str, le
         raise OptionError(f"multiple {multiple}: expected at least 1")
     made = model.copy()
     meant = {node for weight in weights(made, regex, operation, least) for node, _ in weight.uses}
+    added = [] if data is None else add_biases(made)
     positions = Positions(made)
     feeds = None if data is None else [list(sample.values()) for sample in samples(data, made)]
     reconstruction = None if feeds is None else Reconstruction(made, positions, feeds)
@@ -98,8 +99,7 @@ def pruned(model: Model, share: float, data: Any, regex: str, operation: str, le
             gone[reconstruction.without(group.channels, count)] = True
         elif count:
             gone[group.channels[np.argsort(_magnitudes(positions, group), kind="stable")[:count]]] = True
-    if reconstruction is not None:
-        reconstruction.correct_biases()
+    drop_zeros(added)
     cut(made, positions, gone)
     return Pruned(made, counts)
 

@@ -9,8 +9,9 @@ import numpy as np
 from pyquant.calibrate.products import Moments, damped, moments
 from pyquant.compress.positions import Positions
 from pyquant.dtypes import FLOAT32
-from pyquant.graph import Model, Node, Subgraph, Tensor
+from pyquant.graph import Model, Node, Tensor
 from pyquant.ops import Call
+from pyquant.rewrite.links import call_of
 
 ROUNDS = 16  # in which the channels of a group go, as each changes what the loss of others does
 
@@ -35,9 +36,18 @@ class _Reader:
     def write(self, weights: np.ndarray) -> None:
         self.call["w"].data = np.ascontiguousarray(self.contraction.restored(self.call, weights), np.float32)
 
+    def add(self, more: np.ndarray) -> None:
+        """To the biases, of as many elements."""
+        bias = self.call["b"]
+        assert bias.data is not None
+        bias.data = (bias.data + more.reshape(bias.shape)).astype(np.float32)
+
 
 class Reconstruction:
-    """Lets channels go, one group after the other, in a model that keeps its shapes: their readers take them for 0."""
+    """Lets channels go, one group after the other, in a model that keeps its shapes: their readers take them for 0.
+
+    Float32 nodes of the model have biases: see `add_biases`.
+    """
 
     def __init__(self, model: Model, positions: Positions, feeds: Sequence[Sequence[np.ndarray]]) -> None:
         self.model, self.feeds = model, feeds
@@ -46,10 +56,6 @@ class Reconstruction:
             for use in positions.uses
             if use.channels == "read" and _own(model, positions.calls[use.node])
         ]
-        self.changed: dict[Node, _Reader] = {}
-        found = moments(model, [reader.call.node for reader in self.readers], feeds)
-        self.made = {r.call.node: _means(r.weights, found[r.call.node]) for r in self.readers if r.call.node in found}
-        self.readers = [reader for reader in self.readers if reader.call.node in found]
 
     def reads(self, channels: np.ndarray) -> list[_Reader]:
         """The nodes that tell what channels matter."""
@@ -69,17 +75,10 @@ class Reconstruction:
                 solver.remove(chosen)
             left, gone = [c for c in left if c not in chosen], gone + chosen
         for reader, solver in zip(readers, solvers, strict=True):
+            lost = (reader.weights - solver.weights) @ found[reader.call.node].means[:, :, None]
             reader.write(solver.weights)
-            self.changed[reader.call.node] = reader
+            reader.add(lost)
         return np.array(gone)
-
-    def correct_biases(self) -> None:
-        """Let the means of what readers make be what they were, as far as what they read tells."""
-        found = moments(self.model, list(self.changed), self.feeds)
-        graphs = {node: subgraph for subgraph in self.model.subgraphs for node in subgraph.nodes}
-        for node, reader in self.changed.items():
-            lost = self.made[node] - _means(reader.weights, found[node])
-            _add_to_bias(graphs[node], reader.call, lost.ravel().astype(np.float32))
 
 
 class _Solver:
@@ -109,29 +108,36 @@ class _Solver:
         self.weights[:, :, terms] = 0
 
 
-def _means(weights: np.ndarray, found: Moments) -> np.ndarray:
-    """Of what weights make, without biases: (groups, outputs)"""
-    return np.asarray(np.einsum("gok,gk->go", weights, found.means))
-
-
 def _own(model: Model, call: Call) -> bool:
     """Whether a node of the main subgraph has float32 weights and biases that nothing else reads."""
-    tensors = [call["x"], call["w"], *(t for t in (call.get("b"),) if t is not None)] if _contracts(call) else []
+    if call.operator.contraction is None or call.node not in model.main.nodes:
+        return False
     uses = [t for s in model.subgraphs for n in s.nodes for t in n.inputs]
-    constant = all(t.is_constant and uses.count(t) == 1 for t in tensors[1:])
-    return bool(tensors) and constant and all(t.dtype is FLOAT32 for t in tensors) and call.node in model.main.nodes
+    constants = [t for t in call.node.inputs[1:] if t is not None]
+    alone = all(t.is_constant and uses.count(t) == 1 for t in constants)
+    return alone and all(t.dtype is FLOAT32 for t in (call["x"], *constants))
 
 
-def _contracts(call: Call) -> bool:
-    return call.operator.contraction is not None
+def add_biases(model: Model) -> list[tuple[Node, Tensor]]:
+    """Give, in place, nodes biases of 0 where they have none, that they can make up for channels with."""
+    added = []
+    for node in model.main.nodes:
+        call = call_of(node)
+        if call is None or call.operator.contraction is None or call.get("b") is not None:
+            continue
+        y = call.node.outputs[0]
+        if not y.shape or any(t is None or t.dtype is not FLOAT32 for t in node.inputs[:2]):
+            continue
+        bias = Tensor(f"{y.name}/bias", y.shape[-1:], FLOAT32)
+        bias.data = np.zeros(bias.shape, np.float32)
+        model.main.tensors.append(bias)
+        node.inputs = [*node.inputs[:2], bias]
+        added.append((node, bias))
+    return added
 
 
-def _add_to_bias(graph: Subgraph, call: Call, more: np.ndarray) -> None:
-    bias, node = call.get("b"), call.node
-    if bias is not None and bias.data is not None:
-        bias.data = (bias.data + more.reshape(bias.shape)).astype(np.float32)
-        return
-    made = Tensor(f"{node.outputs[0].name}/bias", more.shape, FLOAT32)
-    made.data = more
-    graph.tensors.append(made)
-    node.inputs = [*node.inputs[:2], made]
+def drop_zeros(added: Sequence[tuple[Node, Tensor]]) -> None:
+    """Take out, in place, the biases that nothing was added to."""
+    for node, bias in added:
+        if bias.data is not None and not bias.data.any():
+            node.inputs = node.inputs[:2]
