@@ -374,7 +374,6 @@ REVERSE_SEQUENCE = register(
         inputs=(X, Slot("lengths", role="data")),
         outputs=(SAME,),
         shape=sequences,
-        ties=moved_ties(restated=False),
         restate=mixes,
         reference=dict.fromkeys(EVERY_TYPE, reverse_sequences),
         kernels=take_kernels(EVERY_TYPE),

@@ -14,7 +14,7 @@ from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.graph import Node, Tensor
 from pyquant.ops.axes import axis_of, whole
 from pyquant.ops.kinds import EVERY_TYPE, KERNEL_TYPES, WITH_STRINGS
-from pyquant.ops.operator import Call, Kept, Kernel, Launch, Operator, Restated, SameAs, Shape, Slot
+from pyquant.ops.operator import Call, Kept, Kernel, Launch, Operator, Restated, SameAs, Shape, Slot, Tie
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
 from pyquant.ops.ties import moved_ties, stated
@@ -94,14 +94,18 @@ def _strides(sizes: Shape, inner: int) -> np.ndarray:
     return np.array([math.prod(sizes[i + 1 :]) * inner for i in range(len(sizes))], np.int64)
 
 
+def gather_ties(call: Call) -> Sequence[Tie]:
+    """Without batch dimensions, along which each index is of another part."""
+    _, batch = _gather_axes(call, call["x"].shape, call["indices"].shape)
+    return [] if batch else moved_ties(restated=True)(call)
+
+
 def cut_gather(call: Call, kept: Kept) -> Restated:
     """Where what was gathered has gone to."""
-    indices, axis = call.constant("indices"), axis_of(call, call.options.axis, len(call["x"].shape))
+    axis, indices = axis_of(call, call.options.axis, len(call["x"].shape)), call.constant("indices")
     assert indices is not None  # or there were no ties
-    before = np.cumsum(kept(call["x"])[axis]) - 1
-    if indices.ndim != 1:  # then the axis has no tie
-        return Restated()
-    return stated(call, "indices", before[indices[kept(call["y"])[axis]]])
+    left = indices[np.ix_(*kept(call["y"])[axis : axis + indices.ndim])] if indices.ndim else indices
+    return stated(call, "indices", (np.cumsum(kept(call["x"])[axis]) - 1)[left])
 
 
 def restate_gather(call: Call, before: Sequence[Shape | None], now: Sequence[Shape | None], samples: bool) -> Restated:
@@ -274,7 +278,7 @@ GATHER = register(
         inputs=(replace(X, newer_axis=0, weight_if_constant=("float32",)), INDICES),
         outputs=(SAME,),
         shape=gathered,
-        ties=moved_ties(restated=True),
+        ties=gather_ties,
         cut=cut_gather,
         restate=restate_gather,
         reference=dict.fromkeys(WITH_STRINGS, gather),

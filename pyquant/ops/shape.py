@@ -92,6 +92,12 @@ def restate_squeeze(call: Call, before: Sequence[Shape | None], now: Sequence[Sh
     return Restated(options={"squeeze_dims": left})
 
 
+def squeezed_ties(call: Call) -> Sequence[Tie]:
+    """A node that names no dimensions and takes out none could not say so, once one becomes 1."""
+    named = call.options.squeeze_dims
+    return view_ties(call) if 1 in call["x"].shape or (named is not None and len(named)) else []
+
+
 def cut_squeeze(call: Call, kept: Kept) -> Restated:
     """What was not 1 stays, even if it becomes 1."""
     if call.options.squeeze_dims is not None and len(call.options.squeeze_dims):
@@ -126,7 +132,7 @@ SQUEEZE = register(
         inputs=(Slot("x"),),
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=squeezed,
-        ties=view_ties,
+        ties=squeezed_ties,
         cut=cut_squeeze,
         restate=restate_squeeze,
         reference=dict.fromkeys(WITH_STRINGS, view),

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from pyquant.dtypes import INT32
 from pyquant.graph import Tensor
 from pyquant.ops.axes import axis_of
 from pyquant.ops.operator import Along, Call, Cut, Kept, Restated, Tie, Ties
@@ -149,7 +151,9 @@ def moved_ties(restated: bool) -> Ties:
                 if x is None or size < 2:
                     continue
                 tie = [along(x, axis), *_moved(call, i, axis, read)]
-                if len(tie) > 1 and (restated or all(np.array_equal(a.keys, np.arange(size)) for a in tie)):
+                if len(tie) > 1 and (
+                    restated or all(a.axis == axis and np.array_equal(a.keys, np.arange(size)) for a in tie)
+                ):
                     found.append(tie)
         return found
 
@@ -173,7 +177,8 @@ def _moved(call: Call, i: int, axis: int, read: Sequence[int]) -> list[Along]:
             return []  # positions that follow from values
         else:
             arrays.append(None if tensor is None else tensor.data)
-    result = call.operator.reference["int32"](call, *arrays)
+    plain = [replace(t, dtype=INT32, quantization=None, buffer=None) for t in call.node.outputs]  # 0 is the code of 0
+    result = call.operator.reference["int32"](replace(call, node=replace(call.node, outputs=plain)), *arrays)
     outputs = zip(call.node.outputs, result if isinstance(result, tuple) else (result,), strict=True)
     places = [(y, _axis_of_marks(made, axis, len(x.shape)), made) for y, made in outputs if made.any()]
     if any(found is None for _, found, _ in places):
