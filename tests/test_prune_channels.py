@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from networks import network, normal, samples
 
 import pyquant as pq
 from pyquant.calibrate.data import random_samples
+from pyquant.cli import main
 from pyquant.compress.channels import cut, excess
 from pyquant.compress.positions import Positions
 from pyquant.errors import OptionError
@@ -327,3 +330,60 @@ def test_why_channels_stay() -> None:
         "8 channels of CONV_2D 'first': can go",
         "5 channels of CONV_2D 'last': output 'last' of the model has them",
     ]
+
+
+def test_the_verb(tmp_path: Path) -> None:
+    model, _ = between("residual")
+    model.save(tmp_path / "model.tflite")
+    np.save(tmp_path / "x.npy", np.stack(samples(4)))
+    arguments = [
+        "prune-channels",
+        str(tmp_path / "model.tflite"),
+        "-o",
+        str(tmp_path / "less.tflite"),
+        "--share",
+        "0.5",
+    ]
+    done = CliRunner().invoke(main, [*arguments, "--data", str(tmp_path / "x.npy"), "--multiple", "2", "--json"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["bytes"] == (tmp_path / "less.tflite").stat().st_size < found["bytes_before"]
+    assert [(g["channels"], g["left"], g["makers"], g["readers"]) for g in found["groups"]] == [
+        (8, 4, ["first", "d"], ["c", "last"]),
+        (8, 4, ["c"], ["d"]),
+        (5, 5, ["last"], []),
+    ]
+    assert found["groups"][2]["reason"] == "output 'last' of the model has them"
+    assert CliRunner().invoke(main, arguments).exit_code == 1  # the file is there
+    text = CliRunner().invoke(main, [*arguments, "--force"]).stdout
+    assert "note: those of 'last' stay: output 'last' of the model has them" in text
+
+
+# Of the data folder; bench/prune_channels.py takes all.
+SMALL = (
+    "mlperf_tiny/kws_ref_model_float32",
+    "mlperf_tiny/pretrainedResnet",
+    "mlperf_tiny/str_ww_ref_model_float32",
+    "mlperf_tiny/vww_96_float",
+    "mlperf_tiny/ad01_fp32",
+    "tflm_examples/hello_world_float",
+    "converter_variants/kws_float32",
+    "converter_variants/resnet_int8_int8_io",
+    "single_ops/ai_edge_quantizer/conv_fc_mnist",
+)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
+@pytest.mark.parametrize("name", SMALL)
+def test_real_models(name: str, share: float, data_folder: Path, tmp_path: Path, oracles: list[Oracle]) -> None:
+    path = data_folder / "models" / f"{name}.tflite"
+    model = pq.open(path)
+    size = pq.prune_channels(model, share).save(tmp_path / "less.tflite")
+    assert size < path.stat().st_size * (1 - share / 4)
+    less = pq.open(tmp_path / "less.tflite")
+    (feeds,) = random_samples(less, 1)
+    report = pq.validate(less, "ai-edge-litert", [feeds])
+    assert report.ok, str(report)
+    for oracle in oracles:
+        oracle.load(less)
+        assert len(oracle.run(feeds)) == len(less.main.outputs)
