@@ -121,6 +121,12 @@ def multiplied(b: Builder, x: Tensor) -> Tensor:
     return add(b, "RESHAPE", [mixed, ints(b, "image", 1, 8, 8, 8)], "image")
 
 
+def summed(b: Builder, x: Tensor) -> Tensor:
+    """Over the channels, of which all places that are kept depend."""
+    total = add(b, "SUM", [x, ints(b, "axes", 3)], "total", keep_dims=True)
+    return add(b, "MUL", [x, add(b, "LOGISTIC", [total], "gate")], "gated")
+
+
 def enlarged(b: Builder, x: Tensor) -> Tensor:
     w = b.constant("t/w", normal(6, 2, 2, x.shape[3]))
     size = ints(b, "t/size", 1, 16, 16, 6)
@@ -153,6 +159,7 @@ BETWEEN: dict[str, tuple[Callable[[Builder, Tensor], Tensor], int]] = {
     "squeeze": (squeezed, 1),
     "groups": (lambda b, x: convolved(b, x, "g", 12, groups=2), 2),
     "groups of one": (lambda b, x: convolved(b, x, "g", 16, groups=8), 1),
+    "sum": (summed, 1),
     "heads": (multiplied, 3),
     "transposed convolution": (enlarged, 2),
     "softmax": (lambda b, x: add(b, "SOFTMAX", [x], "shares", beta=1.0), 0),

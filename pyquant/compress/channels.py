@@ -19,6 +19,8 @@ from pyquant.graph.real import real_values
 from pyquant.rewrite.links import restate
 from pyquant.run.resolve import resolve, shapes_of
 
+TINY = 1e-300  # in place of 0
+
 
 @dataclass(frozen=True, eq=False)
 class ChannelGroup:
@@ -111,47 +113,40 @@ def excess(count: int, share: float, multiple: int) -> int:
 
 
 def _groups(positions: Positions) -> list[ChannelGroup]:
-    """By the axes that classes have positions on."""
-    axes = {(tensor, axis): i for i, (tensor, axis) in enumerate(_axes(positions))}
-    members: dict[int, list[int]] = {}
-    for (tensor, axis), i in axes.items():
-        for found in np.unique(positions.classes[positions.of(tensor, axis)]).tolist():
-            members.setdefault(found, []).append(i)
-    grouped: dict[tuple[Any, ...], list[int]] = {}
+    """Classes that weights make, by the dimensions that they have positions on, and by why they cannot go."""
+    places: dict[int, list[tuple[Tensor, int]]] = {}
+    for tensor, starts in positions.starts.items():
+        for axis in range(len(starts)):
+            for found in positions.along(tensor, axis):
+                places.setdefault(found, []).append((tensor, axis))
+    grouped: dict[tuple[Any, ...], dict[int, None]] = {}
     for use in positions.uses:
-        if use.channels == "made":
-            for found in np.unique(positions.classes[positions.of(use.weight, use.axis)]).tolist():
-                alike = grouped.setdefault((positions.reason(found), *members[found]), [])
-                if found not in alike:
-                    alike.append(found)
-    by_axis: dict[int, list[Use]] = {}
+        for found in positions.along(use.weight, use.axis) if use.channels == "made" else ():
+            grouped.setdefault((positions.reason(found), *places[found]), {})[found] = None
+    uses: dict[tuple[Tensor, int], list[Use]] = {}
     for use in positions.uses:
-        by_axis.setdefault(axes[use.weight, use.axis], []).append(use)
+        uses.setdefault((use.weight, use.axis), []).append(use)
     groups = []
-    for (reason, *places), found in grouped.items():
-        uses = [use for place in places for use in by_axis.get(place, ())]
-        makers, readers = (tuple(dict.fromkeys(u.node for u in uses if u.channels == c)) for c in ("made", "read"))
-        groups.append(ChannelGroup(np.array(found), makers, readers, reason))
+    for (reason, *where), channels in grouped.items():
+        makers, readers = (_nodes(uses, where, what) for what in ("made", "read"))
+        groups.append(ChannelGroup(np.array(list(channels)), makers, readers, reason))
     return groups
 
 
-def _axes(positions: Positions) -> list[tuple[Tensor, int]]:
-    return [(tensor, axis) for tensor in positions.starts for axis in range(len(tensor.shape))]
+def _nodes(uses: Mapping[tuple[Tensor, int], Sequence[Use]], where: Sequence[Any], channels: str) -> tuple[Node, ...]:
+    """Those that make, or read, channels along some dimensions of weights."""
+    return tuple(dict.fromkeys(u.node for place in where for u in uses.get(place, ()) if u.channels == channels))
 
 
 def _magnitudes(positions: Positions, group: ChannelGroup) -> np.ndarray:
-    """The weights that make each channel, (count,): their norm, over that of all channels, from layer to layer."""
-    total = np.zeros(group.count)
-    places = {found: i for i, found in enumerate(group.channels.tolist())}
+    """The squares of the weights that make each channel, (count,), over their mean in a layer: all count alike."""
+    total = np.zeros(positions.count)
     for use in positions.uses:
-        if use.channels != "made" or use.node not in group.makers or not use.weight.is_constant:
-            continue
-        values = np.moveaxis(real_values(use.weight), use.axis, 0)
-        squares = np.square(values.reshape(len(values), -1), dtype=np.float64).sum(axis=1)
-        for found, square in zip(positions.classes[positions.of(use.weight, use.axis)].tolist(), squares, strict=True):
-            if found in places:
-                total[places[found]] += square / max(squares.mean(), 1e-300)
-    return total
+        if use.channels == "made" and use.node in group.makers:
+            values = np.moveaxis(real_values(use.weight), use.axis, 0)
+            squares = np.square(values.reshape(len(values), -1), dtype=np.float64).sum(axis=1)
+            np.add.at(total, positions.classes[positions.of(use.weight, use.axis)], squares / max(squares.mean(), TINY))
+    return np.asarray(total[group.channels])
 
 
 def cut(model: Model, positions: Positions, gone: np.ndarray) -> None:
@@ -186,8 +181,8 @@ def _fewer(q: Quantization, mask: np.ndarray) -> Quantization:
     def picked(values: Any) -> Any:
         return np.asarray(values)[mask] if np.size(values) == mask.size else values
 
-    ranges: Mapping[str, Any] = {name: picked(values) for name, values in q.extra.items()}
-    return replace(q, scale=picked(q.scale), zero_point=picked(q.zero_point), extra=dict(ranges))
+    ranges = {name: picked(values) for name, values in q.extra.items()}
+    return replace(q, scale=picked(q.scale), zero_point=picked(q.zero_point), extra=ranges)
 
 
 def _check(node: Node) -> None:

@@ -52,6 +52,10 @@ class Positions:
         start = self.starts[tensor][axis]
         return slice(start, start + max(tensor.shape[axis], 0))
 
+    def along(self, tensor: Tensor, axis: int) -> list[int]:
+        """The classes that a dimension has positions of."""
+        return list(np.unique(self.classes[self.of(tensor, axis)]).tolist())
+
     def reason(self, position: int) -> str | None:
         """Why a position cannot go."""
         found = self.fixed_by[position]

@@ -1,7 +1,7 @@
 """Which positions along the dimensions of a node's tensors go together: the `ties` of operators.
 
 A dimension without a tie cannot lose anything. What is left computes what it computed: a tie with an output loses there
-what it loses in the inputs; one of inputs alone is summed over, and loses terms.
+what it loses in the inputs; one of inputs alone is summed over, and loses terms (a mean is then of the rest).
 """
 
 from __future__ import annotations
