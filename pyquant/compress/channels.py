@@ -65,8 +65,8 @@ def prune_channels(
 
     regex, operation, least: the weights that are meant, as in `weights`; channels go where all weights that make them
     are. data: samples, as for `calibrate`. With it channels go whose loss changes least what reads them, by how inputs
-    vary together, and float32 weights and biases of readers make up for the loss; without it, those of the least
-    weights. multiple: of what is left of a group, rounded up. `channel_groups` tells what cannot go, and why.
+    vary together, and float32 weights and biases of readers make up for the loss; without it, those that the least
+    weights read. multiple: of what is left of a group, rounded up. `channel_groups` tells what cannot go, and why.
 
     >>> pq.prune_channels(pq.open("model.tflite"), 0.25, multiple=8).save("model_pruned.tflite")  # doctest: +SKIP
     """
@@ -139,13 +139,18 @@ def _nodes(uses: Mapping[tuple[Tensor, int], Sequence[Use]], where: Sequence[Any
 
 
 def _magnitudes(positions: Positions, group: ChannelGroup) -> np.ndarray:
-    """The squares of the weights that make each channel, (count,), over their mean in a layer: all count alike."""
+    """The squares of the weights that read each channel, (count,), over their mean in a layer: all layers count alike.
+
+    They tell better than those that make it, whose scale says little once batch norm is folded: at a share of 10 %
+    that leaves keyword spotting 74 % of its samples, not 17 %. Those that make it serve where no weights read it.
+    """
     total = np.zeros(positions.count)
-    for use in positions.uses:
-        if use.channels == "made" and use.node in group.makers:
-            values = np.moveaxis(real_values(use.weight), use.axis, 0)
-            squares = np.square(values.reshape(len(values), -1), dtype=np.float64).sum(axis=1)
-            np.add.at(total, positions.classes[positions.of(use.weight, use.axis)], squares / max(squares.mean(), TINY))
+    found = [use for use in positions.uses if use.node in group.readers and use.channels == "read"]
+    read = [use for use in found if use.weight.is_constant]
+    for use in read or [use for use in positions.uses if use.node in group.makers and use.channels == "made"]:
+        values = np.moveaxis(real_values(use.weight), use.axis, 0)
+        squares = np.square(values.reshape(len(values), -1), dtype=np.float64).sum(axis=1)
+        np.add.at(total, positions.classes[positions.of(use.weight, use.axis)], squares / max(squares.mean(), TINY))
     return np.asarray(total[group.channels])
 
 
