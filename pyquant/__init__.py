@@ -1,7 +1,17 @@
 """Inspect, rewrite, quantize, run and validate `.tflite` models without TensorFlow."""
 
 from pyquant.calibrate import Images, Range, calibrate, samples
-from pyquant.compress import compress_lut, decode_sparse, decompress_lut, encode_sparse, prune, size
+from pyquant.compress import (
+    ChannelGroup,
+    channel_groups,
+    compress_lut,
+    decode_sparse,
+    decompress_lut,
+    encode_sparse,
+    prune,
+    prune_channels,
+    size,
+)
 from pyquant.errors import (
     DataError,
     FileError,
@@ -47,6 +57,7 @@ __all__ = [
     "SCHEMES",
     "Assignments",
     "Builder",
+    "ChannelGroup",
     "DataError",
     "Diff",
     "FileError",
@@ -79,6 +90,7 @@ __all__ = [
     "associated_files",
     "batch",
     "calibrate",
+    "channel_groups",
     "compat",
     "compile",
     "compress_lut",
@@ -99,6 +111,7 @@ __all__ = [
     "merge",
     "open",
     "prune",
+    "prune_channels",
     "quantize",
     "rename",
     "reorder",

@@ -22,7 +22,7 @@ Products = dict[Node, "np.ndarray | None"]
 
 
 class Moments(NamedTuple):
-    """Of the rows that meet the K weights of an output: means (groups, K), and products about them, (groups, K, K)."""
+    """Of the rows that meet the K weights of an output: means (groups, K), and products, (groups, K, K), as above."""
 
     means: np.ndarray
     products: np.ndarray
@@ -38,7 +38,7 @@ def moments(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.nda
     calls = [Call(get(node.op), node) for node in nodes if get(node.op).contraction is not None]
     plan = compile(model, keep=list(dict.fromkeys(call["x"] for call in calls)))
     session = plan.session()
-    sums: dict[Node, list[np.ndarray]] = {}  # of products, rows, weights of the samples, and how many rows
+    sums: dict[Node, list[np.ndarray]] = {}  # of products, rows, weights of the samples, rows as they are, their number
     for sample, arrays in enumerate(feeds):
         if not calls:
             break
@@ -51,19 +51,19 @@ def moments(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.nda
                 continue
             node, rows = call.node, found.astype(np.float64, order="C")
             weight = 1 / max(np.square(rows).mean(), 1e-300)  # so that loud samples count no more than others
-            count = rows.shape[1]
-            new = (weight * (rows.transpose(0, 2, 1) @ rows), weight * rows.sum(axis=1), weight * count, count)
-            sums[node] = [a + b for a, b in zip(sums.get(node, (0.0,) * 4), new, strict=True)]
-            if sample + 1 >= SAMPLES and sums[node][3] >= ROWS * rows.shape[2]:
+            count, total = rows.shape[1], rows.sum(axis=1)
+            new = (weight * (rows.transpose(0, 2, 1) @ rows), weight * total, weight * count, total, count)
+            sums[node] = [a + b for a, b in zip(sums.get(node, (0.0,) * 5), new, strict=True)]
+            if sample + 1 >= SAMPLES and sums[node][4] >= ROWS * rows.shape[2]:
                 calls.remove(call)
     made: dict[Node, Moments] = {}
-    for node, (squares, rows, weight, count) in sums.items():
+    for node, (squares, rows, weight, total, count) in sums.items():
         means = rows / weight
         matrix = squares / weight - means[:, :, None] * means[:, None]
         size = matrix.shape[1]
         own = np.eye(size) * np.diagonal(matrix, axis1=1, axis2=2)[:, None]
         share = size / (size + count)  # of few rows, what goes together may do so by chance
-        made[node] = Moments(means, (1 - share) * matrix + share * own)
+        made[node] = Moments(total / count, (1 - share) * matrix + share * own)
     return made
 
 

@@ -8,7 +8,15 @@ import click
 
 import pyquant as pq
 from pyquant.advise import PASSES, load_steps, pipeline
-from pyquant.cli.console import data_options, feeds, force_option, json_option, model_argument, print_json, refuse_existing
+from pyquant.cli.console import (
+    data_options,
+    feeds,
+    force_option,
+    json_option,
+    model_argument,
+    print_json,
+    refuse_existing,
+)
 
 STEPS = f"JSON: a list of steps such as {{'step': 'prune', 'sparsity': 0.5}}; steps are {', '.join(PASSES)}."
 

@@ -1,5 +1,6 @@
 """Weights that take less room: pruned, clustered, and stored so that a file gets smaller."""
 
+from pyquant.compress.channels import ChannelGroup, channel_groups, prune_channels
 from pyquant.compress.lut import compress_lut, decompress_lut
 from pyquant.compress.masks import load_masks, masks, save_masks
 from pyquant.compress.prune import prune
@@ -9,11 +10,13 @@ from pyquant.compress.sparse import decode_sparse, encode_sparse
 from pyquant.compress.weights import Weight, weights
 
 __all__ = [
+    "ChannelGroup",
     "ConstantSparsity",
     "PolynomialDecay",
     "Size",
     "Sizes",
     "Weight",
+    "channel_groups",
     "compress_lut",
     "decode_sparse",
     "decompress_lut",
@@ -21,6 +24,7 @@ __all__ = [
     "load_masks",
     "masks",
     "prune",
+    "prune_channels",
     "save_masks",
     "size",
     "weights",

@@ -15,6 +15,7 @@ from pyquant.ops.clamp import saturate
 from pyquant.ops.lut import lut_kernels
 from pyquant.ops.operator import Call, Fixed, Floor, Kernel, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
+from pyquant.ops.ties import elementwise_ties
 
 INFINITY = float("inf")
 
@@ -143,6 +144,7 @@ def _relu(name: str, lo: float, hi: float, kinds: tuple[str, ...], activation: i
             references,
             kernels=kernels,
             activation=activation,
+            ties=elementwise_ties,
             homogeneous=(("x",),) if hi == INFINITY else (),
         )
     )
@@ -162,6 +164,7 @@ LOGISTIC = register(
         # TFLite quantization specification; uint8 as its kernel demands
         outputs=(Slot("y", scale=Fixed({"int8": (1 / 256, -128), "uint8": (1 / 256, 0), "int16": (1 / 32768, 0)})),),
         shape=same_shape,
+        ties=elementwise_ties,
         reference={
             "float32": logistic_float,
             "int8": partial(through_float, logistic),
@@ -183,6 +186,7 @@ TANH = register(
         # TFLite quantization specification
         outputs=(Slot("y", scale=Fixed({"int8": (1 / 128, 0), "uint8": (1 / 128, 128), "int16": (1 / 32768, 0)})),),
         shape=same_shape,
+        ties=elementwise_ties,
         reference={
             "float32": tanh_float,
             "int8": partial(through_float, tanh),

@@ -17,6 +17,7 @@ from pyquant.ops.gemmlowp import leading_zeros, reciprocal
 from pyquant.ops.kinds import ACTIVATIONS, QUANTIZED, RELUS, WHOLE, typed_kernels
 from pyquant.ops.operator import Call, Fill, Floor, Kernel, Launch, Operator, Reference, SameAs, Shape, Slot
 from pyquant.ops.registry import register
+from pyquant.ops.ties import elementwise_ties
 
 Pair = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -172,7 +173,7 @@ def _pairwise(
     **fields: Any,
 ) -> Operator:
     kernels: dict[str, Kernel] = typed_kernels(kernel, "pq_binary", fill, kinds, doubly) if kernel else {}
-    stated: dict[str, Any] = {"restate": restate, "fuses": fuses, **fields}
+    stated: dict[str, Any] = {"restate": restate, "fuses": fuses, "ties": elementwise_ties, **fields}
     return register(Operator(name, inputs, (y,), broadcast_shape, reference, options, kernels, **stated))
 
 
@@ -241,6 +242,7 @@ ATAN2 = register(
         inputs=INPUTS,
         outputs=(Slot("y"),),
         shape=added_shape,
+        ties=elementwise_ties,
         reference={"float32": of_arrays(np.arctan2)},
         kernels=typed_kernels("atan2", "pq_binary", plain, ("float32",)),
     )
@@ -265,6 +267,7 @@ ADD_N = register(
         inputs=(Slot("x", role="any", variadic=True),),
         outputs=(Slot("y", role="any"),),
         shape=added_shape,
+        ties=elementwise_ties,
         reference=dict.fromkeys(("float32", "int32"), add_all),
     )
 )

@@ -15,6 +15,7 @@ from pyquant.ops.registry import register
 from pyquant.ops.restate import more_samples, refuse_mixing
 from pyquant.ops.strided import copying, strided_kernels
 from pyquant.ops.take import take_kernels
+from pyquant.ops.ties import moved_ties, shape_of_output, view_ties
 
 
 def transposed(call: Call, x: Shape, order: Shape) -> list[Shape]:
@@ -248,6 +249,7 @@ TRANSPOSE = register(
         inputs=(X, Slot("order", role="data")),
         outputs=(SAME,),
         shape=transposed,
+        ties=moved_ties(restated=True),
         restate=restate_transpose,
         reference=copying(transpose_views),
         kernels=strided_kernels(transpose_views),
@@ -261,6 +263,7 @@ EXPAND_DIMS = register(
         inputs=(X, Slot("axis", role="data")),
         outputs=(SAME,),
         shape=expanded,
+        ties=view_ties,
         restate=restate_expand,
         reference=dict.fromkeys(WITH_STRINGS, expand),
         view=True,
@@ -274,6 +277,7 @@ TILE = register(
         inputs=(X, Slot("multiples", role="data")),
         outputs=(SAME,),
         shape=tiled,
+        ties=moved_ties(restated=True),
         restate=restate_tile,
         reference=copying(tile_views, WITH_STRINGS),
         kernels=strided_kernels(tile_views),
@@ -287,6 +291,8 @@ BROADCAST_TO = register(
         inputs=(X, Slot("shape", role="data")),
         outputs=(SAME,),
         shape=broadcast,
+        ties=moved_ties(restated=True),
+        cut=shape_of_output("shape"),
         restate=restate_broadcast,
         reference=copying(broadcast_views),
         kernels=strided_kernels(broadcast_views),
@@ -300,6 +306,7 @@ REVERSE_V2 = register(
         inputs=(X, Slot("axes", role="data")),
         outputs=(SAME,),
         shape=reversed_,
+        ties=moved_ties(restated=True),
         restate=restate_reverse,
         reference=copying(reverse_views),
         kernels=strided_kernels(reverse_views),
@@ -313,6 +320,7 @@ SPACE_TO_DEPTH = register(
         inputs=(X,),
         outputs=(SAME,),
         shape=blocks_to_depth,
+        ties=moved_ties(restated=False),
         reference=copying(space_to_depth_views),
         kernels=strided_kernels(space_to_depth_views),
     )
@@ -325,6 +333,7 @@ DEPTH_TO_SPACE = register(
         inputs=(X,),
         outputs=(SAME,),
         shape=depth_to_blocks,
+        ties=moved_ties(restated=False),
         reference=copying(depth_to_space_views),
         kernels=strided_kernels(depth_to_space_views),
     )
@@ -337,6 +346,7 @@ SPACE_TO_BATCH_ND = register(
         inputs=(X, Slot("block", role="data"), Slot("paddings", role="data")),
         outputs=(SAME,),
         shape=batched,
+        ties=moved_ties(restated=False),
         restate=mixes,
         reference=dict.fromkeys(EVERY_TYPE, space_to_batch),
         kernels=take_kernels(EVERY_TYPE),
@@ -350,6 +360,7 @@ BATCH_TO_SPACE_ND = register(
         inputs=(X, Slot("block", role="data"), Slot("crops", role="data")),
         outputs=(SAME,),
         shape=unbatched,
+        ties=moved_ties(restated=False),
         restate=mixes,
         reference=copying(batch_to_space_views),
         kernels=take_kernels(EVERY_TYPE),

@@ -15,6 +15,7 @@ from pyquant.ops.kinds import QUANTIZED, RELUS, WHOLE, typed_kernels
 from pyquant.ops.operator import Call, Floor, Launch, Operator, Restated, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
+from pyquant.ops.ties import elementwise_ties
 
 SIGNS = {"ADD": 1, "SUB": -1}
 IDENTITY = ((1 << 31) - 1, 0)  # the multiplier that leaves every |x| < 2**30 as it is
@@ -215,6 +216,7 @@ ADD = register(
         outputs=(SUM,),
         shape=broadcast_shape,
         restate=restate,
+        ties=elementwise_ties,
         fuses=RELUS,
         reference={**dict.fromkeys(PLAIN, plain_sum), **dict.fromkeys(QUANTIZED, quantized_sum)},
         kernels=typed_kernels("add", "pq_binary", sum_params, EVERY, doubly=True),
@@ -231,6 +233,7 @@ SUB = register(
         outputs=(SUM,),
         shape=broadcast_shape,
         restate=restate,
+        ties=elementwise_ties,
         fuses=RELUS,
         reference={**dict.fromkeys(PLAIN, plain_sum), **dict.fromkeys(QUANTIZED, quantized_sum)},
         kernels=typed_kernels("add", "pq_binary", sum_params, EVERY, doubly=True),
@@ -247,6 +250,7 @@ MUL = register(
         outputs=(PRODUCT,),
         shape=broadcast_shape,
         restate=restate,
+        ties=elementwise_ties,
         fuses=RELUS,
         reference={**dict.fromkeys(PLAIN, plain_product), **dict.fromkeys(QUANTIZED, quantized_product)},
         kernels=typed_kernels("multiply", "pq_binary", product_params, EVERY, doubly=True),

@@ -17,6 +17,7 @@ from pyquant.ops.binary import IDENTITY, broadcast_loops, broadcast_shape, loop_
 from pyquant.ops.kinds import ACTIVATIONS, EVERY_TYPE, QUANTIZED, WHOLE, typed_kernels
 from pyquant.ops.operator import Call, Kernel, Launch, Operator, Reference, SameAs, Shape, Slot
 from pyquant.ops.registry import register
+from pyquant.ops.ties import elementwise_ties
 
 Ufunc = Callable[[Any, Any], Any]
 Scaled = Mapping[str, Collection[str]]  # by numerics, the types that are compared by their scales
@@ -130,7 +131,11 @@ def _comparison(name: str, options: str, function: Ufunc, kernel: str, kinds: tu
     kernels = typed_kernels(kernel, "pq_binary", fill, ORDERED, doubly=True)
     if "bool" in kinds:
         kernels["bool"] = Kernel(f"{kernel}_u8", "pq_binary", fill)
-    return register(Operator(name, INPUTS, (TRUTH,), broadcast_shape, reference, options, kernels, restate=restate))
+    return register(
+        Operator(
+            name, INPUTS, (TRUTH,), broadcast_shape, reference, options, kernels, restate=restate, ties=elementwise_ties
+        )
+    )
 
 
 EQUAL = _comparison("EQUAL", "EqualOptions", np.equal, "equal", (*ORDERED, "bool", "string"))
@@ -157,6 +162,7 @@ LOGICAL_AND, LOGICAL_OR = (
             options,
             {"bool": Kernel(kernel, "pq_binary", logic_params)},
             restate=restate,
+            ties=elementwise_ties,
         )
     )
     for name, options, function, kernel in (
@@ -185,6 +191,7 @@ SELECT_V2 = register(
         outputs=(Slot("y", scale=SameAs("a")),),
         shape=broadcast_choice,
         restate=restate,
+        ties=elementwise_ties,
         reference=dict.fromkeys(EVERY_TYPE, choose_broadcast),
         kernels=dict.fromkeys(EVERY_TYPE, Kernel("select_x8", "pq_select", select_v2_launch)),
     )

@@ -15,6 +15,7 @@ from pyquant.ops.kinds import EVERY_TYPE
 from pyquant.ops.operator import Call, Kernel, Launch, Operator, Restated, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
+from pyquant.ops.ties import moved_ties
 
 
 def concatenated(call: Call, *shapes: Shape) -> list[Shape]:
@@ -85,6 +86,7 @@ CONCATENATION = register(
         inputs=(Slot("x", variadic=True),),
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=concatenated,
+        ties=moved_ties(restated=True),
         restate=restate,
         reference={**dict.fromkeys(EVERY_TYPE, concatenate), "uint8": concatenate_uint8},
         kernels=dict.fromkeys(EVERY_TYPE, Kernel("concatenation_x8", "pq_concatenation", concatenation_params)),

@@ -30,6 +30,7 @@ from pyquant.ops.requantize import (
     weight_scales,
     weight_zero_point,
 )
+from pyquant.ops.ties import contraction_ties, depthwise_ties
 from pyquant.ops.window import Axis, axes, pads_image, same_padding, taps
 from pyquant.wire import Record
 
@@ -286,6 +287,7 @@ CONV_2D = register(
         },
         macs=conv_macs,
         contraction=convolution(conv_axes),
+        ties=contraction_ties(inner=3, outer=0),
         fuses=RELUS,
         without_zeros=without_zeros,
         pads=pads,
@@ -317,6 +319,7 @@ DEPTHWISE_CONV_2D = register(
         },
         macs=depthwise_macs,
         contraction=depthwise(conv_axes),
+        ties=depthwise_ties,
         fuses=RELUS,
         without_zeros=without_zeros,
         pads=pads,

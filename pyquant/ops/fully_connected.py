@@ -18,6 +18,7 @@ from pyquant.ops.kinds import RELUS
 from pyquant.ops.operator import Call, Kernel, Launch, Operator, Restated, Shape, Slot, Sparse
 from pyquant.ops.registry import register
 from pyquant.ops.requantize import Requantization, requantization, sum_bits, weight_scales, weight_zero_point
+from pyquant.ops.ties import dense_ties
 from pyquant.ops.window import Axis
 
 MOST_OF_BLOCK = 4096  # weights that share a scale, in C
@@ -215,6 +216,7 @@ FULLY_CONNECTED = register(
         options="FullyConnectedOptions",
         inputs=(Slot("x"), WEIGHT, BIAS),
         contraction=dense(),
+        ties=dense_ties,
         outputs=(OUTPUT,),
         shape=shape,
         restate=restate,

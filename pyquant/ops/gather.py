@@ -14,9 +14,10 @@ from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.graph import Node, Tensor
 from pyquant.ops.axes import axis_of, whole
 from pyquant.ops.kinds import EVERY_TYPE, KERNEL_TYPES, WITH_STRINGS
-from pyquant.ops.operator import Call, Kernel, Launch, Operator, Restated, SameAs, Shape, Slot
+from pyquant.ops.operator import Call, Kept, Kernel, Launch, Operator, Restated, SameAs, Shape, Slot, Tie
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
+from pyquant.ops.ties import moved_ties, stated
 
 INDEX_TYPES = ("int32", "int64")  # of C kernels
 
@@ -91,6 +92,20 @@ def _coordinates(indices: Tensor, sizes: Shape, inner: int) -> dict[str, Any]:
 
 def _strides(sizes: Shape, inner: int) -> np.ndarray:
     return np.array([math.prod(sizes[i + 1 :]) * inner for i in range(len(sizes))], np.int64)
+
+
+def gather_ties(call: Call) -> Sequence[Tie]:
+    """Without batch dimensions, along which each index is of another part."""
+    _, batch = _gather_axes(call, call["x"].shape, call["indices"].shape)
+    return [] if batch else moved_ties(restated=True)(call)
+
+
+def cut_gather(call: Call, kept: Kept) -> Restated:
+    """Where what was gathered has gone to."""
+    axis, indices = axis_of(call, call.options.axis, len(call["x"].shape)), call.constant("indices")
+    assert indices is not None  # or there were no ties
+    left = indices[np.ix_(*kept(call["y"])[axis : axis + indices.ndim])] if indices.ndim else indices
+    return stated(call, "indices", (np.cumsum(kept(call["x"])[axis]) - 1)[left])
 
 
 def restate_gather(call: Call, before: Sequence[Shape | None], now: Sequence[Shape | None], samples: bool) -> Restated:
@@ -263,6 +278,8 @@ GATHER = register(
         inputs=(replace(X, newer_axis=0, weight_if_constant=("float32",)), INDICES),
         outputs=(SAME,),
         shape=gathered,
+        ties=gather_ties,
+        cut=cut_gather,
         restate=restate_gather,
         reference=dict.fromkeys(WITH_STRINGS, gather),
         kernels=dict.fromkeys(EVERY_TYPE, Kernel("gather_x8", "pq_gather", gather_launch)),

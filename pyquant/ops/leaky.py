@@ -13,6 +13,7 @@ from pyquant.ops.kinds import QUANTIZED, typed_kernels
 from pyquant.ops.lut import lut_kernels
 from pyquant.ops.operator import Call, Floor, Kernel, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
+from pyquant.ops.ties import elementwise_ties
 
 F = np.float32
 ABOVE = Slot("y", floors=(Floor(("x",), {"int8": 2.0**-22, "int16": 2.0**-14}),))
@@ -119,6 +120,7 @@ LEAKY_RELU = register(
         inputs=(Slot("x"),),
         outputs=(ABOVE,),
         shape=same_shape,
+        ties=elementwise_ties,
         reference={"float32": leaky_float, **dict.fromkeys(QUANTIZED, leaky_codes)},
         homogeneous=(("x",),),
         kernels={"float32": Kernel("leaky_relu_f32", "pq_activation", leaky_launch), **lut_kernels(leaky_codes)},
@@ -131,6 +133,7 @@ PRELU = register(
         inputs=(Slot("x"), Slot("alpha")),
         outputs=(Slot("y", floors=(*ABOVE.floors, Floor(("x", "alpha"), {"int8": 2.0**-14, "int16": 1.0}))),),
         shape=prelu_shape,
+        ties=elementwise_ties,
         reference={"float32": prelu_float, **dict.fromkeys(QUANTIZED, prelu_codes)},
         kernels=typed_kernels("prelu", "pq_binary", prelu_params, doubly=True),
         homogeneous=(("x",),),
@@ -146,6 +149,7 @@ HARD_SWISH = register(
         inputs=(Slot("x", below={"int8": 2.0**8}),),
         outputs=(Slot("y", floors=(Floor(("x",), {"int8": 2.0**-6}),)),),
         shape=same_shape,
+        ties=elementwise_ties,
         reference={"float32": hard_swish, "int8": hard_swish_codes, "uint8": hard_swish_codes},
         kernels={
             "float32": Kernel("hard_swish_f32", "pq_activation", elements),

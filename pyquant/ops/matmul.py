@@ -15,6 +15,7 @@ from pyquant.ops.hybrid import Dynamic
 from pyquant.ops.kinds import typed_kernels
 from pyquant.ops.operator import Call, Floor, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
+from pyquant.ops.ties import matmul_ties
 
 TOGETHER = 96  # rows of a that should meet a matrix of b as it is packed once
 
@@ -156,6 +157,7 @@ BATCH_MATMUL = register(
         reference={"float32": float_, "int8": quantized, "int16": quantized, "hybrid": hybrid},
         kernels=typed_kernels("batch_matmul", "pq_batch_matmul", launch, ("float32", "int8", "int16"), doubly=True),
         macs=macs,
+        ties=matmul_ties,
         homogeneous=(("a",), ("b",)),
     )
 )

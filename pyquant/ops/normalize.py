@@ -16,6 +16,7 @@ from pyquant.ops.operator import Call, Fixed, Floor, Operator, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
 from pyquant.ops.softmax import GREATEST, row_launch, softmax_shape
+from pyquant.ops.ties import outer_ties
 
 F = np.float32
 
@@ -79,6 +80,7 @@ LOG_SOFTMAX = register(
         inputs=(Slot("x", floors=(Floor((), {"int8": 2.0**-25}),)),),
         outputs=(Slot("y", scale=Fixed({"int8": (16 / 256, 127), "uint8": (16 / 256, 255)})),),
         shape=softmax_shape,
+        ties=outer_ties,
         restate=lambda call, before, now, samples: refuse_mixing(call, samples and len(now[0] or ()) == 1),
         reference={"float32": log_softmax_float, "int8": log_softmax_codes, "uint8": log_softmax_codes},
         kernels=typed_kernels("log_softmax", "pq_softmax", row_launch, ("float32",)),
@@ -92,6 +94,7 @@ L2_NORMALIZATION = register(
         inputs=(Slot("x"),),
         outputs=(Slot("y", scale=Fixed({"int8": (1 / 128, 0), "uint8": (1 / 128, 128)})),),
         shape=softmax_shape,
+        ties=outer_ties,
         reference={"float32": l2_float, "int8": l2_codes, "uint8": l2_codes},
         kernels=typed_kernels("l2_normalization", "pq_softmax", row_launch, ("float32",)),
     )

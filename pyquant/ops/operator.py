@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -280,6 +280,21 @@ class Restated:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Along(NamedTuple):
+    """Positions along one dimension of a tensor. keys: (size,), of which those of one go together; -1: it stays."""
+
+    tensor: Tensor
+    axis: int
+    keys: np.ndarray
+
+
+Tie = Sequence[Along]  # whose keys mean the same
+Ties = Callable[[Call], Sequence[Tie]]
+# kept(tensor) -> for each dimension which of its positions stay, (size,) bool
+Kept = Callable[[Tensor], Sequence[np.ndarray]]
+Cut = Callable[[Call, Kept], Restated]
+
+
 PLAIN_ACTIVATIONS = (0, 1, 2, 3)  # NONE, RELU, RELU_N1_TO_1, RELU6: the ones that integer kernels clamp to
 
 
@@ -294,6 +309,8 @@ class Operator:
     elementwise ones, pooling, what only moves data. operations: scalar ones of one run, where they are neither macs nor
     a few for each element.
     restate: for an operator that states shapes in constants or options, or that does not suit every change of shapes.
+    ties: which positions along its dimensions go together, where a part of them goes; see ops/ties.py. None: not known.
+    cut: what a node has to state anew then.
     contraction: how the weights meet the input, of operators whose weights quantizers choose and correct.
     homogeneous: slots whose values, all times one positive factor, make the output times that factor.
     activation: how other operators call this one as their fused_activation_function; fuses: those that they compute.
@@ -317,6 +334,8 @@ class Operator:
     operations: MacRule | None = None
     gradient: Gradient | None = None
     restate: Restate | None = None
+    ties: Ties | None = None
+    cut: Cut | None = None
     contraction: Contraction | None = None
     homogeneous: tuple[tuple[str, ...], ...] = ()
     integer_activations: Collection[int] = PLAIN_ACTIVATIONS

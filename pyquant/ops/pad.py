@@ -12,6 +12,7 @@ from pyquant.ops.kinds import EVERY_TYPE
 from pyquant.ops.operator import Call, Kernel, Launch, Operator, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.take import take_kernels
+from pyquant.ops.ties import moved_ties
 
 MAX_RANK = 5  # of the C loops outside a row
 
@@ -113,6 +114,7 @@ PAD = register(
         inputs=(Slot("x"), Slot("paddings", role="data")),
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=padded,
+        ties=moved_ties(restated=True),
         zeros=lambda call: _paddings_of(call, call["x"].shape),
         reference=dict.fromkeys(EVERY_TYPE, pad),
         kernels=dict.fromkeys(EVERY_TYPE, Kernel("pad_x8", "pq_pad", pad_params)),
@@ -126,6 +128,7 @@ PADV2 = register(
         inputs=(Slot("x"), Slot("paddings", role="data"), Slot("value", scale=SameAs("x"))),
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=padded,
+        ties=moved_ties(restated=True),
         reference=dict.fromkeys(EVERY_TYPE, pad_value),
         kernels=dict.fromkeys(EVERY_TYPE, Kernel("pad_x8", "pq_pad", pad_value_params)),
     )
@@ -138,6 +141,7 @@ MIRROR_PAD = register(
         inputs=(Slot("x"), Slot("paddings", role="data")),
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=mirrored,
+        ties=moved_ties(restated=False),
         reference=dict.fromkeys(EVERY_TYPE, pad_mirror),
         kernels=take_kernels(EVERY_TYPE),
     )

@@ -11,6 +11,7 @@ from pyquant.ops.clamp import clamp, output_range
 from pyquant.ops.kinds import ACTIVATIONS, RELUS, typed_kernels
 from pyquant.ops.operator import Call, Launch, Operator, SameAs, Shape, Slot
 from pyquant.ops.registry import register
+from pyquant.ops.ties import channel_ties
 from pyquant.ops.window import Axis, axes, pads_image, same_padding, taps
 from pyquant.wire import Record
 
@@ -126,6 +127,7 @@ AVERAGE_POOL_2D = register(
         inputs=(Slot("x"),),
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=averaged_shape,
+        ties=channel_ties,
         operations=pool_operations,
         fuses=RELUS,
         reference=dict.fromkeys(ACTIVATIONS, average_pool),
@@ -140,6 +142,7 @@ MAX_POOL_2D = register(
         inputs=(Slot("x"),),
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=pooled_shape,
+        ties=channel_ties,
         operations=pool_operations,
         fuses=RELUS,
         without_zeros=max_without_zeros,
@@ -156,6 +159,7 @@ L2_POOL_2D = register(
         inputs=(Slot("x"),),
         outputs=(Slot("y"),),
         shape=pooled_shape,
+        ties=channel_ties,
         operations=pool_operations,
         fuses=RELUS,
         reference={"float32": l2_pool},

@@ -16,6 +16,7 @@ from pyquant.ops.kinds import QUANTIZED, typed_kernels
 from pyquant.ops.lut import lut_kernels
 from pyquant.ops.operator import Call, Floor, Kernel, Launch, Operator, Slot
 from pyquant.ops.registry import register
+from pyquant.ops.ties import elementwise_ties
 
 
 def quantize(call: Call, x: np.ndarray) -> np.ndarray:
@@ -108,6 +109,7 @@ QUANTIZE = register(
         inputs=(Slot("x"),),
         outputs=(RESCALED,),
         shape=same_shape,
+        ties=elementwise_ties,
         reference={"float32": quantize, **dict.fromkeys((*QUANTIZED, "int32"), requantize)},
         kernels={
             "float32": Kernel("quantize_f32", "pq_quantize", quantize_params),
@@ -126,6 +128,7 @@ DEQUANTIZE = register(
         inputs=(Slot("x"),),
         outputs=(Slot("y"),),
         shape=same_shape,
+        ties=elementwise_ties,
         reference={
             **dict.fromkeys((*QUANTIZED, "int4", "int2", "uint4"), dequantize),
             "float16": widen,

@@ -15,6 +15,7 @@ from pyquant.ops.clamp import saturate
 from pyquant.ops.kinds import QUANTIZED, typed_kernels
 from pyquant.ops.operator import Call, Floor, Launch, Operator, Reference, Shape, Slot
 from pyquant.ops.registry import register
+from pyquant.ops.ties import reduced_ties
 
 # of the terms of each result, in row-major order, (terms, results) -> the results
 Reduced = Callable[[Call, np.ndarray], np.ndarray]
@@ -122,6 +123,7 @@ MEAN = register(
         inputs=(Slot("x"), Slot("axes", role="data")),
         outputs=(Slot("y", floors=(Floor(("x",), {"int8": 2.0**-20, "int16": 2.0**-12}),)),),
         shape=reduced_shape,
+        ties=reduced_ties(reduced_axes),
         reference={"float32": reduction(mean_float), **dict.fromkeys(QUANTIZED, reduction(mean_quantized))},
         kernels=typed_kernels("mean", "pq_mean", mean_params, doubly=True),
         homogeneous=(("x",),),

@@ -12,8 +12,9 @@ from pyquant.fixed import multiply, multiply64, quantize_multiplier, wrap32
 from pyquant.ops.clamp import saturate
 from pyquant.ops.kinds import QUANTIZED, typed_kernels
 from pyquant.ops.operator import Call, Floor, Kernel, Launch, Operator, Reference, SameAs, Slot
-from pyquant.ops.reduce import Reduced, reduced_any_shape, reduction, reduction_params
+from pyquant.ops.reduce import Reduced, reduced_any_shape, reduced_axes, reduction, reduction_params
 from pyquant.ops.registry import register
+from pyquant.ops.ties import reduced_ties
 
 
 def total(call: Call, terms: np.ndarray) -> np.ndarray:
@@ -91,6 +92,7 @@ def _reduction(
             inputs=(Slot("x", role=role), Slot("axes", role="data")),
             outputs=(y,),
             shape=reduced_any_shape,
+            ties=reduced_ties(reduced_axes),
             reference=reference,
             kernels=kernels or {},
             homogeneous=homogeneous,

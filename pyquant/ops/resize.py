@@ -12,6 +12,7 @@ from pyquant.ops.kinds import QUANTIZED, typed_kernels
 from pyquant.ops.operator import Call, Launch, Operator, SameAs, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.take import take_kernels
+from pyquant.ops.ties import channel_ties
 
 ONE = 1 << 10  # of the integer kernels' fractions
 
@@ -132,6 +133,7 @@ RESIZE_BILINEAR = register(
         inputs=(Slot("x"), Slot("size", role="data")),
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=resized,
+        ties=channel_ties,
         reference={
             "float32": resize_float,
             "int8": resize_integer,
@@ -149,6 +151,7 @@ RESIZE_NEAREST_NEIGHBOR = register(
         inputs=(Slot("x"), Slot("size", role="data")),
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=resized,
+        ties=channel_ties,
         reference=dict.fromkeys(("float32", *QUANTIZED, "int32"), resize_nearest),
         kernels=take_kernels(("float32", *QUANTIZED, "int32")),
     )

@@ -31,7 +31,7 @@ def regrouped(call: Call, before: Shape, now: Shape, y: Shape, wanted: Sequence[
     wanted: y as the node states it, perhaps with a -1. Raises ShapeError where several dimensions could follow.
     """
     made = list(y)
-    for sources, targets in _groups(before, y) if math.prod(y) else []:
+    for sources, targets in dimension_groups(before, y) if math.prod(y) else []:
         old, new = (math.prod(shape[i] for i in sources) for shape in (before, now))
         if [before[i] for i in sources] == [now[i] for i in sources]:
             continue
@@ -42,7 +42,7 @@ def regrouped(call: Call, before: Shape, now: Shape, y: Shape, wanted: Sequence[
     return tuple(made)
 
 
-def _groups(x: Shape, y: Shape) -> list[tuple[range, range]]:
+def dimension_groups(x: Shape, y: Shape) -> list[tuple[range, range]]:
     """The dimensions of two shapes of one size, without zeros, in the shortest runs of equal products."""
     ends = [(0, 0)]
     i = j = 0

@@ -9,9 +9,10 @@ import numpy as np
 
 from pyquant.errors import ShapeError
 from pyquant.ops.kinds import WITH_STRINGS
-from pyquant.ops.operator import Call, Operator, Restated, SameAs, Shape, Slot
+from pyquant.ops.operator import Call, Kept, Operator, Restated, SameAs, Shape, Slot, Tie
 from pyquant.ops.registry import register
 from pyquant.ops.restate import more_samples, regrouped
+from pyquant.ops.ties import view_ties
 
 
 def reshaped(call: Call, x: Shape, _shape: Shape | None = None) -> list[Shape]:
@@ -48,13 +49,27 @@ def restate_reshape(call: Call, before: Sequence[Shape | None], now: Sequence[Sh
     """The shape, wherever it is stated; a -1 in it stays."""
     was, is_, wanted = before[0] or (), now[0] or (), _wanted(call)
     (y,) = reshaped(call, was)
-    new = more_samples(call, was, is_, y) if samples else regrouped(call, was, is_, y, wanted)
-    stated = [-1 if w == -1 else n for w, n in zip(wanted, new, strict=True)]
+    return _restated(call, more_samples(call, was, is_, y) if samples else regrouped(call, was, is_, y, wanted))
+
+
+def _restated(call: Call, y: Sequence[int]) -> Restated:
+    wanted = _wanted(call)
+    stated = [-1 if w == -1 else n for w, n in zip(wanted, y, strict=True)]
     if stated == wanted:
         return Restated()
     given, option = call.get("shape"), call.options.new_shape
     inputs = {1: np.array(stated, given.dtype.numpy)} if given is not None and len(given.shape) == 1 else {}
     return Restated(inputs, {} if option is None else {"new_shape": stated})
+
+
+def reshaped_ties(call: Call) -> Sequence[Tie]:
+    given = call.get("shape")
+    return [] if given is not None and given.size and given.data is None else view_ties(call)
+
+
+def cut_reshape(call: Call, kept: Kept) -> Restated:
+    (y,) = call.node.outputs
+    return _restated(call, [int(np.count_nonzero(mask)) for mask in kept(y)])
 
 
 def squeezed(call: Call, x: Shape) -> list[Shape]:
@@ -77,6 +92,19 @@ def restate_squeeze(call: Call, before: Sequence[Shape | None], now: Sequence[Sh
     return Restated(options={"squeeze_dims": left})
 
 
+def squeezed_ties(call: Call) -> Sequence[Tie]:
+    """A node that names no dimensions and takes out none could not say so, once one becomes 1."""
+    named = call.options.squeeze_dims
+    return view_ties(call) if 1 in call["x"].shape or (named is not None and len(named)) else []
+
+
+def cut_squeeze(call: Call, kept: Kept) -> Restated:
+    """What was not 1 stays, even if it becomes 1."""
+    if call.options.squeeze_dims is not None and len(call.options.squeeze_dims):
+        return Restated()
+    return Restated(options={"squeeze_dims": [i for i, n in enumerate(call["x"].shape) if n == 1]})
+
+
 def view(call: Call, x: np.ndarray, *_shape: np.ndarray | None) -> np.ndarray:
     (shape,) = call.operator.shape(call, x.shape)
     return x.reshape(shape)
@@ -89,6 +117,8 @@ RESHAPE = register(
         inputs=(Slot("x"), Slot("shape", role="data", optional=True)),
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=reshaped,
+        ties=reshaped_ties,
+        cut=cut_reshape,
         restate=restate_reshape,
         reference=dict.fromkeys(WITH_STRINGS, view),
         view=True,
@@ -102,6 +132,8 @@ SQUEEZE = register(
         inputs=(Slot("x"),),
         outputs=(Slot("y", scale=SameAs("x")),),
         shape=squeezed,
+        ties=squeezed_ties,
+        cut=cut_squeeze,
         restate=restate_squeeze,
         reference=dict.fromkeys(WITH_STRINGS, view),
         view=True,

@@ -11,10 +11,11 @@ from pyquant.errors import GraphError, ShapeError
 from pyquant.ops.axes import axis_of
 from pyquant.ops.concatenation import concatenation_params
 from pyquant.ops.kinds import EVERY_TYPE, WITH_STRINGS
-from pyquant.ops.operator import Call, Kernel, Operator, Restated, SameAs, Shape, Slot
+from pyquant.ops.operator import Call, Kept, Kernel, Operator, Restated, SameAs, Shape, Slot, Tie
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
 from pyquant.ops.strided import copying, strided_kernels
+from pyquant.ops.ties import moved_ties, split_ties, stated
 
 Index = tuple[int | slice | EllipsisType | None, ...]
 
@@ -127,6 +128,47 @@ def restate_strided(call: Call, before: Sequence[Shape | None], now: Sequence[Sh
     return Restated({2: end})
 
 
+def cut_slice(call: Call, kept: Kept) -> Restated:
+    masks, begin, size = kept(call["x"]), call.constant("begin"), call.constant("size")
+    assert begin is not None and size is not None  # or there were no ties
+    made = [int(np.count_nonzero(mask)) for mask in kept(call["y"])]
+    starts = stated(call, "begin", [_before(mask, int(b)) for mask, b in zip(masks, begin, strict=True)])
+    sizes = stated(call, "size", [-1 if s == -1 else n for s, n in zip(size, made, strict=True)])
+    return Restated({**starts.inputs, **sizes.inputs})
+
+
+def _before(mask: np.ndarray, position: int) -> int:
+    """Where a position is, once what goes before it is gone."""
+    return int(np.count_nonzero(mask[:position]))
+
+
+def strided_ties(call: Call) -> list[Tie]:
+    """Dimensions that it takes a run of. Masks that add dimensions or leave some out are not followed."""
+    if call.options.ellipsis_mask or call.options.new_axis_mask:
+        return []
+    return list(moved_ties(restated=True)(call)) if _steps(call) <= {1} else list(moved_ties(restated=False)(call))
+
+
+def _steps(call: Call) -> set[int]:
+    strides = call.constant("strides")
+    return set() if strides is None else {int(s) for s in strides}
+
+
+def cut_strided(call: Call, kept: Kept) -> Restated:
+    masks = kept(call["x"])
+    begin, end, strides = (call.constant(name) for name in ("begin", "end", "strides"))
+    assert begin is not None and end is not None and strides is not None  # or there were no ties
+    starts, stops = begin.copy(), end.copy()
+    for i, mask in enumerate(masks[: len(begin)]):
+        if mask.all():
+            continue
+        part = _part(call, len(mask), int(begin[i]), int(end[i]), int(strides[i]), i)
+        assert isinstance(part, slice)  # a dimension of which one is taken has no tie
+        starts[i], stops[i] = _before(mask, part.start), _before(mask, part.stop)
+        stops[i] -= starts[i] * bool(call.options.offset)
+    return Restated({**stated(call, "begin", starts).inputs, **stated(call, "end", stops).inputs})
+
+
 def split(call: Call, axis: Shape, x: Shape) -> list[Shape]:
     count, at = len(call.node.outputs), call.constant("axis")
     if count != call.options.num_splits:
@@ -166,6 +208,13 @@ def _sizes(call: Call, sizes: np.ndarray, n: int) -> list[int]:
 def split_by_sizes_views(call: Call, x: np.ndarray, sizes: np.ndarray, axis: np.ndarray) -> list[np.ndarray]:
     i = axis_of(call, axis, x.ndim)
     return np.split(x, np.cumsum(_sizes(call, sizes, x.shape[i]))[:-1], i)
+
+
+def cut_sizes(call: Call, kept: Kept) -> Restated:
+    at = call.constant("axis")
+    assert at is not None  # or there were no ties
+    axis = axis_of(call, at, len(call["x"].shape))
+    return stated(call, "sizes", [int(np.count_nonzero(kept(part)[axis])) for part in call.node.outputs])
 
 
 def restate_split(call: Call, before: Sequence[Shape | None], now: Sequence[Shape | None], samples: bool) -> Restated:
@@ -211,6 +260,8 @@ SLICE = register(
         inputs=(X, Slot("begin", role="data"), Slot("size", role="data")),
         outputs=(SAME,),
         shape=sliced,
+        ties=moved_ties(restated=True),
+        cut=cut_slice,
         restate=restate_slice,
         reference=copying(slice_views, WITH_STRINGS),
         kernels=strided_kernels(slice_views),
@@ -224,6 +275,8 @@ STRIDED_SLICE = register(
         inputs=(X, Slot("begin", role="data"), Slot("end", role="data"), Slot("strides", role="data")),
         outputs=(SAME,),
         shape=strided_sliced,
+        ties=strided_ties,
+        cut=cut_strided,
         restate=restate_strided,
         reference=copying(strided_slice_views, WITH_STRINGS),
         kernels=strided_kernels(strided_slice_views),
@@ -237,6 +290,7 @@ SPLIT = register(
         inputs=(AXIS, X),
         outputs=(PARTS,),
         shape=split,
+        ties=split_ties,
         restate=restate_split,
         reference=copying(split_views),
         kernels=strided_kernels(split_views),
@@ -250,6 +304,8 @@ SPLIT_V = register(
         inputs=(X, Slot("sizes", role="data"), AXIS),
         outputs=(PARTS,),
         shape=split_by_sizes,
+        ties=moved_ties(restated=True),
+        cut=cut_sizes,
         restate=restate_split,
         reference=copying(split_by_sizes_views),
         kernels=strided_kernels(split_by_sizes_views),
@@ -263,6 +319,7 @@ UNPACK = register(
         inputs=(X,),
         outputs=(PARTS,),
         shape=unpacked,
+        ties=moved_ties(restated=True),
         restate=restate_packed,
         reference=copying(unpack_views),
         kernels=strided_kernels(unpack_views),
@@ -276,6 +333,7 @@ PACK = register(
         inputs=(Slot("x", variadic=True),),
         outputs=(SAME,),
         shape=packed,
+        ties=moved_ties(restated=True),
         restate=restate_packed,
         reference=dict.fromkeys(EVERY_TYPE, pack),
         kernels=dict.fromkeys(EVERY_TYPE, Kernel("concatenation_x8", "pq_concatenation", concatenation_params)),

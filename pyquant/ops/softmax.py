@@ -22,6 +22,7 @@ from pyquant.ops.lut import int16_table, lookup
 from pyquant.ops.operator import Call, Fixed, Floor, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.restate import refuse_mixing
+from pyquant.ops.ties import outer_ties
 
 
 def softmax_shape(call: Call, x: Shape) -> list[Shape]:
@@ -124,6 +125,7 @@ SOFTMAX = register(
         # TFLite quantization specification; uint8 as its kernel demands
         outputs=(Slot("y", scale=Fixed({"int8": (1 / 256, -128), "uint8": (1 / 256, 0), "int16": (1 / 32768, 0)})),),
         shape=softmax_shape,
+        ties=outer_ties,
         restate=lambda call, before, now, samples: refuse_mixing(call, samples and len(now[0] or ()) == 1),
         reference={
             "float32": softmax_float,

@@ -18,6 +18,7 @@ from pyquant.ops.kinds import RELUS, typed_kernels
 from pyquant.ops.operator import Call, Kernel, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
 from pyquant.ops.requantize import Requantization, requantization, sum_bits, weight_zero_point
+from pyquant.ops.ties import contraction_ties, shape_of_output
 from pyquant.ops.window import Axis, axis, taps
 
 MOST_OUTPUTS = 4096  # channels that the kernel has room for
@@ -119,6 +120,8 @@ TRANSPOSE_CONV = register(
         inputs=(Slot("size", role="data"), Slot("w", role="weight", axis=0), Slot("x"), BIAS),
         outputs=(OUTPUT,),
         shape=shape,
+        ties=lambda call: [] if call.constant("size") is None else contraction_ties(3, 0)(call),
+        cut=shape_of_output("size"),
         reference={
             "float32": float_,
             "int8": quantized,

@@ -18,6 +18,7 @@ from pyquant.ops.gemmlowp import inverse_square_root
 from pyquant.ops.lut import int16_table, lookup, lut_kernels
 from pyquant.ops.operator import Call, Fill, Floor, Kernel, Launch, Operator, Reference, SameAs, Slot
 from pyquant.ops.registry import register
+from pyquant.ops.ties import elementwise_ties
 
 Real = Callable[[np.ndarray], np.ndarray]  # float32 -> float32
 
@@ -177,6 +178,7 @@ def _unary(
             options,
             kernels,
             about_zero=about_zero,
+            ties=elementwise_ties,
         )
     )
 

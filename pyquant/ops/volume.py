@@ -11,6 +11,7 @@ from pyquant.fixed import activation_bounds
 from pyquant.ops.kinds import RELUS
 from pyquant.ops.operator import Call, Kernel, Launch, Operator, Shape, Slot
 from pyquant.ops.registry import register
+from pyquant.ops.ties import contraction_ties
 from pyquant.ops.window import Axis, axis
 
 
@@ -75,6 +76,7 @@ CONV_3D = register(
         inputs=(Slot("x"), Slot("w", role="weight"), Slot("b", role="bias", optional=True)),
         outputs=(Slot("y"),),
         shape=shape,
+        ties=contraction_ties(inner=3, outer=4),
         reference={"float32": convolve},
         kernels={"float32": Kernel("conv3d_f32", "pq_conv3d", params)},
         macs=lambda call: call["y"].size * math.prod(call["w"].shape[:4]),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pyquant.errors import GraphError, UnsupportedOp
 from pyquant.graph import Model, Node, OpCode, Subgraph, Tensor
 from pyquant.ops import Call, Operator, find, lowest_version
+from pyquant.ops.operator import Restated
 from pyquant.run.resolve import resolve
 
 
@@ -57,6 +59,18 @@ def returned(model: Model, subgraph: Subgraph, stand_in: Mapping[Tensor, Tensor]
         if signature.subgraph is subgraph:
             signature.inputs = [(name, stand_in.get(t, t)) for name, t in signature.inputs]
             signature.outputs = [(name, stand_in.get(t, t)) for name, t in signature.outputs]
+
+
+def restate(subgraph: Subgraph, node: Node, restated: Restated) -> None:
+    """Let a node state other shapes, in constants of its own and in options."""
+    for i, value in restated.inputs.items():
+        old = node.inputs[i]
+        assert old is not None
+        node.inputs[i] = new = replace(old, shape=value.shape, shape_signature=None)
+        new.data = value
+        subgraph.tensors.append(new)
+    if restated.options and node.options is not None:
+        node.options = node.options.replace(**restated.options)
 
 
 def drop_unread(subgraph: Subgraph) -> None:

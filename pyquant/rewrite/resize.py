@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
 
 from pyquant.errors import GraphError, OptionError, ShapeError, UnsupportedOp
 from pyquant.graph import Model, Node, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
 from pyquant.ops import Operator
-from pyquant.ops.operator import Restated, Shape
-from pyquant.rewrite.links import operator_of
+from pyquant.ops.operator import Shape
+from pyquant.rewrite.links import operator_of, restate
 from pyquant.run.feeds import input_names
 from pyquant.run.resolve import check_size, resolve
 
@@ -116,19 +115,9 @@ class _Change:
         if operator.restate is not None:
             before = [None if t is None else self._was(t) for t in node.inputs]
             now = [None if t is None else t.shape for t in node.inputs]
-            self._restate(node, operator.restate(resolve(node, "tflite"), before, now, self.samples is not None))
+            restate(self.graph, node, operator.restate(resolve(node, "tflite"), before, now, self.samples is not None))
         call = resolve(node, "tflite")
         return list(operator.shape(call, *(None if t is None else t.shape for t in node.inputs)))
-
-    def _restate(self, node: Node, restated: Restated) -> None:
-        for i, value in restated.inputs.items():
-            old = node.inputs[i]
-            assert old is not None
-            node.inputs[i] = new = replace(old, shape=value.shape, shape_signature=None)
-            new.data = value
-            self.graph.tensors.append(new)
-        if restated.options and node.options is not None:
-            node.options = node.options.replace(**restated.options)
 
     def _through_bodies(self, node: Node, results: Sequence[str]) -> list[Shape]:
         """What the subgraphs of a control flow operator return, once its last inputs have become theirs."""
