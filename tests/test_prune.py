@@ -185,7 +185,7 @@ def test_samples_lower_the_error() -> None:
     plain, better = error(prune(model, 0.5)), error(prune(model, 0.5, data=feeds))
     assert better < 0.15 * plain
     mask = masks(prune(model, 0.5))
-    assert better < error(prune(model, masks=mask, data=feeds)) < 0.2 * plain
+    assert better < error(prune(model, masks=mask, data=feeds)) < 0.25 * plain
 
 
 def test_means_of_outputs_stay_where_there_are_biases() -> None:

@@ -22,10 +22,14 @@ Products = dict[Node, "np.ndarray | None"]
 
 
 class Moments(NamedTuple):
-    """Of the rows that meet the K weights of an output: means (groups, K), and products, (groups, K, K), as above."""
+    """Of the rows that meet the K weights of an output.
+
+    means: (groups, K). products: (groups, K, K), as above, about `centre`, the means where loud samples count no more.
+    """
 
     means: np.ndarray
     products: np.ndarray
+    centre: np.ndarray
 
 
 def products(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.ndarray]]) -> Products:
@@ -63,7 +67,7 @@ def moments(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.nda
         size = matrix.shape[1]
         own = np.eye(size) * np.diagonal(matrix, axis1=1, axis2=2)[:, None]
         share = size / (size + count)  # of few rows, what goes together may do so by chance
-        made[node] = Moments(total / count, (1 - share) * matrix + share * own)
+        made[node] = Moments(total / count, (1 - share) * matrix + share * own, means)
     return made
 
 

@@ -86,7 +86,7 @@ def layers(model: Model, found: Iterable[Weight], feeds: Iterable[Sequence[np.nd
                 means[bias] = moment.means
                 products.append(moment.products)
             else:  # no bias of its own takes back what becomes of the means
-                products.append(moment.products + moment.means[:, :, None] * moment.means[:, None])
+                products.append(moment.products + moment.centre[:, :, None] * moment.centre[:, None])
         values, matrix = real_values(weight.tensor), sum(products[1:], products[0])
         fits = contraction.weights(calls[0], values).shape[2] == matrix.shape[1]
         if fits and np.isfinite(matrix).all() and np.isfinite(values).all():
