@@ -1,5 +1,6 @@
 """Inspect, rewrite, quantize, run and validate `.tflite` models without TensorFlow."""
 
+from pyquant.advise import pipeline
 from pyquant.calibrate import Images, Range, calibrate, samples
 from pyquant.compress import (
     ChannelGroup,
@@ -110,6 +111,7 @@ __all__ = [
     "lint",
     "merge",
     "open",
+    "pipeline",
     "prune",
     "prune_channels",
     "quantize",

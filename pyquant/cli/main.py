@@ -9,6 +9,7 @@ import click
 from pyquant.cli import (
     bench,
     compat,
+    compress,
     cut,
     debug,
     demo,
@@ -54,6 +55,7 @@ for module in (
     inspect,
     diff,
     quantize,
+    compress,
     dequantize,
     prune_channels,
     retype,
