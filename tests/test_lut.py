@@ -132,6 +132,7 @@ def test_every_width_equals_their_tool_and_runs_there(bits: int, oracle_of: Call
     wanted = pq.compile(model)(x)
     assert np.array_equal(oracle.run([x])[0], wanted)
     assert np.array_equal(pq.compile(made)(x), wanted)
+    assert contents(pq.fold(made, casts=False)) == contents(made)
     assert contents(pq.decompress_lut(made)) == contents(model)
     assert named(pq.decompress_lut(made), "w").quantization == named(model, "w").quantization
 
