@@ -132,6 +132,7 @@ def test_every_width_equals_their_tool_and_runs_there(bits: int, oracle_of: Call
     wanted = pq.compile(model)(x)
     assert np.array_equal(oracle.run([x])[0], wanted)
     assert np.array_equal(pq.compile(made)(x), wanted)
+    assert contents(pq.fold(made, casts=False)) == contents(made)
     assert contents(pq.decompress_lut(made)) == contents(model)
     assert named(pq.decompress_lut(made), "w").quantization == named(model, "w").quantization
 
@@ -292,3 +293,23 @@ def test_an_unsound_entry_is_refused(change: dict[str, int] | None, message: str
     entry.data = raw if change is not None else raw[:7]
     with pytest.raises(pq.PyQuantError, match=message):
         pq.compile(graph.load(b"".join(wire.encode(record))))
+
+
+@settings(max_examples=30, deadline=None)
+@pytest.mark.filterwarnings("ignore:not compressed")
+@given(
+    outputs=st.integers(1, 40),
+    depth=st.integers(1, 64),
+    values=st.sampled_from([2, 16, 128]),
+    per_axis=st.booleans(),
+    form=st.sampled_from(["decode", "metadata"]),
+)
+def test_a_file_never_gets_bigger(outputs: int, depth: int, values: int, per_axis: bool, form: str) -> None:
+    b, q = Builder(), Quantization.of(0.1)
+    scales = Quantization.of(np.full(outputs if per_axis else 1, 0.02))
+    w = b.constant("w", clustered((outputs, depth), values), quantization=scales)
+    model = b.model([add(b, "FULLY_CONNECTED", [b.input("x", (1, depth), "int8", q), w, None], "y", quantization=q)])
+    made = pq.compress_lut(model, form=form)
+    assert size(made) <= size(model)
+    assert np.array_equal(pq.compile(made)(codes(model)), pq.compile(model)(codes(model)))
+    assert contents(graph.load(graph.dump(pq.decompress_lut(made)))) == contents(model)

@@ -93,6 +93,7 @@ def test_behind_a_densify_both_runtimes_make_the_same_bytes(
     made, x = pq.encode_sparse(model, delegates=False), feed(model)
     assert ops(made) == ["DENSIFY", *ops(model)]
     assert size(made) < size(model)
+    assert ops(pq.fold(made, casts=False))[0] == "DENSIFY"
     assert np.array_equal(named(made, "w").data, named(model, "w").data)
     assert np.array_equal(pq.compile(made)(x), pq.compile(model)(x))
     assert np.array_equal(*(pq.interpret(m, [x])[m.main.outputs[0]] for m in (made, model)))

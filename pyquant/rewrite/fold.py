@@ -11,7 +11,7 @@ from pyquant.dtypes import FLOAT32
 from pyquant.errors import PyQuantError
 from pyquant.graph import Model, Node, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
-from pyquant.ops import Call
+from pyquant.ops import Call, Operator
 from pyquant.rewrite.links import call_of, drop_unread, stored_alike, substitute, writers
 from pyquant.run.choose import Chooser
 from pyquant.run.limits import Limits, unpacked_bytes
@@ -25,15 +25,15 @@ def fold(model: Model, casts: bool = True, growth: int = GROWTH) -> Model:
     """A copy of a model without the nodes that need not run; every output stays as it was, bit for bit.
 
     Nodes that read constants alone become constants, where pyquant knows the operator and both runtimes' reference
-    kernels agree on the result. casts=False leaves constants that are cast, such as float16 weights, as small as they
-    are; growth: bytes by which other constants may grow. Casts that cancel, reshapes of reshapes, and nodes that nobody
-    reads go. The outputs of a subgraph stay computed.
+    kernels agree on the result. casts=False leaves constants that are cast, such as float16 weights, stored sparse or
+    in tables of their values, as small as they are; growth: bytes by which other constants may grow. Casts that cancel,
+    reshapes of reshapes, and nodes that nobody reads go. The outputs of a subgraph stay computed.
 
     >>> fold(pq.open("model_float16.tflite")).save("model_float32.tflite")  # doctest: +SKIP
     """
     made = model.copy()
     for subgraph in made.subgraphs:
-        compute(subgraph, lambda call: casts if call.operator.cast else _growth(call.node) <= growth)
+        compute(subgraph, lambda call: casts if _opens(call.operator) else _growth(call.node) <= growth)
         _cancel(subgraph)
         drop_unread(subgraph)
     remove_unused(made)
@@ -72,6 +72,11 @@ def _values(node: Node, choosers: list[Chooser]) -> list[np.ndarray] | None:
     values = [value for value in first if value is not None]
     same = all(a.tobytes() == b.tobytes() for a, b in zip(values, second, strict=True) if b is not None)
     return values if same and len(values) == len(node.outputs) else None
+
+
+def _opens(operator: Operator) -> bool:
+    """Whether it makes a constant larger that is stored small on purpose."""
+    return operator.cast or operator.densifies or operator.looks_up
 
 
 def _growth(node: Node) -> int:
