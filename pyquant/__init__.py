@@ -1,6 +1,7 @@
 """Inspect, rewrite, quantize, run and validate `.tflite` models without TensorFlow."""
 
 from pyquant.calibrate import Images, Range, calibrate, samples
+from pyquant.compress import cluster
 from pyquant.errors import (
     DataError,
     FileError,
@@ -78,6 +79,7 @@ __all__ = [
     "associated_files",
     "batch",
     "calibrate",
+    "cluster",
     "compat",
     "compile",
     "dedupe",

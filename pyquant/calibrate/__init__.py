@@ -1,9 +1,10 @@
 """What a model's values look like on representative data."""
 
+from pyquant.calibrate.columns import Choose, column_by_column, curvatures
 from pyquant.calibrate.data import Images, samples
 from pyquant.calibrate.methods import METHODS
 from pyquant.calibrate.observe import calibrate, collect
-from pyquant.calibrate.products import Products, damped, products
+from pyquant.calibrate.products import Moments, Products, damped, moments, products
 from pyquant.calibrate.ranges import Range
 from pyquant.calibrate.seen import Seen
 from pyquant.calibrate.states import with_intermediates
@@ -11,7 +12,9 @@ from pyquant.calibrate.statistics import Outlier, Statistics
 
 __all__ = [
     "METHODS",
+    "Choose",
     "Images",
+    "Moments",
     "Outlier",
     "Products",
     "Range",
@@ -19,7 +22,10 @@ __all__ = [
     "Statistics",
     "calibrate",
     "collect",
+    "column_by_column",
+    "curvatures",
     "damped",
+    "moments",
     "products",
     "samples",
     "with_intermediates",

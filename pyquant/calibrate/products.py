@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from pyquant.graph import Model, Node
+from pyquant.graph import Model, Node, Tensor
+from pyquant.graph.real import real
 from pyquant.ops import Call, get
 from pyquant.run.compile import compile
 
@@ -19,8 +21,20 @@ SAMPLES = 24  # at least
 Products = dict[Node, "np.ndarray | None"]
 
 
+class Moments(NamedTuple):
+    """Of the rows that meet the K weights of an output: means (groups, K), and products about them, (groups, K, K)."""
+
+    means: np.ndarray
+    products: np.ndarray
+
+
 def products(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.ndarray]]) -> Products:
-    """Of the inputs that nodes have in a float model. Those of a form that is not known are left out."""
+    """Of the real inputs that nodes have. Those of a form that is not known are left out."""
+    return {node: found.products for node, found in moments(model, nodes, feeds).items()}
+
+
+def moments(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.ndarray]]) -> dict[Node, Moments]:
+    """As `products`, with the means."""
     calls = [Call(get(node.op), node) for node in nodes if get(node.op).contraction is not None]
     plan = compile(model, keep=list(dict.fromkeys(call["x"] for call in calls)))
     session = plan.session()
@@ -31,26 +45,33 @@ def products(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.nd
         values = session.run(*arrays)
         for call in list(calls):
             assert call.operator.contraction is not None
-            found = call.operator.contraction.rows(call, values[call["x"]])
+            found = call.operator.contraction.rows(call, _real(call["x"], values))
             if found is None:
                 calls.remove(call)
                 continue
-            node, rows = call.node, found.astype(np.float64)
+            node, rows = call.node, found.astype(np.float64, order="C")
             weight = 1 / max(np.square(rows).mean(), 1e-300)  # so that loud samples count no more than others
             count = rows.shape[1]
             new = (weight * (rows.transpose(0, 2, 1) @ rows), weight * rows.sum(axis=1), weight * count, count)
             sums[node] = [a + b for a, b in zip(sums.get(node, (0.0,) * 4), new, strict=True)]
             if sample + 1 >= SAMPLES and sums[node][3] >= ROWS * rows.shape[2]:
                 calls.remove(call)
-    made: Products = {}
+    made: dict[Node, Moments] = {}
     for node, (squares, rows, weight, count) in sums.items():
         means = rows / weight
         matrix = squares / weight - means[:, :, None] * means[:, None]
         size = matrix.shape[1]
         own = np.eye(size) * np.diagonal(matrix, axis1=1, axis2=2)[:, None]
         share = size / (size + count)  # of few rows, what goes together may do so by chance
-        made[node] = (1 - share) * matrix + share * own
+        made[node] = Moments(means, (1 - share) * matrix + share * own)
     return made
+
+
+def _real(tensor: Tensor, values: Mapping[Tensor, np.ndarray]) -> np.ndarray:
+    found = values[tensor]
+    if tensor.quantization is None or not tensor.dtype.is_quantized_integer:
+        return found
+    return real(found, tensor.quantization)
 
 
 def damped(matrix: np.ndarray) -> np.ndarray:

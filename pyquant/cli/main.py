@@ -8,6 +8,7 @@ import click
 
 from pyquant.cli import (
     bench,
+    cluster,
     compat,
     cut,
     debug,
@@ -51,6 +52,7 @@ for module in (
     inspect,
     diff,
     quantize,
+    cluster,
     dequantize,
     retype,
     compat,
