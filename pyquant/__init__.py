@@ -5,6 +5,7 @@ from pyquant.calibrate import Images, Range, calibrate, samples
 from pyquant.compress import (
     ChannelGroup,
     channel_groups,
+    cluster,
     compress_lut,
     decode_sparse,
     decompress_lut,
@@ -92,6 +93,7 @@ __all__ = [
     "batch",
     "calibrate",
     "channel_groups",
+    "cluster",
     "compat",
     "compile",
     "compress_lut",

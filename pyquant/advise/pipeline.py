@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pyquant.calibrate import samples
-from pyquant.compress import compress_lut, encode_sparse, prune, prune_channels
+from pyquant.compress import cluster, compress_lut, encode_sparse, prune, prune_channels
 from pyquant.errors import FileError, RecipeError
 from pyquant.graph import Model
 from pyquant.quantize import quantize
@@ -20,7 +20,7 @@ Step = Mapping[str, Any]
 # step -> function of a model and options; one with an option `data` gets the samples
 PASSES: dict[str, Callable[..., Model]] = {
     function.__name__: function
-    for function in (fold, fuse, prune, prune_channels, quantize, encode_sparse, compress_lut)
+    for function in (fold, fuse, prune, prune_channels, cluster, quantize, encode_sparse, compress_lut)
 }
 
 

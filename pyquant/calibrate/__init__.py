@@ -1,5 +1,6 @@
 """What a model's values look like on representative data."""
 
+from pyquant.calibrate.columns import Choose, column_by_column, curvatures
 from pyquant.calibrate.data import Images, samples
 from pyquant.calibrate.judged import judged
 from pyquant.calibrate.methods import METHODS
@@ -12,6 +13,7 @@ from pyquant.calibrate.statistics import Outlier, Statistics
 
 __all__ = [
     "METHODS",
+    "Choose",
     "Images",
     "Moments",
     "Outlier",
@@ -21,6 +23,8 @@ __all__ = [
     "Statistics",
     "calibrate",
     "collect",
+    "column_by_column",
+    "curvatures",
     "damped",
     "judged",
     "moments",

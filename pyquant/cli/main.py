@@ -8,6 +8,7 @@ import click
 
 from pyquant.cli import (
     bench,
+    cluster,
     compat,
     compress,
     cut,
@@ -56,6 +57,7 @@ for module in (
     diff,
     quantize,
     compress,
+    cluster,
     dequantize,
     prune_channels,
     retype,

@@ -1,6 +1,7 @@
 """The C side as Python sees it; nothing above knows ffi or lib."""
 
 from pyquant.native.codes import magnitudes, round_codes
+from pyquant.native.kmeans import partitions
 from pyquant.native.libm import libm
 from pyquant.native.multiplier import quantize_multipliers
 from pyquant.native.params import Packer, Params
@@ -18,6 +19,7 @@ __all__ = [
     "isas",
     "libm",
     "magnitudes",
+    "partitions",
     "quantize_multipliers",
     "round_codes",
     "rows",

@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pyquant.calibrate import Products, damped, products
+from pyquant.calibrate import Products, column_by_column, damped, products
 from pyquant.graph import Model, Node
 from pyquant.graph.real import real_values
 from pyquant.ops import Call, get
 from pyquant.quantize.assignments import Assignments, Encoding
 from pyquant.quantize.correct import W
 
-BLOCK = 64  # columns whose errors reach the columns after them together
 PASSES = 2  # flips for each column, in the mean, at most
 
 
@@ -57,25 +56,11 @@ def _rounded(node: Node, stored: Encoding, matrix: np.ndarray, rounding: str) ->
 
 
 def gptq(rows: np.ndarray, matrix: np.ndarray, most: int) -> np.ndarray:
-    """Column by column, each error spread over the columns that are not rounded yet (GPTQ, Frantar 2022).
+    """Each to the nearest, its error spread over the columns that are not rounded yet (GPTQ, Frantar 2022).
 
     rows: (groups, outputs, K) in steps of their scales. -> whole numbers in -most..most
     """
-    order = np.argsort(-np.diagonal(matrix, axis1=1, axis2=2).mean(axis=0))
-    rows, size = rows[:, :, order].copy(), rows.shape[2]
-    upper = np.linalg.cholesky(np.linalg.inv(damped(matrix)[:, order][:, :, order])).transpose(0, 2, 1)
-    result = np.empty_like(rows)
-    for first in range(0, size, BLOCK):
-        last = min(first + BLOCK, size)
-        errors = np.empty((*rows.shape[:2], last - first))
-        for k in range(first, last):
-            result[:, :, k] = np.clip(np.rint(rows[:, :, k]), -most, most)
-            errors[:, :, k - first] = (rows[:, :, k] - result[:, :, k]) / upper[:, k, k, None]
-            rows[:, :, k + 1 : last] -= errors[:, :, k - first, None] * upper[:, None, k, k + 1 : last]
-        rows[:, :, last:] -= errors @ upper[:, first:last, last:]
-    back = np.empty_like(result)
-    back[:, :, order] = result
-    return back
+    return column_by_column(rows, matrix, lambda k, values, curvature: np.clip(np.rint(values), -most, most))
 
 
 def adaround(rows: np.ndarray, matrix: np.ndarray, most: int) -> np.ndarray:

@@ -24,7 +24,7 @@ from pyquant.quantize.parts import FEWEST_LEVELS, joins, made_whole, moved_on
 from pyquant.quantize.places import cast_elsewhere, inputs_of, made_by, outputs_of, span, stored_type, type_of
 from pyquant.quantize.recipe import INPUT, OUTPUT, Rule
 from pyquant.quantize.variables import sharing
-from pyquant.quantize.weights import axis_of, scales_of, symmetric
+from pyquant.quantize.weights import axis_of, carried, scales_of, symmetric
 
 LARGEST = 2.0**60  # what scales are below wherever floors have raised them
 MOST_STEPS = 2.0**30  # of an output, to the bound that an activation clamps it to: kernels hold it in int32
@@ -281,7 +281,11 @@ class Static:
             if fits and (rule.granularity != "tensor" or not q.per_axis):
                 return q
         axis = axis_of(slot, rule, self.recipe)
-        scales = scales_of(tensor, axis, rule, own)
+        as_given = carried(tensor, axis, own)
+        if as_given is not None:
+            axis, scales = as_given.axis, as_given.scale
+        else:
+            scales = scales_of(tensor, axis, rule, own)
         if slot.sums is not None:
             most = slot.sums(Call(self.operators[node], node), real_values(tensor)).max()
             scales = np.maximum(scales, np.float32(most / parameters.SUM_LIMIT))

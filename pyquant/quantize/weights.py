@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyquant.dtypes import FLOAT16, DType, dtype
+from pyquant.dtypes import FLOAT16, FLOAT32, DType, dtype
 from pyquant.graph import Node, Quantization, Tensor
-from pyquant.graph.real import real_values
+from pyquant.graph.real import real, real_values
 from pyquant.ops import Slot, get
 from pyquant.quantize import parameters
 from pyquant.quantize.assignments import Assignments, Encoding
@@ -24,7 +24,8 @@ def convert_constants(made: Assignments, node: Node, rule: Rule) -> None:
         quantization = None
         if not kind.is_float:
             axis = axis_of(slot, rule, made.recipe)
-            scales = None if rule.block else scales_of(tensor, axis, rule, kind)
+            own = None if rule.block else carried(tensor, axis, kind)
+            scales = None if rule.block else scales_of(tensor, axis, rule, kind) if own is None else own.scale
             if scales is not None and not rule.cast_weights:
                 axis, scales = _as_read(slot, tensor, axis, scales)
             quantization = _in_blocks(tensor, rule) if scales is None else symmetric(scales, axis)
@@ -46,6 +47,29 @@ def axis_of(slot: Slot, rule: Rule, recipe: Recipe) -> int | None:
     if rule.granularity == "tensor":
         return None
     return slot.newer_axis if recipe.newer_axes and slot.newer_axis is not None else slot.axis
+
+
+def carried(tensor: Tensor, axis: int | None, kind: DType) -> Quantization | None:
+    """The scales that a float weight has with it, as clustering leaves them, where none of its values is off them.
+
+    axis: along which it may have several.
+    """
+    q = tensor.quantization
+    if (
+        tensor.dtype is not FLOAT32
+        or q is None
+        or not tensor.is_quantized
+        or q.details is not None
+        or q.zero_point.any()
+    ):
+        return None
+    if q.per_axis and (q.axis != axis or q.scale.size != tensor.shape[q.axis]):
+        return None
+    if not (q.scale >= parameters.SMALLEST_SCALE).all():
+        return None
+    values = real_values(tensor)
+    codes = parameters.store(values, q, kind, narrow=True)
+    return q if np.array_equal(real(codes, q).astype(np.float32), values) else None
 
 
 def _in_blocks(tensor: Tensor, rule: Rule) -> Quantization:

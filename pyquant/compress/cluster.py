@@ -1,0 +1,198 @@
+"""Clusters weights: each takes the nearest of a few values, which a compressor of files then stores in a few bits."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pyquant.calibrate import Moments, moments, samples
+from pyquant.compress.kmeans import STARTS
+from pyquant.compress.layer import Layer, Search
+from pyquant.compress.weights import Weight, weights
+from pyquant.dtypes import FLOAT32
+from pyquant.errors import DataError, OptionError, RangeError
+from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor
+from pyquant.graph.real import real_values
+from pyquant.ops import Call, get
+
+DEAD = 2.0**-16  # of what a weight reaches: channels below are 0 on a grid, as their biases do not fit their steps
+
+
+class Grid(NamedTuple):
+    """most: codes are whole numbers in -most..most. per_axis: a step for each channel, where operators take that."""
+
+    most: int
+    per_axis: bool
+
+
+# What clustered float weights are whole steps of, so that quantizing them changes none.
+GRIDS = {"int8": Grid(127, True), "int8-per-tensor": Grid(127, False), "int4": Grid(7, True)}
+
+
+def cluster(
+    model: Model,
+    clusters: int = 16,
+    centroids: str = "optimal",
+    per_channel: bool = False,
+    data: Any = None,
+    keep_zero: bool = True,
+    grid: str | None = None,
+    rate: float = 0.0,
+    seed: int = 0,
+    regex: str = ".*",
+    operation: str = "*",
+    least: int = 0,
+) -> Model:
+    """A copy in which each weight is one of at most `clusters` values: of its tensor, or per_channel of each output.
+
+    centroids: where the values start, one of `kmeans.STARTS`; those but "optimal", which is exact, go on by Lloyd's
+    steps; seed: of what they draw. data: representative samples of a float model, in any form that
+    `pyquant.calibrate.samples` takes: then values and what is rounded to which are chosen for the outputs on these, and
+    biases correct what becomes of means. keep_zero: what is 0 stays 0.
+    grid: one of GRIDS: float weights become whole steps of scales that their tensors then carry, which
+    `pyquant.quantize` takes over; it does not change one of them then. Quantized weights keep their scales.
+    rate: of a weight whose file is compressed, what a bit for each element of a weight of mean size may cost in noise
+    of its outputs, as a share of their power (without data, in noise of the weight): rare values become rarer. 0: as
+    little noise as so many values allow.
+    regex, operation, least: as of `weights`. Weights in neither float32 nor at most 8 bits stay as they are.
+    Raises OptionError, DataError, RangeError for weights that are not finite.
+    """
+    if centroids not in STARTS:
+        raise OptionError(f"centroids: found {centroids!r}, expected one of {', '.join(STARTS)}")
+    if grid is not None and grid not in GRIDS:
+        raise OptionError(f"grid: found {grid!r}, expected one of {', '.join(GRIDS)}")
+    if not 2 <= clusters <= 1 << 16:
+        raise OptionError(f"clusters: found {clusters}, expected 2 to {1 << 16}")
+    if not 0 <= rate < math.inf:
+        raise OptionError(f"rate: found {rate}, expected a number of at least 0")
+    found = [weight for weight in weights(model, regex, operation, least) if _clusters(weight.tensor)]
+    if not found:
+        raise OptionError("none of the weights is in float32, or quantized to at most 8 bits with scales of channels")
+    seen = {} if data is None else _moments(model, found, data)
+    made = model.copy()
+    twin = {old: new for a, b in zip(model.subgraphs, made.subgraphs, strict=True) for old, new in _pairs(a, b)}
+    price = rate * len(found) / sum(weight.tensor.size for weight in found)
+    search = Search(centroids, clusters, per_channel, keep_zero, price, np.random.default_rng(seed))
+    readers = Counter(t for subgraph in model.subgraphs for node in subgraph.nodes for t in node.inputs)
+    for weight in found:
+        own = [_Sum(node, i, seen.get(node), readers) for node, i in weight.uses]
+        layer = _layer(weight.tensor, own, GRIDS[grid] if grid else None)
+        if not layer.rows.any():
+            continue
+        codes, steps = layer.clustered(search)
+        _store(twin[weight.tensor], own[0], codes, steps, layer)
+        for use in own:
+            if use.bias is not None and use.seen is not None:
+                shift = np.einsum("gok,gk->go", codes * steps - layer.rows, use.seen.means)
+                bias = twin[use.bias]
+                bias.data = (real_values(bias) - shift.reshape(-1)).astype(np.float32)
+    return made
+
+
+class _Sum:
+    """How a node sums up products of a weight and what it meets."""
+
+    def __init__(self, node: Node, i: int, seen: Moments | None, readers: Mapping[Tensor | None, int]) -> None:
+        operator = get(node.op).of(node)
+        self.slot, self.call = operator.slots(node.inputs)[i], Call(operator, node)
+        self.tensor, self.seen = self.call[self.slot.name], seen
+        known = operator.contraction is not None and self.call["w"] is self.tensor
+        self.contraction = operator.contraction if known else None
+        given = zip(operator.slots(node.inputs), node.inputs, strict=True)
+        biases = [t for slot, t in given if slot.role == "bias" and t is not None]
+        # of which nothing else reads: it takes up what becomes of means
+        own = len(biases) == 1 and biases[0].is_constant and biases[0].dtype is FLOAT32 and readers[biases[0]] == 1
+        self.bias = biases[0] if own else None
+
+    def rows(self, values: np.ndarray) -> np.ndarray:
+        """In the weight's shape -> (groups, outputs, K)"""
+        if self.contraction is not None:
+            return self.contraction.weights(self.call, values)
+        return np.moveaxis(values, self.slot.axis or 0, 0).reshape(1, values.shape[self.slot.axis or 0], -1)
+
+    def restored(self, rows: np.ndarray) -> np.ndarray:
+        """The inverse."""
+        if self.contraction is not None:
+            return self.contraction.restored(self.call, rows)
+        axis, shape = self.slot.axis or 0, self.tensor.shape
+        return np.moveaxis(rows.reshape(shape[axis], *shape[:axis], *shape[axis + 1 :]), 0, axis)
+
+    @property
+    def matrix(self) -> np.ndarray | None:
+        """How what the weights meet goes together, about its means where the bias takes these up."""
+        if self.seen is None or not self.seen.products.any() or not np.isfinite(self.seen.products).all():
+            return None
+        means = self.seen.means
+        return self.seen.products + (0 if self.bias is not None else means[:, :, None] * means[:, None])
+
+
+def _layer(tensor: Tensor, uses: list[_Sum], grid: Grid | None) -> Layer:
+    """A weight, how all its uses see it."""
+    use = uses[0]
+    values = real_values(tensor).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise RangeError(f"weight {tensor.name!r}: holds NaN or infinity, expected finite values")
+    rows = use.rows(values)
+    found = [m for m in (other.matrix for other in uses) if m is not None and m.shape[1] == rows.shape[2]]
+    matrix = np.mean(found, axis=0) if found else None
+    if tensor.dtype is not FLOAT32:
+        q = tensor.quantization
+        assert q is not None
+        steps = use.rows(np.broadcast_to(_along(q.scale, q.axis, values.ndim), values.shape))[:, :, :1]
+        return Layer(rows, steps.astype(np.float64), 1 << tensor.dtype.bits, matrix)
+    if grid is None:
+        return Layer(rows, np.ones((1, 1, 1)), None, matrix)
+    per_axis = grid.per_axis and use.slot.axis is not None
+    most = np.abs(rows).max(axis=2 if per_axis else None, keepdims=True)
+    dead = most < DEAD * most.max()
+    rows = np.where(dead, 0.0, rows)
+    most[dead] = most.max()
+    steps = np.broadcast_to(most / grid.most, (*rows.shape[:2], 1)).astype(np.float32)
+    return Layer(rows, steps.astype(np.float64), grid.most, matrix, "output" if per_axis else "all")
+
+
+def _store(tensor: Tensor, use: _Sum, codes: np.ndarray, steps: np.ndarray, layer: Layer) -> None:
+    """Give a tensor its new values, and a float one that has a grid the scales of that."""
+    if tensor.dtype is FLOAT32:
+        tensor.data = np.ascontiguousarray(use.restored((codes * steps).astype(np.float32)))
+        if layer.whole is not None:
+            scales = np.broadcast_to(steps, (*codes.shape[:2], 1)).reshape(-1)
+            tensor.quantization = Quantization.of(
+                scales if layer.fitted == "output" else scales[0], 0, use.slot.axis or 0
+            )
+        return
+    q = tensor.quantization
+    assert q is not None
+    stored = use.restored(codes) + _along(q.zero_point, q.axis, len(tensor.shape))
+    tensor.data = stored.astype(tensor.dtype.numpy)
+
+
+def _along(numbers: np.ndarray, axis: int, rank: int) -> np.ndarray:
+    """One number for each index of an axis, or one for all."""
+    return numbers.reshape([-1 if i == axis else 1 for i in range(rank)] if numbers.size > 1 else [1] * rank)
+
+
+def _clusters(tensor: Tensor) -> bool:
+    """Whether its values can be clustered."""
+    q = tensor.quantization
+    whole = q is not None and q.details is None and q.scale.size > 0 and tensor.dtype.is_quantized_integer
+    return tensor.dtype is FLOAT32 or (whole and tensor.dtype.bits <= 8)
+
+
+def _pairs(old: Subgraph, new: Subgraph) -> Iterator[tuple[Tensor, Tensor]]:
+    return zip(old.tensors, new.tensors, strict=True)
+
+
+def _moments(model: Model, found: list[Weight], data: Any) -> dict[Node, Moments]:
+    """Of what the weights of the main subgraph meet."""
+    main = set(model.main.nodes)
+    nodes = [node for weight in found for node, i in weight.uses if node in main]
+    whole = [weight.tensor.name for weight in found if weight.tensor.dtype is not FLOAT32]
+    if whole:
+        expected = "a float model: cluster that with grid=, then quantize it"
+        raise DataError(f"data: weight {whole[0]!r} is quantized, expected {expected}")
+    return moments(model, nodes, ([*sample.values()] for sample in samples(data, model)))

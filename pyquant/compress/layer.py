@@ -1,0 +1,123 @@
+"""A weight as the sums that its operator makes of it, and the search for the few values that change these least."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from pyquant.calibrate import column_by_column, curvatures
+from pyquant.compress.kmeans import Points, centers, nearest, priced
+
+ROUNDS = 3  # of steps that suit the codes, then codes that suit the steps
+PART = 1 << 22  # pairs of an element and a value that are compared at a time
+
+
+class Search(NamedTuple):
+    """start, clusters: as of `centers`. each: for each output its own. price: of a bit, as a share of the power."""
+
+    start: str
+    clusters: int
+    each: bool
+    keep_zero: bool
+    price: float
+    generator: np.random.Generator
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """rows: (groups, outputs, K), the real weights of each sum. step: (groups, outputs, 1), what they are counted in.
+
+    whole: None, or the most that a whole number of steps may be. matrix: (groups, K, K), how what they meet goes
+    together, or None. fitted: "output" or "all", to which steps may suit values anew; "none".
+    """
+
+    rows: np.ndarray
+    step: np.ndarray
+    whole: int | None = None
+    matrix: np.ndarray | None = None
+    fitted: str = "none"
+
+    def clustered(self, search: Search) -> tuple[np.ndarray, np.ndarray]:
+        """What each weight becomes, in steps, (groups, outputs, K), and these steps, (groups, outputs, 1)."""
+        if self.matrix is None:
+            curvature, power = np.ones((1, 1, 1)), np.square(self.rows).sum()
+        else:
+            curvature = curvatures(self.matrix)[:, None]
+            power = np.sum((self.rows @ self.matrix) * self.rows)
+        steps = self.step
+        for left in range(ROUNDS if self.fitted != "none" else 0, -1, -1):
+            x, weight = self.rows / steps, np.square(steps) * curvature / power
+            table = self._values(x, weight, search)
+            if left:
+                steps = self._refitted(steps, curvature, self._chosen(x, weight, table, search))
+        if self.matrix is None:
+            return self._chosen(x, weight, table, search), steps
+        scale, shape = (np.square(steps) / power)[:, :, 0], x.shape[:2]
+
+        def choose(k: int, values: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+            best = table.choose(values.reshape(-1, 1), (scale * curvature).reshape(-1, 1)).reshape(shape)
+            return np.where(self.rows[:, :, k] == 0, 0.0, best) if search.keep_zero else best
+
+        return column_by_column(x, self.matrix, choose), steps
+
+    def _values(self, x: np.ndarray, weight: np.ndarray, search: Search) -> _Table:
+        """The values that weights may take, each for itself."""
+        weight = np.broadcast_to(weight, x.shape)
+        parts = [(x, weight)]
+        if search.each:
+            parts = [*zip(x.reshape(-1, x.shape[2]), weight.reshape(-1, x.shape[2]), strict=True)]
+        found = []
+        for values, own in parts:
+            points, zero = Points.of(values, own), search.keep_zero and not np.all(values)
+            start = centers(points, search.clusters, search.start, zero, self.whole, search.generator)
+            if search.price:
+                start, bits = priced(points, start, search.price, zero, self.whole)
+            found.append((start, search.price * bits if search.price else np.zeros(start.size)))
+        return _Table.of(found)
+
+    def _chosen(self, x: np.ndarray, weight: np.ndarray, table: _Table, search: Search) -> np.ndarray:
+        rows = x.reshape(-1, x.shape[2])
+        found = table.choose(rows, np.broadcast_to(weight, x.shape).reshape(rows.shape)).reshape(x.shape)
+        return np.where(self.rows == 0, 0.0, found) if search.keep_zero else found
+
+    def _refitted(self, steps: np.ndarray, curvature: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """The steps of least squares for these codes, float32 numbers."""
+        axis = 2 if self.fitted == "output" else None
+        across = np.sum(curvature * self.rows * codes, axis=axis, keepdims=True)
+        along = np.sum(curvature * codes * codes, axis=axis, keepdims=True)
+        fits = across > 0
+        found = np.where(fits, across / np.where(fits, along, 1), steps)
+        return np.asarray(found, np.float32).astype(np.float64)
+
+
+class _Table(NamedTuple):
+    """values, costs: (1, n) of all outputs, or (outputs, n), with the cost infinity past the last of one."""
+
+    values: np.ndarray
+    costs: np.ndarray
+
+    @staticmethod
+    def of(found: Sequence[tuple[np.ndarray, np.ndarray]]) -> _Table:
+        values = np.zeros((len(found), max(v.size for v, _ in found)))
+        costs = np.full(values.shape, np.inf)
+        for i, (v, c) in enumerate(found):
+            values[i, : v.size], costs[i, : v.size] = v, c
+        return _Table(values, costs)
+
+    def choose(self, x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """The value of least weight times squared error, plus cost. x, weight: (outputs, n) -> (outputs, n)"""
+        if len(self.values) == 1 and not self.costs.any():
+            return nearest(x, self.values[0])
+        found = np.empty(x.shape)
+        every = max(PART // (x.shape[1] * self.values.shape[1]), 1)
+        for part in (slice(i, i + every) for i in range(0, len(x), every)):
+            own = part if len(self.values) > 1 else slice(None)
+            total = np.square(x[part, :, None] - self.values[own, None])
+            total *= weight[part, :, None]
+            total += self.costs[own, None]
+            best, rows = total.argmin(axis=2), np.arange(len(total))[:, None]
+            found[part] = self.values[own][rows if len(self.values) > 1 else 0, best]
+        return found

@@ -1,0 +1,228 @@
+"""Clustering: exact k-means against every partition, counts that quantizing keeps, zeros that stay, clear refusals."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from networks import network, samples
+
+import pyquant as pq
+from pyquant import native
+from pyquant.compress import STARTS, losses, weights
+from pyquant.compress.kmeans import Points, centers, inertia, priced
+from pyquant.compress.losses import coded
+
+FEEDS = samples(12)
+ISAS = [row.isa for row in native.rows_of("kmeans_f64") if row.available]
+
+
+def least(x: np.ndarray, w: np.ndarray, clusters: int, zero: bool, whole: int | None) -> float:
+    """By trying all: sets of whole centers, else ways to cut the sorted values, of which one part may be around 0."""
+    if whole is not None:
+        sets = (c for k in range(1, clusters + 1) for c in combinations(range(-whole, whole + 1), k))
+        return min((w * np.square(x[:, None] - c).min(axis=1)).sum() for c in map(np.array, sets) if 0 in c or not zero)
+    order = np.argsort(x)
+    x, w = x[order], w[order]
+
+    def cost(a: int, b: int, center: float | None = None) -> float:
+        if a == b:
+            return 0.0
+        mean = np.average(x[a:b], weights=w[a:b]) if center is None else center
+        return float((w[a:b] * np.square(x[a:b] - mean)).sum())
+
+    found = []
+    for cuts in combinations(np.repeat(range(x.size + 1), clusters).tolist(), clusters - 1):
+        parts = list(zip((0, *sorted(cuts)), (*sorted(cuts), x.size), strict=True))
+        around = range(len(parts)) if zero else [None]
+        found += [sum(cost(*part, 0.0 if i == at else None) for i, part in enumerate(parts)) for at in around]
+    return min(found)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_optimal_is_the_least_of_all(seed: int) -> None:
+    """With weights, ties, zeros, and fewer different values than clusters."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(0, 1.5, rng.integers(1, 6))
+    x = np.round(x) if seed % 5 == 0 else x
+    w = rng.uniform(0.1, 2, x.size) if seed % 4 else np.ones(x.size)
+    zero, whole = bool(seed % 2), (3 if seed % 3 == 0 else None)
+    clusters = int(rng.integers(1, 4))
+    points = Points.of(x, w)
+    found = centers(points, clusters, zero=zero, whole=whole)
+    assert found.size <= clusters and (not zero or 0 in found)
+    assert whole is None or np.array_equal(found, np.rint(found))
+    assert inertia(points, found) == pytest.approx(least(x, w, clusters, zero, whole), abs=1e-9)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("anchored", [False, True])
+def test_every_row_of_the_program_is_that_of_plain_loops(isa: str, anchored: bool) -> None:
+    rng = np.random.default_rng(3)
+    n, clusters = 90, 5
+    x, w = np.sort(np.abs(rng.normal(size=n))), rng.uniform(0.5, 2, n)
+    weight, total, square = (np.concatenate(([0], np.cumsum(v))) for v in (w, w * x, w * x * x))
+    found, starts = native.partitions(weight, total, square, clusters, anchored, isa)
+
+    def cost(j: int, i: int, center: float | None = None) -> float:
+        center = np.average(x[j:i], weights=w[j:i]) if center is None else center
+        return float((w[j:i] * np.square(x[j:i] - center)).sum())
+
+    row = [np.inf] + [cost(0, i, 0.0 if anchored else None) for i in range(1, n + 1)]
+    for k in range(clusters):
+        if k:
+            row = [min((row[j] + cost(j, i) for j in range(k, i)), default=np.inf) for i in range(n + 1)]
+        assert found[k] == pytest.approx(row[n], rel=1e-9)
+        assert starts[k, n] < n
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_no_start_ends_below_the_optimal_one(start: str) -> None:
+    rng = np.random.default_rng(5)
+    points = Points.of(rng.laplace(size=3000), rng.uniform(0, 1, 3000))
+    for zero, whole in ((False, None), (True, None), (True, 6)):
+        best = inertia(points, centers(points, 7, zero=zero, whole=whole))
+        found = centers(points, 7, start, zero, whole, np.random.default_rng(1))
+        again = centers(points, 7, start, zero, whole, np.random.default_rng(1))
+        assert found.size <= 7 and np.array_equal(found, again)
+        assert best <= inertia(points, found) * (1 + 1e-9)
+        assert not zero or 0 in found
+
+
+def test_a_price_on_bits_buys_entropy_with_noise() -> None:
+    points = Points.of(np.random.default_rng(2).normal(size=20_000))
+    start, before = centers(points, 16), (0.0, np.inf)
+    for price in (0.0, 0.003, 0.02):
+        found, bits = priced(points, start, price)
+        noise, entropy = inertia(points, found), float(np.sum(bits * 2.0**-bits))
+        assert noise >= before[0] and entropy < before[1]
+        before = (noise, entropy)
+
+
+@pytest.mark.parametrize("bad", [[1.0, np.nan], [np.inf, 0.0]])
+def test_values_that_are_not_finite_are_refused(bad: list[float]) -> None:
+    with pytest.raises(pq.RangeError, match="found NaN"):
+        Points.of(np.array(bad))
+    model = network()
+    weights(model)[0].tensor.data = np.full(weights(model)[0].tensor.shape, np.nan, np.float32)
+    with pytest.raises(pq.RangeError, match="holds NaN or infinity"):
+        pq.cluster(model)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"centroids": "best"}, "centroids: found 'best'"),
+        ({"grid": "int3"}, "grid: found 'int3'"),
+        ({"clusters": 1}, "clusters: found 1"),
+        ({"rate": -1.0}, "rate: found -1"),
+        ({"regex": "nothing"}, "no weight of the model is meant"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        pq.cluster(network(), **options)
+
+
+def test_each_weight_has_so_many_values_and_the_model_stays() -> None:
+    model = network()
+    before = [weight.tensor.data.copy() for weight in weights(model)]
+    made = pq.cluster(model, 6)
+    assert all(np.array_equal(weight.tensor.data, old) for weight, old in zip(weights(model), before, strict=True))
+    assert [loss.distinct for loss in losses(model, made)] == [6] * len(before)
+    each = pq.cluster(model, 6, per_channel=True)
+    for weight in weights(each):
+        assert all(np.unique(row).size <= 6 for row in weight.tensor.data.reshape(len(weight.tensor.data), -1))
+    total = [sum(loss.sqnr for loss in losses(model, m)) for m in (made, each)]
+    assert total[1] > total[0]
+
+
+def test_only_the_weights_that_are_meant_change() -> None:
+    model = network()
+    made = losses(model, pq.cluster(model, 4, regex="left|logits", least=600))
+    assert [loss.name for loss in made if loss.distinct == 4] == ["dense/w"] or len(made) == 4
+    assert [loss.sqnr < 100 for loss in made] == [
+        bool(loss.name in ("left/w", "dense/w") and loss.elements >= 600) for loss in made
+    ]
+
+
+@pytest.mark.parametrize("grid", ["int8", "int8-per-tensor", None])
+@pytest.mark.parametrize("with_data", [False, True])
+@pytest.mark.parametrize("rate", [0.0, 0.02])
+def test_zeros_stay(grid: str | None, with_data: bool, rate: float) -> None:
+    model = pruned(network())
+    made = pq.cluster(model, 8, grid=grid, data=FEEDS if with_data else None, rate=rate)
+    for old, new in zip(weights(model), weights(made), strict=True):
+        assert (new.tensor.data[old.tensor.data == 0] == 0).all()
+        assert np.unique(coded(new.tensor)).size <= 8
+
+
+SCHEMES = [
+    ("int8", {"data": FEEDS}),
+    ("int16x8", {"data": FEEDS}),
+    ("dynamic", {"min_weight_elements": 0}),
+    ("int8", {"data": FEEDS, "newer_axes": True}),
+    ("int8", {"data": FEEDS, "per_channel": False}),
+]
+
+
+@pytest.mark.parametrize(("scheme", "options"), SCHEMES)
+@pytest.mark.parametrize("grid", ["int8", "int8-per-tensor"])
+@pytest.mark.parametrize("with_data", [False, True])
+def test_quantizing_what_is_on_a_grid_changes_no_code(scheme: str, options: dict, grid: str, with_data: bool) -> None:
+    if options.get("per_channel") is False:
+        grid = "int8-per-tensor"
+    clustered = pq.cluster(pruned(network()), 8, grid=grid, data=FEEDS if with_data else None)
+    small = pq.quantize(clustered, scheme, **options)
+    for old, new in zip(weights(clustered), weights(small), strict=True):
+        np.testing.assert_array_equal(new.tensor.data, coded(old.tensor))
+        assert (old.tensor.data == 0).sum() == (new.tensor.data == 0).sum() > 0
+
+
+def test_scales_that_do_not_fit_the_values_are_not_taken() -> None:
+    model = pq.cluster(network(), 8, grid="int8")
+    for weight in weights(model):
+        kept, q = weight.tensor.data.copy(), weight.tensor.quantization
+        kept.flat[0] = 0.4 * float(q.scale[0])
+        weight.tensor.data, weight.tensor.quantization = kept, q
+    plain = model.copy()
+    for weight in weights(plain):
+        weight.tensor.quantization = None
+    made = [pq.quantize(m, "dynamic", min_weight_elements=0) for m in (model, plain)]
+    for a, b in zip(*map(weights, made), strict=True):
+        np.testing.assert_array_equal(a.tensor.data, b.tensor.data)
+        assert a.tensor.quantization == b.tensor.quantization
+
+
+def test_quantized_weights_keep_their_scales() -> None:
+    model = pq.quantize(pruned(network()), "int8", data=FEEDS)
+    made = pq.cluster(model, 8)
+    for old, new in zip(weights(model), weights(made), strict=True):
+        assert old.tensor.quantization == new.tensor.quantization and new.tensor.dtype is old.tensor.dtype
+        assert np.unique(new.tensor.data).size == 8
+        assert (new.tensor.data[old.tensor.data == 0] == 0).all()
+    with pytest.raises(pq.DataError, match="expected a float model"):
+        pq.cluster(model, 8, data=FEEDS)
+
+
+def test_data_make_the_outputs_closer() -> None:
+    model = network()
+    plan = pq.compile(model)
+    expected = [plan(x)[1] for x in FEEDS]
+
+    def noise(made: pq.Model) -> float:
+        run = pq.compile(made)
+        return float(sum(np.square(run(x)[1] - y).sum() for x, y in zip(FEEDS, expected, strict=True)))
+
+    for grid in (None, "int8"):
+        plain, fitted = (pq.cluster(model, 8, grid=grid, data=data) for data in (None, FEEDS))
+        assert noise(fitted) < 0.7 * noise(plain)
+
+
+def pruned(model: pq.Model) -> pq.Model:
+    """With the smaller half of each weight 0."""
+    for weight in weights(model):
+        values = weight.tensor.data
+        weight.tensor.data = np.where(np.abs(values) < np.median(np.abs(values)), 0, values)
+    return model
