@@ -126,7 +126,7 @@ class _Sum:
         """How what the weights meet goes together, about its means where the bias takes these up."""
         if self.seen is None or not self.seen.products.any() or not np.isfinite(self.seen.products).all():
             return None
-        means = self.seen.means
+        means = self.seen.centre
         return self.seen.products + (0 if self.bias is not None else means[:, :, None] * means[:, None])
 
 
