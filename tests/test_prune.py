@@ -232,6 +232,8 @@ def test_int8_models_are_corrected_by_samples() -> None:
         return float(np.mean([np.square(plan(x) - wanted(x)) for x in feeds]))
 
     assert error(prune(small, 0.5, data=feeds)) < 0.1 * error(prune(small, 0.5))
+    whole = pq.quantize(model, "int8", data=feeds, input_type="int8", output_type="int8")
+    assert zeros(prune(whole, 0.5, data=feeds, threshold="global"))["w"] >= 384
 
 
 def test_alternating_directions_beat_one_choice_by_magnitude() -> None:
