@@ -95,9 +95,9 @@ def layers(model: Model, found: Iterable[Weight], feeds: Iterable[Sequence[np.nd
 
 
 def _calls(weight: Weight) -> list[Call]:
-    """The operators that read it, where all take it in one way that is known; else none."""
+    """The operators that read it, where all let it meet their inputs in one way that is known; else none."""
     calls = [Call(get(node.op), node) for node, _ in weight.uses]
     if any(call.operator.contraction is None for call in calls):
         return []
     ways = {(call.operator.contraction, call["x"].shape[-1:]) for call in calls}
-    return calls if len(ways) == 1 and all(call["w"] is weight.tensor for call in calls) else []
+    return calls if len(ways) == 1 and all(c["w"] is weight.tensor and not c["x"].is_constant for c in calls) else []

@@ -35,8 +35,8 @@ class ConstantSparsity:
 class PolynomialDecay:
     """From one sparsity to another between two steps: final + (initial - final) (1 - progress)**power.
 
-    >>> PolynomialDecay(0.0, 0.8, begin_step=0, end_step=1000)(500)
-    (True, 0.7)
+    >>> PolynomialDecay(0.0, 0.5, begin_step=0, end_step=1000)(500)
+    (True, 0.4375)
     """
 
     initial_sparsity: float

@@ -71,7 +71,7 @@ class _Effects:
 
     def __init__(self, model: Model, feeds: Sequence[Sequence[np.ndarray]]) -> None:
         self.model, self.feeds, self.judged = model, feeds[:: max(len(feeds) // SAMPLES, 1)][:SAMPLES], judged(model)
-        self.expected = self._values()
+        self.expected = self._values() if self.judged else np.zeros(0)
 
     def of(self, layer: Layer) -> float:
         """In proportion to a squared error; where no real values come out, to that of the sums beside themselves."""
