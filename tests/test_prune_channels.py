@@ -312,6 +312,8 @@ def test_only_what_is_meant_loses_channels() -> None:
         assert len(weight(pq.prune_channels(model, 0.5, regex=regex), "first/w")) == left
     with pytest.raises(OptionError, match="no weight of the model is meant"):
         pq.prune_channels(model, 0.5, operation="FULLY_CONNECTED")
+    with pytest.raises(OptionError, match="the weights that are meant pass channels on"):
+        pq.prune_channels(between("depthwise")[0], 0.5, operation="DEPTHWISE_CONV_2D")
 
 
 @pytest.mark.parametrize("options", [{"share": 1.0}, {"share": -0.1}, {"share": 0.5, "multiple": 0}])

@@ -90,10 +90,14 @@ def pruned(model: Model, share: float, data: Any, regex: str, operation: str, le
     meant = {node for weight in weights(made, regex, operation, least) for node, _ in weight.uses}
     added = [] if data is None else add_biases(made)
     positions = Positions(made)
+    groups = _groups(positions)
+    if meant.isdisjoint(node for group in groups for node in group.makers):
+        which = f"regex {regex!r}, operation {operation!r}, least {least}"
+        raise OptionError(f"{which}: the weights that are meant pass channels on; expected some that make channels")
     feeds = None if data is None else [list(sample.values()) for sample in samples(data, made)]
     reconstruction = None if feeds is None else Reconstruction(made, positions, feeds)
     gone, counts = np.zeros(positions.count, bool), []
-    for group in _groups(positions):
+    for group in groups:
         free = group.reason is None and meant.issuperset(group.makers)
         count = excess(group.count, share, multiple) if free else 0
         counts.append((group, count))
