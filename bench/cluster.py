@@ -1,8 +1,8 @@
 """What clustering costs in accuracy and spares in files, and how fast exact k-means is beside scikit-learn's.
 
 `PYQUANT_DATA=folder python bench/cluster.py [TASK ...] [--clusters 16,8] [--rate 0,0.01] [--speed]`
-prints, for each number of clusters, top-1 and the bytes of the file, as it is and by gzip -9: of the float model, and of
-that in int8. Samples calibrate as in bench/accuracy.py, and the values lie on the grid of int8. It exits with 1 where
+prints, for each number of clusters, top-1 and the bytes of the file, as it is and by gzip -9: of the float model and
+of that in int8. Samples calibrate as in bench/accuracy.py, and the values lie on the grid of int8. It exits with 1 where
 quantizing changed a code.
 """
 

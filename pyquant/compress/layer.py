@@ -85,15 +85,14 @@ class Layer:
         return np.where(self.rows == 0, 0.0, found) if search.keep_zero else found
 
     def _refitted(self, steps: np.ndarray, curvature: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """The steps of least squares for these codes, float32 numbers, of few that are different: files hold them, too."""
+        """The steps of least squares for these codes, float32 numbers: few, as files hold them, too."""
         axis = 2 if self.fitted == "output" else None
         across = np.sum(curvature * self.rows * codes, axis=axis, keepdims=True)
         along = np.sum(curvature * codes * codes, axis=axis, keepdims=True)
         fits = across > 0
         found = np.where(fits, across / np.where(fits, along, 1), steps)
-        return (
-            np.exp2(np.rint(np.log2(found) * STEPS_TO_DOUBLE) / STEPS_TO_DOUBLE).astype(np.float32).astype(np.float64)
-        )
+        found = np.exp2(np.rint(np.log2(found) * STEPS_TO_DOUBLE) / STEPS_TO_DOUBLE)
+        return np.asarray(found, np.float32).astype(np.float64)
 
 
 class _Table(NamedTuple):
