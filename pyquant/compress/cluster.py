@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,20 +78,24 @@ def cluster(
     made = model.copy()
     twin = {old: new for a, b in zip(model.subgraphs, made.subgraphs, strict=True) for old, new in _pairs(a, b)}
     price = rate * len(found) / sum(weight.tensor.size for weight in found)
-    search = Search(centroids, clusters, per_channel, keep_zero, price, np.random.default_rng(seed))
     readers = Counter(t for subgraph in model.subgraphs for node in subgraph.nodes for t in node.inputs)
-    for weight in found:
-        own = [_Sum(node, i, seen.get(node), readers) for node, i in weight.uses]
-        layer = _layer(weight.tensor, own, GRIDS[grid] if grid else None)
-        if not layer.rows.any():
-            continue
-        codes, steps = layer.clustered(search)
-        _store(twin[weight.tensor], own[0], codes, steps, layer)
-        for use in own:
-            if use.bias is not None and use.seen is not None:
-                shift = np.einsum("gok,gk->go", codes * steps - layer.rows, use.seen.means)
-                bias = twin[use.bias]
-                bias.data = (real_values(bias) - shift.reshape(-1)).astype(np.float32)
+    uses = [[_Sum(node, i, seen.get(node), readers) for node, i in weight.uses] for weight in found]
+    layers = [_layer(w.tensor, own, GRIDS[grid] if grid else None) for w, own in zip(found, uses, strict=True)]
+
+    def clustered(index: int) -> tuple[np.ndarray, np.ndarray]:
+        generator = np.random.default_rng((seed, index))
+        search = Search(centroids, clusters, per_channel, keep_zero, price, generator)
+        return layers[index].clustered(search)
+
+    wanted = [i for i, layer in enumerate(layers) if layer.rows.any()]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy and C let others run meanwhile
+        for i, (codes, steps) in zip(wanted, pool.map(clustered, wanted), strict=True):
+            _store(twin[found[i].tensor], uses[i][0], codes, steps, layers[i])
+            for use in uses[i]:
+                if use.bias is not None and use.seen is not None:
+                    shift = np.einsum("gok,gk->go", codes * steps - layers[i].rows, use.seen.means)
+                    bias = twin[use.bias]
+                    bias.data = (real_values(bias) - shift.reshape(-1)).astype(np.float32)
     return made
 
 

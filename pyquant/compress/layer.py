@@ -12,6 +12,7 @@ from pyquant.calibrate import column_by_column, curvatures
 from pyquant.compress.kmeans import Points, centers, nearest, priced
 
 ROUNDS = 3  # of steps that suit the codes, then codes that suit the steps
+STEPS_TO_DOUBLE = 16  # different steps in an octave: 2 % off at most
 PART = 1 << 22  # pairs of an element and a value that are compared at a time
 
 
@@ -84,12 +85,13 @@ class Layer:
         return np.where(self.rows == 0, 0.0, found) if search.keep_zero else found
 
     def _refitted(self, steps: np.ndarray, curvature: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """The steps of least squares for these codes, float32 numbers."""
+        """The steps of least squares for these codes, float32 numbers: few, as files hold them, too."""
         axis = 2 if self.fitted == "output" else None
         across = np.sum(curvature * self.rows * codes, axis=axis, keepdims=True)
         along = np.sum(curvature * codes * codes, axis=axis, keepdims=True)
         fits = across > 0
         found = np.where(fits, across / np.where(fits, along, 1), steps)
+        found = np.exp2(np.rint(np.log2(found) * STEPS_TO_DOUBLE) / STEPS_TO_DOUBLE)
         return np.asarray(found, np.float32).astype(np.float64)
 
 
