@@ -2,8 +2,8 @@
 
 `PYQUANT_DATA=folder python bench/cluster.py [TASK ...] [--clusters 16,8] [--rate 0,0.01] [--speed]`
 prints, for each number of clusters, top-1 and the bytes of the file, as it is and by gzip -9: of the float model and
-of that in int8. Samples calibrate as in bench/accuracy.py, and the values lie on the grid of int8. It exits with 1 where
-quantizing changed a code.
+of that in int8. Samples calibrate as in bench/accuracy.py, and the values lie on the grid of int8. It exits with 1
+where quantizing changed a code.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from pyquant.compress.weights import Weight, weights
 from pyquant.dtypes import FLOAT32
 from pyquant.errors import DataError, OptionError, RangeError
 from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor
+from pyquant.graph.edit import remove_unused
 from pyquant.graph.real import real_values
 from pyquant.ops import Call, get
 
@@ -96,6 +97,7 @@ def cluster(
                     shift = np.einsum("gok,gk->go", codes * steps - layers[i].rows, use.seen.means)
                     bias = twin[use.bias]
                     bias.data = (real_values(bias) - shift.reshape(-1)).astype(np.float32)
+    remove_unused(made)  # the buffers of before
     return made
 
 

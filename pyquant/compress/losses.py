@@ -25,16 +25,16 @@ class Loss(NamedTuple):
 
 
 def losses(before: Model, after: Model, regex: str = ".*", operation: str = "*", least: int = 0) -> list[Loss]:
-    """Of each weight that is meant, see `weights`. after: a copy of `before` with the same tensors."""
-    sizes = [[len(subgraph.tensors) for subgraph in model.subgraphs] for model in (before, after)]
-    if sizes[0] != sizes[1]:
-        raise GraphError(f"losses: found {sizes[1]} tensors in the copy's subgraphs, expected {sizes[0]}")
-    twin = {
-        old: new
-        for a, b in zip(before.subgraphs, after.subgraphs, strict=True)
-        for old, new in zip(a.tensors, b.tensors, strict=True)
-    }
-    return [_loss(weight.tensor, twin[weight.tensor]) for weight in weights(before, regex, operation, least)]
+    """Of each weight that is meant, see `weights`. after: a copy of `before` with the same nodes."""
+    nodes = [[node for subgraph in model.subgraphs for node in subgraph.nodes] for model in (before, after)]
+    if [node.op for node in nodes[0]] != [node.op for node in nodes[1]]:
+        raise GraphError(
+            f"losses: found {len(nodes[1])} nodes in the copy, expected the same {len(nodes[0])} as before"
+        )
+    twin = dict(zip(*nodes, strict=True))
+    found = weights(before, regex, operation, least)
+    uses = [(weight.tensor, *weight.uses[0]) for weight in found]
+    return [_loss(tensor, twin[node].inputs[i] or tensor) for tensor, node, i in uses]
 
 
 def _loss(old: Tensor, new: Tensor) -> Loss:
