@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import gc
 import pickle
 import struct
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,24 @@ def test_encode_shares_the_arrays() -> None:
     weights = np.zeros(1 << 16, np.uint8)
     segments = encode(Record("Model", buffers=[Record("Buffer", data=weights)]))
     assert any(np.shares_memory(np.frombuffer(s, np.uint8), weights) for s in segments if len(s))
+
+
+def test_nothing_stays_behind_until_garbage_is_collected(tmp_path: Path) -> None:
+    """A file's map, and what was written, go with the last that refers to them."""
+    path = tmp_path / "model.tflite"
+    path.write_bytes(sound())
+    view = file.read(path)
+    held: list[Any] = [weakref.ref(view.obj)]
+    gc.disable()
+    try:
+        record = decode(view)
+        array = np.zeros(64, np.uint8)
+        held.append(weakref.ref(array))
+        encode(Record("Model", buffers=[Record("Buffer", data=array)]))
+        del view, record, array
+        assert [reference() for reference in held] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_data_goes_outside_a_flatbuffer_that_is_too_large() -> None:

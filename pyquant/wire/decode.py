@@ -122,12 +122,6 @@ class _Decoder:
         self.budget = SHARING * self.size + FREE
         self.end = 8  # of what was read
         self.plans: dict[tuple[str, int], _Plan] = {}
-        self.readers: dict[str, Callable[[int, Any], Any]] = {
-            "string": self.string,
-            "numbers": self.numbers,
-            "table": self.table,
-            "tables": self.tables,
-        }
 
     def model(self) -> Record:
         if self.size < 8 or self.view[4:8] != IDENTIFIER:
@@ -173,7 +167,7 @@ class _Decoder:
         field = ""
         try:
             for field, offset, kind, target in plan.references:
-                values[field] = self.readers[kind](at + offset + (values[field] or self.null(at + offset)), target)
+                values[field] = _READERS[kind](self, at + offset + (values[field] or self.null(at + offset)), target)
         except _Unsound as error:
             raise error.within(f".{field}") from None
         for offset in plan.wide:
@@ -261,3 +255,12 @@ class _Decoder:
         if self.view[end]:
             raise _Unsound(end, "a string does not end in NUL")
         return str(self.view[at + 4 : end], "utf-8", "surrogateescape")
+
+
+# Of the class, not bound: a decoder that refers to itself would keep the file's map until garbage is collected.
+_READERS: dict[str, Callable[[_Decoder, int, Any], Any]] = {
+    "string": _Decoder.string,
+    "numbers": _Decoder.numbers,
+    "table": _Decoder.table,
+    "tables": _Decoder.tables,
+}

@@ -109,13 +109,6 @@ class _Encoder:
         # (position of what refers to it, bytes), in the flatbuffer and behind it
         self.payloads: list[tuple[int, np.ndarray]] = []
         self.outside_payloads: list[tuple[int, np.ndarray]] = []
-        self.writers: dict[str, Callable[[int, Field, Any], None]] = {
-            "numbers": self.numbers,
-            "string": self.string,
-            "table": self.link,
-            "tables": self.tables,
-            "union": self.link,
-        }
         self.out[4:8] = IDENTIFIER
         self.link(0, None, model)
         self.size = len(self.out)  # of the flatbuffer
@@ -157,7 +150,7 @@ class _Encoder:
         plan = _plan(record.table, tuple(inline))
         at = self.inline(record.table, plan, inline)
         for name, slot, field in content.references:
-            self.writers[field.kind](at + plan.offsets[slot], field, values[name])
+            _WRITERS[field.kind](self, at + plan.offsets[slot], field, values[name])
         if values is not record.fields:
             data, offset, _ = OUTSIDE[record.table]
             self.outside_payloads.append((at + plan.offsets[fields(record.table)[offset].slot], record.fields[data]))
@@ -226,3 +219,13 @@ class _Encoder:
     def link(self, at: int, _: Field | None, record: Record) -> None:
         """Write a table and the offset to it at `at`."""
         _PUT(self.out, at, self.table(record) - at)
+
+
+# Of the class, not bound: an encoder that refers to itself would keep what it wrote until garbage is collected.
+_WRITERS: dict[str, Callable[[_Encoder, int, Field, Any], None]] = {
+    "numbers": _Encoder.numbers,
+    "string": _Encoder.string,
+    "table": _Encoder.link,
+    "tables": _Encoder.tables,
+    "union": _Encoder.link,
+}
