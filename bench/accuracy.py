@@ -30,7 +30,6 @@ from pyquant.calibrate.data import fit
 from pyquant.validate.tally import real
 
 DECIBELS, POINTS, COSINE = 0.1, 0.5, 0.001
-SAMPLES = 2  # of the few that a model is judged by, which fall on one side or the other by chance
 BEST: dict[str, Any] = {"accuracy": "best"}
 FORMATS: dict[str, tuple[str, dict[str, Any]]] = {  # scheme and options of ours
     "float16": ("float16", {}),
@@ -199,14 +198,13 @@ class Figures(NamedTuple):
         score = f"{self.score:7.4f}" if abs(self.score) <= 1 else f"{self.score:7.1f}"
         return f"{score} {'' if np.isnan(self.agreement) else format(self.agreement, '.1f'):>5} {self.sqnr:5.1f}"
 
-    def below(self, other: Figures, samples: int) -> Iterator[str]:
-        """What of these is worse than others by more than chance. samples: that both are of."""
-        points = max(POINTS, 100 * SAMPLES / samples + 0.01)
+    def below(self, other: Figures) -> Iterator[str]:
+        """What of these is worse than others by more than chance."""
         if self.sqnr < other.sqnr - DECIBELS:
             yield "dB"
-        if self.score < other.score - (points if abs(other.score) > 1 else COSINE):
+        if self.score < other.score - (POINTS if abs(other.score) > 1 else COSINE):
             yield "score"
-        if self.agreement < other.agreement - points:
+        if self.agreement < other.agreement - POINTS:
             yield "agree"
 
 
@@ -262,7 +260,7 @@ def compare(name: str, data: Path, formats: list[str]) -> bool:
         other = theirs(task.model, LITERT[format_], task.calibration) if format_ in LITERT else None
         peers = [None if path is None else pq.open(path), other]
         figures = [None if peer is None else Figures.of(peer, task, expected) for peer in peers]
-        faults = {fault for f in figures if f is not None for fault in reached.below(f, len(task.inputs))}
+        faults = {fault for f in figures if f is not None for fault in reached.below(f)}
         good &= not faults
         shown = " ".join(f"{f or '':>21}" if f is None else f"{f!s:>21}" for f in (reached, *figures))
         sizes = f"{size}" + (f" ({path.stat().st_size})" if path is not None else "")
