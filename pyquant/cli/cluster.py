@@ -9,8 +9,8 @@ import click
 
 import pyquant as pq
 from pyquant.cli.console import (
+    Source,
     data_options,
-    feeds,
     force_option,
     json_option,
     model_argument,
@@ -18,6 +18,7 @@ from pyquant.cli.console import (
     print_json,
     print_table,
     refuse_existing,
+    weight_options,
 )
 from pyquant.compress import GRIDS, STARTS, losses
 
@@ -33,18 +34,13 @@ from pyquant.compress import GRIDS, STARTS, losses
 @click.option("--move-zero", is_flag=True, help="What is 0 need not stay 0.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the centroids that are drawn.")
 @data_options
-@click.option("--regex", default=".*", show_default=True, help="Weights of operators whose output's name matches.")
-@click.option("--operation", default="*", show_default=True, help="Weights of operators of that name.")
-@click.option("--least", type=click.IntRange(0), default=0, show_default=True, help="Elements of a weight, at least.")
+@weight_options
 @force_option
 @json_option
 def command(
     model: Path,
     output: Path,
-    data: str | None,
-    mean: list[float] | None,
-    std: list[float] | None,
-    limit: int | None,
+    source: Source,
     move_zero: bool,
     regex: str,
     operation: str,
@@ -57,7 +53,7 @@ def command(
     refuse_existing(output, force)
     opened = pq.open(model)
     meant: dict[str, Any] = {"regex": regex, "operation": operation, "least": least}
-    samples = feeds(opened, data, mean, std, limit, "observing")
+    samples = source.feeds(opened, "observing")
     made = pq.cluster(opened, data=samples, keep_zero=not move_zero, **meant, **options)
     size, before = made.save(output, overwrite=force), model.stat().st_size
     rows = losses(opened, made, **meant)

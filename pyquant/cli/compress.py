@@ -9,8 +9,8 @@ import click
 import pyquant as pq
 from pyquant.advise import PASSES, load_steps, pipeline
 from pyquant.cli.console import (
+    Source,
     data_options,
-    feeds,
     force_option,
     json_option,
     model_argument,
@@ -32,10 +32,7 @@ def command(
     model: Path,
     output: Path | None,
     recipe: Path,
-    data: str | None,
-    mean: list[float] | None,
-    std: list[float] | None,
-    limit: int | None,
+    source: Source,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -43,7 +40,7 @@ def command(
     target = output or model.with_name(f"{model.stem}_{recipe.stem}.tflite")
     refuse_existing(target, force)
     steps, opened = load_steps(recipe), pq.open(model)
-    made = pipeline(opened, steps, feeds(opened, data, mean, std, limit, "reading samples"))
+    made = pipeline(opened, steps, source.feeds(opened, "reading samples"))
     size, before = made.save(target, overwrite=force), model.stat().st_size
     if as_json:
         print_json({"file": str(target), "bytes": size, "bytes_before": before, "steps": steps})

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import wraps
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 import numpy as np
@@ -19,8 +20,6 @@ from pyquant.errors import FileExists
 from pyquant.graph import Model
 from pyquant.ops import NUMERICS
 from pyquant.table import Column, lines
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 model_argument = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -39,32 +38,55 @@ def numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> li
         raise click.BadParameter(f"{value!r} is not a number, or numbers with commas between") from None
 
 
-def data_options(function: F) -> F:
-    """--data and what goes with it."""
-    for option in (
-        click.option("--limit", type=click.IntRange(1), help="Take only so many samples."),
-        click.option("--std", metavar="NUMBERS", callback=numbers, help="Images: the value is (pixel - mean) / std."),
-        click.option("--mean", metavar="NUMBERS", callback=numbers, help="Images: see --std."),
+class Source(NamedTuple):
+    """The samples that --data and what goes with it name."""
+
+    data: str | None
+    mean: list[float] | None
+    std: list[float] | None
+    limit: int | None
+
+    def feeds(self, model: Model, label: str) -> Iterator[list[np.ndarray]] | None:
+        """In input order, with a progress bar on a terminal; None without --data."""
+        if self.data is None:
+            return None
+        source = self.data if self.mean is None and self.std is None else Images(self.data, self.mean, self.std)
+        arrays = (list(sample.values()) for sample in islice(samples(source, model), self.limit))
+        return progress(arrays, label)
+
+
+def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--data and what goes with it, which the verb takes as `source`."""
+
+    @wraps(function)
+    def verb(
+        data: str | None, mean: list[float] | None, std: list[float] | None, limit: int | None, **rest: Any
+    ) -> Any:
+        return function(source=Source(data, mean, std, limit), **rest)
+
+    return _with(
+        verb,
         click.option("--data", metavar="PATH", help=".npy, .npz, FILE.npz:NAME, folder of images, or Python script."),
-    ):
+        click.option("--mean", metavar="NUMBERS", callback=numbers, help="Images: see --std."),
+        click.option("--std", metavar="NUMBERS", callback=numbers, help="Images: the value is (pixel - mean) / std."),
+        click.option("--limit", type=click.IntRange(1), help="Take only so many samples."),
+    )
+
+
+def weight_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which weights are meant, as `pyquant.compress.weights` takes it."""
+    return _with(
+        function,
+        click.option("--regex", default=".*", show_default=True, help="Operators, by the name of their first output."),
+        click.option("--operation", default="*", show_default=True, help="Operators of that name: CONV_2D, ..."),
+        click.option("--least", type=click.IntRange(0), default=0, show_default=True, help="Elements of a weight."),
+    )
+
+
+def _with(function: Callable[..., Any], *options: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(options):
         function = option(function)
     return function
-
-
-def feeds(
-    model: Model,
-    data: str | None,
-    mean: list[float] | None,
-    std: list[float] | None,
-    limit: int | None,
-    label: str,
-) -> Iterator[list[np.ndarray]] | None:
-    """The samples that --data names, in input order, with a progress bar on a terminal; None without --data."""
-    if data is None:
-        return None
-    source = data if mean is None and std is None else Images(data, mean, std)
-    arrays = (list(sample.values()) for sample in islice(samples(source, model), limit))
-    return progress(arrays, label)
 
 
 T = TypeVar("T")

@@ -11,7 +11,15 @@ import click
 
 import pyquant as pq
 from pyquant.calibrate import collect
-from pyquant.cli.console import data_options, feeds, force_option, json_option, print_json, print_table, refuse_existing
+from pyquant.cli.console import (
+    Source,
+    data_options,
+    force_option,
+    json_option,
+    print_json,
+    print_table,
+    refuse_existing,
+)
 from pyquant.quantize import Rule, apply, recipe
 from pyquant.quantize.mixed import widest, with_wide
 from pyquant.quantize.search import Judge, search
@@ -37,10 +45,7 @@ ROWS = 20
 def command(
     model: Path,
     quantized: Path,
-    data: str | None,
-    mean: list[float] | None,
-    std: list[float] | None,
-    limit: int | None,
+    source: Source,
     everything: bool,
     csv_file: Path | None,
     overlay_file: Path | None,
@@ -58,7 +63,7 @@ def command(
         if path is not None:
             refuse_existing(path, force)
     before, after = pq.open(model), pq.open(quantized)
-    samples = feeds(before, data, mean, std, limit, "comparing")
+    samples = source.feeds(before, "comparing")
     if samples is None:
         raise click.UsageError("--data names no samples")
     arrays = list(samples)

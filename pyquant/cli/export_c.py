@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 import pyquant as pq
-from pyquant.cli.console import data_options, feeds, force_option, model_argument
+from pyquant.cli.console import Source, data_options, force_option, model_argument
 
 
 @click.command("export-c")
@@ -23,15 +23,12 @@ def command(
     output: Path,
     name: str | None,
     count: int,
-    data: str | None,
-    mean: list[float] | None,
-    std: list[float] | None,
-    limit: int | None,
+    source: Source,
     force: bool,
 ) -> None:
     """Write a model for TFLM: the bytes as an array, the operators to register, and vectors to test with."""
     opened = pq.open(model)
-    given = feeds(opened, data, mean, std, limit, "reading")
+    given = source.feeds(opened, "reading")
     name = name or re.sub(r"\W|^(?=\d)", "_", model.stem, flags=re.ASCII)
     for path in pq.export_c(opened, output, name, given, count, overwrite=force):
         click.echo(path)

@@ -11,8 +11,8 @@ import numpy as np
 
 import pyquant as pq
 from pyquant.cli.console import (
+    Source,
     data_options,
-    feeds,
     force_option,
     json_option,
     model_argument,
@@ -20,6 +20,7 @@ from pyquant.cli.console import (
     print_json,
     print_table,
     refuse_existing,
+    weight_options,
 )
 from pyquant.compress import load_masks, masks, save_masks, weights
 from pyquant.compress.patterns import POOLINGS
@@ -35,9 +36,7 @@ from pyquant.graph import Model
 @click.option("--pooling", type=click.Choice(list(POOLINGS)), default="max", show_default=True, help="Of blocks.")
 @data_options
 @click.option("--global", "as_one", is_flag=True, help="All weights as one: those that need it least lose more.")
-@click.option("--regex", default=".*", show_default=True, help="Operators, by the name of their first output.")
-@click.option("--operation", default="*", show_default=True, help="CONV_2D, ...; * leaves out depthwise convolutions.")
-@click.option("--least", type=click.IntRange(0), default=0, show_default=True, help="Elements of a weight.")
+@weight_options
 @click.option("--masks", "given", type=click.Path(exists=True, path_type=Path), help="Prune as this file says.")
 @click.option("--save-masks", "saved", type=click.Path(path_type=Path), help="Write what stays to an .npz file.")
 @force_option
@@ -48,10 +47,7 @@ def command(
     sparsity: float | None,
     pattern: str,
     pooling: str,
-    data: str | None,
-    mean: list[float] | None,
-    std: list[float] | None,
-    limit: int | None,
+    source: Source,
     as_one: bool,
     regex: str,
     operation: str,
@@ -61,7 +57,10 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Make weights zero. With --data those whose loss the others make up for best, which are corrected."""
+    """Make weights zero. With --data those whose loss the others make up for best, which are corrected.
+
+    Weights of depthwise convolutions are left alone unless --operation names them.
+    """
     for path in (output, saved):
         if path is not None:
             refuse_existing(path, force)
@@ -70,7 +69,7 @@ def command(
         opened,
         sparsity,
         pattern,
-        data=feeds(opened, data, mean, std, limit, "pruning"),
+        data=source.feeds(opened, "pruning"),
         threshold="global" if as_one else "operator",
         pooling=pooling,
         regex=regex,

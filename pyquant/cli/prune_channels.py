@@ -9,8 +9,8 @@ import click
 
 import pyquant as pq
 from pyquant.cli.console import (
+    Source,
     data_options,
-    feeds,
     force_option,
     json_option,
     model_argument,
@@ -18,6 +18,7 @@ from pyquant.cli.console import (
     print_json,
     print_table,
     refuse_existing,
+    weight_options,
 )
 from pyquant.compress.channels import Pruned, pruned
 
@@ -29,21 +30,14 @@ from pyquant.compress.channels import Pruned, pruned
     "--share", type=click.FloatRange(0, 1, max_open=True), required=True, help="Of the channels of each group."
 )
 @click.option("--multiple", type=click.IntRange(1), default=1, show_default=True, help="Of channels that are left.")
-@click.option("--regex", default=".*", show_default=True, help="The makers of the channels by their output's name.")
-@click.option("--operation", default="*", show_default=True, help="The makers of the channels: CONV_2D, ...")
-@click.option(
-    "--least", type=click.IntRange(0), default=0, show_default=True, help="Elements of a weight that is meant."
-)
+@weight_options
 @data_options
 @force_option
 @json_option
 def command(
     model: Path,
     output: Path,
-    data: str | None,
-    mean: list[float] | None,
-    std: list[float] | None,
-    limit: int | None,
+    source: Source,
     force: bool,
     as_json: bool,
     **options: Any,
@@ -51,7 +45,7 @@ def command(
     """Take out the channels that matter least: by their weights, or with --data by what is lost of what reads them."""
     refuse_existing(output, force)
     opened = pq.open(model)
-    found = pruned(opened, data=feeds(opened, data, mean, std, limit, "reading"), **options)
+    found = pruned(opened, data=source.feeds(opened, "reading"), **options)
     size, before = found.model.save(output, overwrite=force), model.stat().st_size
     if as_json:
         print_json({"file": str(output), "bytes": size, "bytes_before": before, "groups": _groups(found)})

@@ -11,8 +11,8 @@ import click
 import pyquant as pq
 from pyquant.calibrate import METHODS
 from pyquant.cli.console import (
+    Source,
     data_options,
-    feeds,
     force_option,
     json_option,
     model_argument,
@@ -49,10 +49,7 @@ def command(
     scheme: str,
     recipe: str | None,
     calibration: str | None,
-    data: str | None,
-    mean: list[float] | None,
-    std: list[float] | None,
-    limit: int | None,
+    source: Source,
     per_tensor: bool,
     force: bool,
     as_json: bool,
@@ -64,7 +61,7 @@ def command(
     target = output or model.with_name(f"{model.stem}_{name}.tflite")
     refuse_existing(target, force)
     opened = pq.open(model)
-    samples = feeds(opened, data, mean, std, limit, "calibrating")
+    samples = source.feeds(opened, "calibrating")
     options["per_channel"] = False if per_tensor else None
     decisions = pq.assign(opened, wanted, data=samples, calibration=calibration, **options)
     made = apply(decisions)

@@ -10,8 +10,8 @@ import numpy as np
 
 import pyquant as pq
 from pyquant.cli.console import (
+    Source,
     data_options,
-    feeds,
     force_option,
     isa_option,
     json_option,
@@ -37,10 +37,7 @@ from pyquant.wire.file import write
 def command(
     model: Path,
     output: Path,
-    data: str | None,
-    mean: list[float] | None,
-    std: list[float] | None,
-    limit: int | None,
+    source: Source,
     threads: int,
     isa: str | None,
     numerics: str | None,
@@ -48,12 +45,12 @@ def command(
     as_json: bool,
 ) -> None:
     """Run a model on every sample; the file holds one array for each output, samples along its first axis."""
-    if data is None:
+    if source.data is None:
         raise click.UsageError("--data is missing")
     refuse_existing(output, force)
     opened = pq.open(model)
     plan = pq.compile(opened, threads=threads, isa=isa, numerics=numerics or "tflite")
-    results = [plan.run(*arrays) for arrays in feeds(opened, data, mean, std, limit, "running") or ()]
+    results = [plan.run(*arrays) for arrays in source.feeds(opened, "running") or ()]
     arrays = {t.name: storable(joined([result[t] for result in results])) for t in opened.main.outputs}
     archive = io.BytesIO()
     np.savez(archive, **arrays)  # type: ignore[arg-type]  # names as keywords

@@ -9,8 +9,8 @@ import click
 
 import pyquant as pq
 from pyquant.cli.console import (
+    Source,
     data_options,
-    feeds,
     force_option,
     isa_option,
     json_option,
@@ -57,10 +57,7 @@ from pyquant.validate.report import WORDS
 @json_option
 def command(
     model: Path,
-    data: str | None,
-    mean: list[float] | None,
-    std: list[float] | None,
-    limit: int | None,
+    source: Source,
     as_json: bool,
     own: bool,
     reproduce: Path | None,
@@ -69,7 +66,7 @@ def command(
 ) -> None:
     """Compare every tensor with another runtime or another model. Exit code 1 where they differ."""
     opened = pq.open(model)
-    samples = feeds(opened, data, mean, std, limit, "comparing")
+    samples = source.feeds(opened, "comparing")
     if reproduce is not None:
         refuse_existing(reproduce, force)
     report = pq.validate(opened, data=samples, own=own or reproduce is not None, **options)
