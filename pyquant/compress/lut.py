@@ -21,7 +21,7 @@ from pyquant.graph.edit import ADVICE, drop_metadata, remove_unused
 from pyquant.graph.lookup import MOST_BITS, Lookup, bits_for, compress, distinct
 from pyquant.ops import Call, find, get
 from pyquant.ops.decode import ancillary
-from pyquant.rewrite.links import returned, substitute
+from pyquant.rewrite.links import replaced
 from pyquant.wire.file import read
 
 DECODE = get("TFLM_DECODE")
@@ -93,9 +93,7 @@ def decompress_lut(model: Model) -> Model:
                 tensor.shape_signature, tensor.data = opened.shape_signature, array
                 whole[opened] = tensor
         if nodes:
-            subgraph.nodes = [node for node in subgraph.nodes if not _looks_up(node)]
-            substitute(subgraph, whole)
-            returned(made, subgraph, whole)
+            replaced(made, subgraph, nodes, whole)
             drop_metadata(made, ADVICE)
     remove_unused(made)
     return made

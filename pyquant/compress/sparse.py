@@ -13,7 +13,7 @@ from pyquant.graph import Buffer, Model, Node, OpCode, Subgraph, Tensor, dump
 from pyquant.graph.edit import ADVICE, drop_metadata, remove_unused
 from pyquant.graph.sparsity import Layout, encoded, encoded_bytes
 from pyquant.ops import Slot, find, get, lowest_version
-from pyquant.rewrite.links import declare, returned, substitute
+from pyquant.rewrite.links import declare, replaced, substitute
 from pyquant.wire import Record
 
 DENSIFY = get("DENSIFY")
@@ -50,13 +50,12 @@ def decode_sparse(model: Model) -> Model:
         for tensor in subgraph.tensors:
             if tensor.sparsity is not None:
                 tensor.data = tensor.data
-        dense = {n.outputs[0]: n.inputs[0] for n in subgraph.nodes if _densifies(n) and n.inputs[0] is not None}
+        nodes = [node for node in subgraph.nodes if _densifies(node)]
+        dense = {node.outputs[0]: node.inputs[0] for node in nodes if node.inputs[0] is not None}
         for opened, tensor in dense.items():
             tensor.quantization = opened.quantization
         if dense:
-            subgraph.nodes = [node for node in subgraph.nodes if not _densifies(node)]
-            substitute(subgraph, dense)
-            returned(made, subgraph, dense)
+            replaced(made, subgraph, nodes, dense)
             drop_metadata(made, ADVICE)
     remove_unused(made)
     return made

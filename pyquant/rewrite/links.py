@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from pyquant.errors import GraphError, UnsupportedOp
@@ -71,6 +71,13 @@ def restate(subgraph: Subgraph, node: Node, restated: Restated) -> None:
         subgraph.tensors.append(new)
     if restated.options and node.options is not None:
         node.options = node.options.replace(**restated.options)
+
+
+def replaced(model: Model, subgraph: Subgraph, nodes: Collection[Node], stand_in: Mapping[Tensor, Tensor]) -> None:
+    """Take out nodes, and let a stand-in take the place of each tensor that they wrote."""
+    subgraph.nodes = [node for node in subgraph.nodes if node not in nodes]
+    substitute(subgraph, stand_in)
+    returned(model, subgraph, stand_in)
 
 
 def drop_unread(subgraph: Subgraph) -> None:
