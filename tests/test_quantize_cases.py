@@ -45,7 +45,9 @@ TIMES = {"REDUCE_PROD": 2}  # as often, as it rounds after each factor
 REACH = {(op, "int16"): 128.0 for op in ("EXP", "GELU", "LOG", "RSQRT")}
 COORDINATES = {"RESIZE_BILINEAR": 2.0**-10}
 TAIL = 2.0**-14  # that SOFTMAX of int16 makes of what is far below the greatest input: e^-10 in 16 bits
-CLOSE = 4e-6  # of sums of floats, and of optimized kernels that dequantize: less than a step of any code
+CLOSE = 1e-6  # of sums of floats, and of optimized kernels that dequantize: less than a step of any code
+CLOSE_OF = {"TRANSPOSE_CONV": 4e-6}  # whose sums of many images cancel
+FUSED_OF = {"FULLY_CONNECTED": 2 * FUSED}  # a row clamps sums to less than they are
 # Steps of the output by which optimized kernels differ from the formula, where no reference kernel is right.
 APART = {"SUM-int8": 1, "SUM-int16x8": 1, "DEPTHWISE_CONV_2D-int4x8": 1}
 
@@ -139,12 +141,12 @@ def runs_as_ours(
         exact = rule.is_static and resolver == "reference"
         if apart:
             (made,) = (node.outputs[0] for node in small.main.nodes if node.op == case.op)
-            step = apart * float(made.scale)
-            assert all(np.abs(a - b).max(initial=0) <= 1.01 * step for a, b in zip(ours, theirs, strict=True))
+            most = (apart + (made.dtype.hi or 0) * 2.0**-23) * float(made.scale)  # of codes as float32
+            assert all(np.abs(a - b).max(initial=0) <= most for a, b in zip(ours, theirs, strict=True))
         else:
-            check(ours, theirs, 0 if exact else max(case.tolerance, CLOSE))
+            check(ours, theirs, 0 if exact else max(case.tolerance, CLOSE_OF.get(case.op, CLOSE)))
         planned = pq.compile(small, numerics=NUMERICS[runtime])(*feeds)
-        in_float = 0 if rule.is_static else max(case.tolerance, 2 * FUSED)
+        in_float = 0 if rule.is_static else max(case.tolerance, FUSED_OF.get(case.op, FUSED))
         check([planned] if isinstance(planned, np.ndarray) else planned, ours, in_float)
     assert len(refusals) < len(runtimes(case, kind, rule)), refusals
 
