@@ -46,7 +46,7 @@ REACH = {(op, "int16"): 128.0 for op in ("EXP", "GELU", "LOG", "RSQRT")}
 COORDINATES = {"RESIZE_BILINEAR": 2.0**-10}
 TAIL = 2.0**-14  # that SOFTMAX of int16 makes of what is far below the greatest input: e^-10 in 16 bits
 CLOSE = 1e-6  # of sums of floats, and of optimized kernels that dequantize: less than a step of any code
-CLOSE_OF = {"TRANSPOSE_CONV": 4e-6}  # whose sums of many images cancel
+CLOSE_OF = {"TRANSPOSE_CONV": 4e-6}  # as measured: its hybrid kernels add up floats
 FUSED_OF = {"FULLY_CONNECTED": 2 * FUSED}  # a row clamps sums to less than they are
 # Steps of the output by which optimized kernels differ from the formula, where no reference kernel is right.
 APART = {"SUM-int8": 1, "SUM-int16x8": 1, "DEPTHWISE_CONV_2D-int4x8": 1}
