@@ -31,6 +31,11 @@ class Moments(NamedTuple):
     products: np.ndarray
     centre: np.ndarray
 
+    @property
+    def about_zero(self) -> np.ndarray:
+        """The products where no bias takes up what becomes of the means."""
+        return np.asarray(self.products + self.centre[:, :, None] * self.centre[:, None])
+
 
 def products(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.ndarray]]) -> Products:
     """Of the real inputs that nodes have. Those of a form that is not known are left out."""

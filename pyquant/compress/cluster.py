@@ -13,7 +13,7 @@ import numpy as np
 
 from pyquant.calibrate import Moments, moments, samples
 from pyquant.compress.kmeans import STARTS
-from pyquant.compress.layer import Layer, Search
+from pyquant.compress.sums import Search, Sums
 from pyquant.compress.weights import Weight, weights
 from pyquant.dtypes import FLOAT32
 from pyquant.errors import DataError, OptionError, RangeError
@@ -80,28 +80,28 @@ def cluster(
     twin = {old: new for a, b in zip(model.subgraphs, made.subgraphs, strict=True) for old, new in _pairs(a, b)}
     price = rate * len(found) / sum(weight.tensor.size for weight in found)
     readers = Counter(t for subgraph in model.subgraphs for node in subgraph.nodes for t in node.inputs)
-    uses = [[_Sum(node, i, seen.get(node), readers) for node, i in weight.uses] for weight in found]
-    layers = [_layer(w.tensor, own, GRIDS[grid] if grid else None) for w, own in zip(found, uses, strict=True)]
+    uses = [[_Use(node, i, seen.get(node), readers) for node, i in weight.uses] for weight in found]
+    sums = [_sums(w.tensor, own, GRIDS[grid] if grid else None) for w, own in zip(found, uses, strict=True)]
 
     def clustered(index: int) -> tuple[np.ndarray, np.ndarray]:
         generator = np.random.default_rng((seed, index))
         search = Search(centroids, clusters, per_channel, keep_zero, price, generator)
-        return layers[index].clustered(search)
+        return sums[index].clustered(search)
 
-    wanted = [i for i, layer in enumerate(layers) if layer.rows.any()]
+    wanted = [i for i, own in enumerate(sums) if own.rows.any()]
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy and C let others run meanwhile
         for i, (codes, steps) in zip(wanted, pool.map(clustered, wanted), strict=True):
-            _store(twin[found[i].tensor], uses[i][0], codes, steps, layers[i])
+            _store(twin[found[i].tensor], uses[i][0], codes, steps, sums[i])
             for use in uses[i]:
                 if use.bias is not None and use.seen is not None:
-                    shift = np.einsum("gok,gk->go", codes * steps - layers[i].rows, use.seen.means)
+                    shift = np.einsum("gok,gk->go", codes * steps - sums[i].rows, use.seen.means)
                     bias = twin[use.bias]
                     bias.data = (real_values(bias) - shift.reshape(-1)).astype(np.float32)
     remove_unused(made)  # the buffers of before
     return made
 
 
-class _Sum:
+class _Use:
     """How a node sums up products of a weight and what it meets."""
 
     def __init__(self, node: Node, i: int, seen: Moments | None, readers: Mapping[Tensor | None, int]) -> None:
@@ -134,11 +134,10 @@ class _Sum:
         """How what the weights meet goes together, about its means where the bias takes these up."""
         if self.seen is None or not self.seen.products.any() or not np.isfinite(self.seen.products).all():
             return None
-        means = self.seen.centre
-        return self.seen.products + (0 if self.bias is not None else means[:, :, None] * means[:, None])
+        return self.seen.about_zero if self.bias is None else self.seen.products
 
 
-def _layer(tensor: Tensor, uses: list[_Sum], grid: Grid | None) -> Layer:
+def _sums(tensor: Tensor, uses: list[_Use], grid: Grid | None) -> Sums:
     """A weight, how all its uses see it."""
     use = uses[0]
     values = real_values(tensor).astype(np.float64)
@@ -151,26 +150,26 @@ def _layer(tensor: Tensor, uses: list[_Sum], grid: Grid | None) -> Layer:
         q = tensor.quantization
         assert q is not None
         steps = use.rows(np.broadcast_to(_along(q.scale, q.axis, values.ndim), values.shape))[:, :, :1]
-        return Layer(rows, steps.astype(np.float64), 1 << tensor.dtype.bits, matrix)
+        return Sums(rows, steps.astype(np.float64), 1 << tensor.dtype.bits, matrix)
     if grid is None:
-        return Layer(rows, np.ones((1, 1, 1)), None, matrix)
+        return Sums(rows, np.ones((1, 1, 1)), None, matrix)
     per_axis = grid.per_axis and use.slot.axis is not None
     most = np.abs(rows).max(axis=2 if per_axis else None, keepdims=True)
     dead = most < DEAD * most.max()
     rows = np.where(dead, 0.0, rows)
     most[dead] = most.max()
     steps = np.broadcast_to(most / grid.most, (*rows.shape[:2], 1)).astype(np.float32)
-    return Layer(rows, steps.astype(np.float64), grid.most, matrix, "output" if per_axis else "all")
+    return Sums(rows, steps.astype(np.float64), grid.most, matrix, "output" if per_axis else "all")
 
 
-def _store(tensor: Tensor, use: _Sum, codes: np.ndarray, steps: np.ndarray, layer: Layer) -> None:
+def _store(tensor: Tensor, use: _Use, codes: np.ndarray, steps: np.ndarray, sums: Sums) -> None:
     """Give a tensor its new values, and a float one that has a grid the scales of that."""
     if tensor.dtype is FLOAT32:
         tensor.data = np.ascontiguousarray(use.restored((codes * steps).astype(np.float32)))
-        if layer.whole is not None:
+        if sums.whole is not None:
             scales = np.broadcast_to(steps, (*codes.shape[:2], 1)).reshape(-1)
             tensor.quantization = Quantization.of(
-                scales if layer.fitted == "output" else scales[0], 0, use.slot.axis or 0
+                scales if sums.fitted == "output" else scales[0], 0, use.slot.axis or 0
             )
         return
     q = tensor.quantization

@@ -86,7 +86,7 @@ def layers(model: Model, found: Iterable[Weight], feeds: Iterable[Sequence[np.nd
                 means[bias] = moment.means
                 products.append(moment.products)
             else:  # no bias of its own takes back what becomes of the means
-                products.append(moment.products + moment.centre[:, :, None] * moment.centre[:, None])
+                products.append(moment.about_zero)
         values, matrix = real_values(weight.tensor), sum(products[1:], products[0])
         fits = contraction.weights(calls[0], values).shape[2] == matrix.shape[1]
         if fits and np.isfinite(matrix).all() and np.isfinite(values).all():

@@ -28,7 +28,7 @@ class Search(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class Sums:
     """rows: (groups, outputs, K), the real weights of each sum. step: (groups, outputs, 1), what they are counted in.
 
     whole: None, or the most that a whole number of steps may be. matrix: (groups, K, K), how what they meet goes
