@@ -93,6 +93,19 @@ def test_quantize(folder: Path, tmp_path: Path) -> None:
     assert not any(t.quantization.per_axis for t in weights)
 
 
+@pytest.mark.parametrize(
+    "verb", ["quantize --scheme dynamic", "prune --sparsity 0.5", "cluster", "prune-channels --share 0.25"]
+)
+def test_bytes_before_are_those_of_the_file_that_was_written_over(verb: str, folder: Path, tmp_path: Path) -> None:
+    model = tmp_path / "mine.tflite"
+    before = (folder / "digits_float32.tflite").read_bytes()
+    model.write_bytes(before)
+    result = run(*verb.split(), model, "-o", model, "--force", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["bytes_before"] == len(before)
+    assert model.read_bytes() != before
+
+
 def test_quantize_names_its_file_and_what_stays_float(folder: Path, tmp_path: Path) -> None:
     source = tmp_path / "mine.tflite"
     source.write_bytes((folder / "digits_float32.tflite").read_bytes())

@@ -55,7 +55,7 @@ def command(
     meant: dict[str, Any] = {"regex": regex, "operation": operation, "least": least}
     samples = source.feeds(opened, "observing")
     made = pq.cluster(opened, data=samples, keep_zero=not move_zero, **meant, **options)
-    size, before = made.save(output, overwrite=force), model.stat().st_size
+    before, size = model.stat().st_size, made.save(output, overwrite=force)
     rows = losses(opened, made, **meant)
     if as_json:
         print_json({"file": str(output), "bytes": size, "bytes_before": before, "weights": [r._asdict() for r in rows]})

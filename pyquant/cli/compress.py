@@ -41,7 +41,7 @@ def command(
     refuse_existing(target, force)
     steps, opened = load_steps(recipe), pq.open(model)
     made = pipeline(opened, steps, source.feeds(opened, "reading samples"))
-    size, before = made.save(target, overwrite=force), model.stat().st_size
+    before, size = model.stat().st_size, made.save(target, overwrite=force)
     if as_json:
         print_json({"file": str(target), "bytes": size, "bytes_before": before, "steps": steps})
     else:

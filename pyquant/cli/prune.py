@@ -77,12 +77,12 @@ def command(
         least=least,
         masks=None if given is None else load_masks(given),
     )
+    before, packed_before = model.stat().st_size, len(gzip.compress(model.read_bytes()))
     size = made.save(output, overwrite=force)
     if saved is not None:
         save_masks(saved, masks(made, regex, operation, least), overwrite=force)
     rows = _rows(opened, made, regex, operation, least)
-    packed, packed_before = (len(gzip.compress(path.read_bytes())) for path in (output, model))
-    before = model.stat().st_size
+    packed = len(gzip.compress(output.read_bytes()))
     if as_json:
         sizes = {"bytes": size, "bytes_before": before, "gzip": packed, "gzip_before": packed_before}
         print_json({"file": str(output), **sizes, "weights": rows})

@@ -46,7 +46,7 @@ def command(
     refuse_existing(output, force)
     opened = pq.open(model)
     found = pruned(opened, data=source.feeds(opened, "reading"), **options)
-    size, before = found.model.save(output, overwrite=force), model.stat().st_size
+    before, size = model.stat().st_size, found.model.save(output, overwrite=force)
     if as_json:
         print_json({"file": str(output), "bytes": size, "bytes_before": before, "groups": _groups(found)})
         return

@@ -65,7 +65,7 @@ def command(
     options["per_channel"] = False if per_tensor else None
     decisions = pq.assign(opened, wanted, data=samples, calibration=calibration, **options)
     made = apply(decisions)
-    size, before = made.save(target, overwrite=force), model.stat().st_size
+    before, size = model.stat().st_size, made.save(target, overwrite=force)
     problems = get(OLDER).problems(made)
     if as_json:
         found = {"file": str(target), "bytes": size, "bytes_before": before, **decisions.to_dict()}
