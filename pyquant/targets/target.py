@@ -19,12 +19,15 @@ class Gap:
     """Nodes of an operator that a target does not run, whatever their version: those where all conditions hold.
 
     lowering: the rewrite of `pyquant.rewrite.compat` that removes it; "" where none does.
+    status: the target's own words for it, where it has some. evidence: how it is known, where gaps differ in that.
     """
 
     conditions: tuple[Condition, ...]
     reason: str
     remedy: str = ""
     lowering: str = ""
+    status: str = ""
+    evidence: str = ""
 
 
 def kernel_gaps(kernels: Mapping[str, str], index: Mapping[str, int]) -> dict[str, tuple[Gap, ...]]:
@@ -46,7 +49,7 @@ class Problem:
     """Something of a model that a target does not take.
 
     rule: operator, version, type, gap, shape, axis, storage, sparsity, scheme or subgraphs. fatal: the target refuses
-    the model, or runs it wrong; otherwise only this node runs elsewhere. lowering: see Gap.
+    the model, or runs it wrong; otherwise only this node runs elsewhere. lowering: see Gap. gap: the one it is, if any.
     """
 
     rule: str
@@ -57,6 +60,7 @@ class Problem:
     tensor: Tensor | None = None
     fatal: bool = True
     lowering: str = ""
+    gap: Gap | None = None
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}" + (f"; {self.remedy}" if self.remedy else "")
@@ -137,7 +141,7 @@ class Target:
         if types:
             yield self._elsewhere("type", node, f"takes no {' or '.join(sorted(types))}")
         gaps = [gap for gap in self.gaps.get(node.opcode.name, ()) if all(holds(node) for holds in gap.conditions)]
-        yield from (self._elsewhere("gap", node, gap.reason, gap.remedy, gap.lowering) for gap in gaps)
+        yield from (self._elsewhere("gap", node, gap.reason, gap.remedy, gap) for gap in gaps)
         lacking = None if gaps else self._lacks(node)
         if lacking is not None:
             yield lacking
@@ -160,7 +164,8 @@ class Target:
             return Problem("version", node.label, reason, f"declare version {version}, which is enough", node)
         return None
 
-    def _elsewhere(self, rule: str, node: Node, reason: str, remedy: str = "", lowering: str = "") -> Problem:
+    def _elsewhere(self, rule: str, node: Node, reason: str, remedy: str = "", gap: Gap | None = None) -> Problem:
         """A problem of a node that the fallback solves, where there is one."""
         text = f"{self.name} {reason}" + (f"; it runs {self.fallback}" if self.fallback else "")
-        return Problem(rule, node.label, text, remedy, node, None, not self.fallback, lowering)
+        lowering = "" if gap is None else gap.lowering
+        return Problem(rule, node.label, text, remedy, node, None, not self.fallback, lowering, gap)
