@@ -1,17 +1,25 @@
-"""Other ways to compute what a node computes, bit for bit, for targets that do not take the node as it is.
+"""Other ways to compute what a node computes, for targets that do not take the node as it is.
 
-A lowering takes a node and returns the nodes that replace it, or None where it does not apply.
+A lowering takes a node and returns the nodes that replace it, or None where it does not apply. But for those in ROUNDED
+the results are the same bit for bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from pyquant.dtypes import FLOAT32, INT8, INT32
-from pyquant.graph import Node, OpCode, Tensor
+from pyquant.dtypes import FLOAT32, INT8, INT32, dtype
+from pyquant.fixed import round_half_away
+from pyquant.graph import Node, OpCode, Quantization, Tensor
+from pyquant.graph.real import real_values
+from pyquant.ops import OPERATORS
+from pyquant.ops.reduce import reduced_axes
+from pyquant.rewrite.links import call_of
+from pyquant.targets.edgetpu import MEAN_LIMIT
 from pyquant.wire import Record
 
 Lowering = Callable[[Node], "list[Node] | None"]
@@ -108,5 +116,113 @@ def as_decomposition(node: Node) -> list[Node] | None:
     ]
 
 
-LOWERINGS: dict[str, Lowering] = {"depthwise": as_depthwise, "int8": as_int8, "decomposition": as_decomposition}
+def with_own_activation(node: Node) -> list[Node] | None:
+    """The activation as a node of its own. Where scales do not change, integers are cut off at the same codes."""
+    options = node.options
+    code = 0 if options is None else options.fused_activation_function
+    activation = next((operator for operator in OPERATORS.values() if code and operator.activation == code), None)
+    if options is None or activation is None:
+        return None
+    (y,) = node.outputs
+    linear = replace(y, name=f"{y.name}_linear")
+    plain = replace(node, outputs=[linear], options=options.replace(fused_activation_function=0))
+    return [plain, Node(OpCode(activation.name), [linear], [y])]
+
+
+def as_prelu(node: Node) -> list[Node] | None:
+    """One slope below zero as one for each channel, of floats."""
+    x, y = node.inputs[0], node.outputs[0]
+    if x is None or x.dtype is not FLOAT32 or node.options is None or not x.shape:
+        return None
+    slopes = _constant(f"{y.name}_slope", np.full(x.shape[-1:], node.options.alpha, np.float32))
+    return [Node(OpCode("PRELU"), [x, slopes], [y])]
+
+
+def as_hard_sigmoid(node: Node) -> list[Node] | None:
+    """x * (relu6(x + 3) * (1 / 6)), of floats: what lies between can be quantized well."""
+    x, y = node.inputs[0], node.outputs[0]
+    if x is None or x.dtype is not FLOAT32:
+        return None
+    three, sixth = (_constant(f"{y.name}_{name}", np.float32(v)) for name, v in (("three", 3), ("sixth", 1 / 6)))
+    shifted, gate = (replace(y, name=f"{y.name}_{name}") for name in ("shifted", "gate"))
+    return [
+        Node(OpCode("ADD"), [x, three], [shifted], Record("AddOptions", fused_activation_function="RELU6")),
+        Node(OpCode("MUL"), [shifted, sixth], [gate], Record("MulOptions")),
+        Node(OpCode("MUL"), [x, gate], [y], Record("MulOptions")),
+    ]
+
+
+def in_parts(node: Node) -> list[Node] | None:
+    """A mean over many positions as the mean of means over equal parts, which have the scale of what they are of."""
+    call, x, y = call_of(node), node.inputs[0], node.outputs[0]
+    if call is None or x is None or call.constant("axes") is None:
+        return None
+    reduced = reduced_axes(call, len(x.shape))
+    sides = [axis for axis in reduced if axis != len(x.shape) - 1]
+    positions = math.prod(x.shape[axis] for axis in sides)
+    axis = max(sides, key=lambda axis: x.shape[axis], default=0)
+    counts = (n for n in range(2, x.shape[axis] + 1) if x.shape[axis] % n == 0 and positions <= n * MEAN_LIMIT)
+    count = next(counts, None)
+    if count is None:
+        return None
+
+    def between(name: str, shape: Sequence[int], along: int) -> Tensor:
+        shape = (*shape[:axis], along, *shape[axis + 1 :])
+        return replace(x, name=f"{y.name}_{name}", shape=shape, shape_signature=None, buffer=None)
+
+    alone = [1 if i in reduced else n for i, n in enumerate(x.shape)]
+    parts = [between(f"part{i}", x.shape, x.shape[axis] // count) for i in range(count)]
+    means = [between(f"mean{i}", alone, 1) for i in range(count)]
+    joined = between("means", alone, count)
+    named, options = node.inputs[1], call.options.replace(keep_dims=True)
+    place = _constant(f"{y.name}_axis", np.int32(axis))
+    return [
+        Node(OpCode("SPLIT"), [place, x], list(parts), Record("SplitOptions", num_splits=count)),
+        *(replace(node, inputs=[p, named], outputs=[m], options=options) for p, m in zip(parts, means, strict=True)),
+        Node(OpCode("CONCATENATION"), list(means), [joined], Record("ConcatenationOptions", axis=axis)),
+        replace(node, inputs=[joined, named]),
+    ]
+
+
+def with_one_scale(node: Node) -> list[Node] | None:
+    """Integer weights of one scale for all outputs, where only newer kernels take one for each; rounded anew."""
+    call = call_of(node)
+    newer = () if call is None else [s for s in call.operator.inputs if s.newer_axis is not None]
+    w = next((t for slot in newer if call is not None and (t := call.get(slot.name)) is not None), None)
+    if call is None or w is None or w.dtype is not INT8 or w.quantization is None or not w.quantization.per_axis:
+        return None
+    values, x, b = real_values(w), call["x"], call.get("b")
+    bias = None if b is None else b.data
+    if not x.dtype.is_quantized_integer or (b is not None and bias is None):
+        return None
+    scale = np.float32(max(np.abs(values).max(), np.finfo(np.float32).tiny) / 127)
+    made = {w: replace(w, quantization=Quantization.of(scale))}
+    made[w].data = round_half_away(values / np.float64(scale)).astype(np.int8)
+    if b is not None and bias is not None:
+        product = Quantization.of(x.scale * scale)
+        made[b] = replace(b, quantization=product)
+        sums = bias * (np.float64(x.scale) * w.quantization.scale.astype(np.float64))
+        made[b].data = round_half_away(sums / np.float64(product.scale[0])).astype(bias.dtype)
+    node.inputs = [t if t is None else made.get(t, t) for t in node.inputs]
+    return [node]
+
+
+def _constant(name: str, value: np.ndarray | np.generic) -> Tensor:
+    array = np.asarray(value)
+    made = Tensor(name, array.shape, dtype(array.dtype))
+    made.data = array
+    return made
+
+
+LOWERINGS: dict[str, Lowering] = {
+    "depthwise": as_depthwise,
+    "int8": as_int8,
+    "decomposition": as_decomposition,
+    "activation": with_own_activation,
+    "prelu": as_prelu,
+    "hard_sigmoid": as_hard_sigmoid,
+    "parts": in_parts,
+    "one_scale": with_one_scale,
+}
+ROUNDED = ("hard_sigmoid", "parts", "one_scale")
 BY_RULE = {"type": "int8", "version": "int8", "operator": "decomposition"}  # where a problem names none

@@ -11,13 +11,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from pyquant.graph import Model, Node, Subgraph, Tensor
 from pyquant.ops import find
-from pyquant.ops.conditions import Condition, input_quantized, negated, option, rank_above, variable_input
+from pyquant.ops.conditions import (
+    Condition,
+    input_per_axis,
+    input_quantized,
+    negated,
+    option,
+    rank_above,
+    variable_input,
+)
 from pyquant.targets.partition import mapped, sources
 from pyquant.targets.releases import highest_versions
 from pyquant.targets.target import EVERY_TYPE, Gap, Target
@@ -152,9 +161,15 @@ class Rule(NamedTuple):
 
 
 def _rule(
-    operators: str, reason: str, evidence: str, *conditions: Condition, status: str = UNSPECIFIED, remedy: str = ""
+    operators: str,
+    reason: str,
+    evidence: str,
+    *conditions: Condition,
+    status: str = UNSPECIFIED,
+    remedy: str = "",
+    lowering: str = "",
 ) -> Rule:
-    return Rule(operators, Gap(conditions, reason, remedy, status=status, evidence=evidence))
+    return Rule(operators, Gap(conditions, reason, remedy, lowering, status, evidence))
 
 
 # Of a node the first one that holds counts most; "" is all operators that can be mapped. What packs, pads or splits
@@ -168,15 +183,18 @@ RULES: tuple[Rule, ...] = (
         "maps it without fused activation only",
         DOCUMENTED,
         option("fused_activation_function"),
+        lowering="activation",
     ),
     _rule("CONCATENATION", "joins a constant only if it is zeros, and with one input", DOCUMENTED, _joins_constant),
     _rule("CONV_2D DEPTHWISE_CONV_2D", "maps the same dilation in x and y only", DOCUMENTED, _uneven_dilation),
     _rule("CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED", "needs constant weights", DOCUMENTED, variable_input(1)),
     _rule("FULLY_CONNECTED", "maps the default weights format only", DOCUMENTED, option("weights_format")),
     _rule("FULLY_CONNECTED", "maps one row of outputs only", DOCUMENTED, lambda node: _rows(node.outputs)),
+    # the quantization specification of its time has no other, and no published file has
+    _rule("FULLY_CONNECTED", "maps weights of one scale only", ASSUMED, input_per_axis(1), lowering="one_scale"),
     _rule("MEAN REDUCE_MAX REDUCE_MIN SUM", "does not reduce over the batch", DOCUMENTED, _over_batch),
     _rule("MEAN", "reduces over channels only if they are a multiple of 4", DOCUMENTED, _odd_depth),
-    _rule("MEAN", f"maps means over up to {MEAN_LIMIT} positions", ASSUMED, _many_positions, remedy="split it"),
+    _rule("MEAN", f"maps means over up to {MEAN_LIMIT} positions", ASSUMED, _many_positions, lowering="parts"),
     _rule("PRELU", "needs a slope of one dimension", DOCUMENTED, rank_above(1, 1)),
     _rule(
         "RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR",
@@ -199,9 +217,14 @@ RULES: tuple[Rule, ...] = (
     _rule("STRIDED_SLICE", "maps it without new_axis_mask only", DOCUMENTED, option("new_axis_mask")),
 )
 UNMAPPED = Gap((), "does not map it", status=NOT_SUPPORTED, evidence=DOCUMENTED)
+IN_FLOAT = "operators that it maps do the same in float: quantize the float model for it"
 # What it knows but cannot map: what comes out is never of 8 bits, or, of a custom operator, hardly ever.
 EIGHT_BITS = Gap((_floating,), "maps activations of 8 bits only", status=TYPE, evidence=VERIFIED)
-OTHERS = dict.fromkeys(("CUSTOM", "DEQUANTIZE"), (EIGHT_BITS, UNMAPPED))
+OTHERS = {
+    **dict.fromkeys(("CUSTOM", "DEQUANTIZE"), (EIGHT_BITS, UNMAPPED)),
+    "HARD_SWISH": (replace(UNMAPPED, remedy=IN_FLOAT, lowering="hard_sigmoid"),),
+    "LEAKY_RELU": (replace(UNMAPPED, remedy=IN_FLOAT, lowering="prelu"),),
+}
 
 
 def _gaps(op: str) -> tuple[Gap, ...]:
@@ -222,6 +245,7 @@ EDGETPU = Target(
     dynamic_shapes=False,
     sparsity=False,
     subgraphs=False,
+    recipe={"input_type": "int8", "output_type": "int8", "one_scale": True, "newer_axes": False},
 )
 
 

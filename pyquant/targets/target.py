@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pyquant.dtypes import DTYPES
 from pyquant.graph import Model, Node, Tensor
@@ -73,6 +74,7 @@ class Target:
     versions: the highest op version of each builtin operator. known: features that an operator has below the version
     that brings them, each a tuple of conditions. custom: the custom operators it has, None for all. types: of tensors.
     fallback: where nodes run whose types or shapes the target does not take; "" where it then refuses the model.
+    recipe: what quantization for it needs, options of `pyquant.quantize.recipe`.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Target:
     schemes: bool = False  # quantization other than scales per tensor or axis (blocks)
     subgraphs: bool = True  # more than one
     stray_axes: bool = False  # a quantization axis past the shape
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
     def version(self, node: Node) -> int | None:
         """The op version to declare for a builtin operator's node; None where the target lacks what the node needs."""

@@ -1,0 +1,7 @@
+"""The Edge TPU: what its compiler maps of a model, predicted; what it made of one, read; and repairs."""
+
+from pyquant.edgetpu.log import log, operators, reasons
+from pyquant.edgetpu.predict import Prediction, Verdict, check
+from pyquant.edgetpu.repair import Fixed, fix
+
+__all__ = ["Fixed", "Prediction", "Verdict", "check", "fix", "log", "operators", "reasons"]
