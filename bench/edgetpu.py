@@ -52,10 +52,9 @@ def compare(name: str, data: Path) -> bool:
         same = 100 * float((cpu.argmax(axis=1) == device.argmax(axis=1)).mean())
         equal, most = 100 * float((cpu == device).mean()), int(np.abs(cpu.astype(int) - device).max())
         mapped = f"{prediction.mapped}/{len(prediction.operators)}"
-        figures = (
-            f"tflite {scores[0]:5.1f}  edgetpu {scores[1]:5.1f}  same class {same:5.1f} %  equal codes {equal:6.2f} %"
-        )
-        print(f"{name:18} {kind:9} {mapped:>7}  {figures}, others by up to {most}", flush=True)
+        figures = f"tflite {scores[0]:5.1f}  edgetpu {scores[1]:5.1f}  same class {same:5.1f} %"
+        codes_ = f"equal codes {equal:6.2f} %, others by up to {most}"
+        print(f"{name:18} {kind:9} {mapped:>7}  {figures}  {codes_}", flush=True)
         good &= (kind != "ours" or prediction.share == 1) and abs(scores[0] - scores[1]) <= POINTS
     return good
 

@@ -39,8 +39,7 @@ def planned(
     shapes: Shapes = MappingProxyType({}),
 ) -> Plan:
     """As compile, with the choice's circumstances."""
-    if chooser.numerics == "edgetpu":
-        chooser = replace(chooser, elsewhere=beside_device(model))
+    chooser = replace(chooser, elsewhere=beside_device(model, chooser.numerics))
     context = Context(chooser, Variables(), (graph,), tuple(observers))
     flat = flatten(graph, context.variables)
     _check_ends(flat)

@@ -10,12 +10,13 @@ compiler is of 2021).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from pyquant.dtypes import INT8, UINT8
 from pyquant.graph import Model, Node, Subgraph, Tensor
 from pyquant.ops import find
 from pyquant.ops.conditions import (
@@ -74,7 +75,11 @@ def _activations(node: Node) -> list[Tensor]:
 
 
 def _wide(node: Node) -> bool:
-    return any(t.dtype.name not in ("int8", "uint8") for t in _activations(node))
+    """Something other than integers of 8 bits with one scale flows through."""
+    return any(
+        t.dtype not in (INT8, UINT8) or t.quantization is None or t.quantization.scale.size != 1
+        for t in _activations(node)
+    )
 
 
 def _floating(node: Node) -> bool:
@@ -255,7 +260,11 @@ def on_device(graph: Subgraph) -> list[Node]:
     return [node for node, (is_in,) in zip(graph.nodes, mapped(sources(graph.nodes), supported), strict=True) if is_in]
 
 
-def beside_device(model: Model) -> set[Tensor]:
-    """What the CPU computes by that prediction: only nodes of the main subgraph are mapped."""
+def beside_device(model: Model, numerics: str) -> Collection[Tensor]:
+    """What the CPU computes where the numerics are those of this device: nothing but nodes of the first subgraph runs
+    on it. Empty for other numerics.
+    """
+    if numerics != EDGETPU.name:
+        return ()
     inside = {node for subgraph in model.subgraphs[:1] for node in on_device(subgraph)}
     return {t for s in model.subgraphs for node in s.nodes if node not in inside for t in node.outputs}
