@@ -19,6 +19,7 @@ from pyquant.graph import Builder, Model, Quantization, Tensor
 from pyquant.ops import find
 from pyquant.ops.build import add
 from pyquant.targets.edgetpu import KNOWN, MAPPED, NOT_SUPPORTED, ONE_SUBGRAPH, RANK, TYPE, UNSPECIFIED, VERSION
+from pyquant.validate import RUNTIMES, Oracle
 
 PAIRS = {
     "deeplabv3_mnv2_dm05_pascal_quant": 72,
@@ -232,6 +233,12 @@ def of_any_number() -> Model:
     return model
 
 
+def too_new() -> Model:
+    model = chain("RELU", "RELU6")
+    model.main.nodes[0].opcode.version = 9
+    return model
+
+
 def several_samples() -> Model:
     return one("CONV_2D", (3, 8, 8, 4), constants=(W,), **CONV)
 
@@ -243,6 +250,7 @@ MENDED: dict[Callable[[], Model], tuple[int, str]] = {
     several_scales: (1, "rewritten: 1 x FULLY_CONNECTED: the compiler maps weights of one scale only"),
     narrow: (0, "rewritten: 1 x FULLY_CONNECTED: edgetpu"),
     of_any_number: (0, "rewritten: 1 x tensors: shape"),
+    too_new: (0, "rewritten: 1 x RELU: edgetpu has versions up to 3, the file declares 9"),
 }
 
 
@@ -257,6 +265,16 @@ def test_what_is_mended_computes_the_same(make: Callable[[], Model]) -> None:
     before, after = pq.compile(model)(image), pq.compile(fixed.model)(image)
     assert np.abs(before.astype(int) - after).max() <= off
     assert pq.compile(model, numerics="litert")(image).shape == after.shape
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_runtimes_take_what_is_mended(runtime: str, oracle_of: Callable[[str], Oracle]) -> None:
+    oracle_of(runtime)
+    for model in (edgetpu.fix(make()).model for make in MENDED):
+        image = np.random.default_rng(1).integers(-128, 128, model.main.inputs[0].shape).astype(np.int8)
+        assert pq.validate(model, runtime, data=[image]).ok
+    images = [np.random.default_rng(i).normal(0, 1, IMAGE).astype(np.float32) for i in range(4)]
+    assert pq.validate(pq.quantize(activations(), "int8", data=images, target="edgetpu"), runtime, data=images[:1]).ok
 
 
 def test_one_sample_at_a_time() -> None:
