@@ -78,9 +78,9 @@ def reasons(prediction: Prediction, width: int | None = None) -> str:
         for what, nodes in groups.items()
     ]
     said = lines(REASONS, rows, width) if rows else []
-    if prediction.freed:
-        node, count = prediction.freed[0]
-        said += ["", f"If {printable(node.label)} could be mapped, {count} more operators would be."]
+    node, count = next(iter(prediction.freed), (None, 0))
+    if node is not None and count > 1:
+        said += ["", f"{printable(node.label)} alone keeps {count} operators from the device, itself among them."]
     return "\n".join(said)
 
 

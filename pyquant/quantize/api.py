@@ -60,12 +60,7 @@ def assign(
     """The decisions that `quantize` would carry out, to print or review and then give to `apply`."""
     if accuracy not in ("fast", "best"):
         raise OptionError(f"accuracy: found {accuracy!r}, expected fast or best")
-    if target is not None:
-        options = {
-            **targets.get(target).recipe,
-            **{name: value for name, value in options.items() if value is not None},
-        }
-    request, given, model = recipe(scheme, **options), model, float_weights(model)
+    request, given, model = _request(scheme, target, options), model, float_weights(model)
     if target is not None:
         model = fold(compat(model, target, strict=False, exact=False))
     if request.litert and request.activations == ("int8",):
@@ -99,6 +94,17 @@ def assign(
     made = judge.decide(ranges, request)
     made.outliers = seen.outliers(model)
     return made
+
+
+def _request(scheme: str | Recipe | Iterable[Rule], target: str | None, options: dict[str, Any]) -> Recipe:
+    """The recipe by options; those that are not given are as the target needs them."""
+    if target is None:
+        return recipe(scheme, **options)
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return recipe(scheme, **{**targets.get(target).recipe, **given})
+    except RecipeError as error:
+        raise RecipeError(f"target {target}: {error}") from None
 
 
 def _ranges(seen: Statistics, model: Model, calibration: str | None) -> tuple[dict[Tensor, Range], dict[Tensor, Range]]:

@@ -180,7 +180,9 @@ def _rule(
 # Of a node the first one that holds counts most; "" is all operators that can be mapped. What packs, pads or splits
 # along the batch has more than one sample at one end, of which the rule of ranks speaks.
 RULES: tuple[Rule, ...] = (
-    _rule("QUANTIZE", "maps requantization only", VERIFIED, negated(input_quantized(0))),
+    _rule(
+        "QUANTIZE", "maps requantization only", VERIFIED, negated(input_quantized(0)), remedy="let codes in (io_type)"
+    ),
     _rule("", "maps activations of 8 bits only", VERIFIED, _wide, status=TYPE, remedy="quantize it to int8"),
     _rule("", "maps tensors whose three innermost dimensions only are above 1", DOCUMENTED, _outer, status=RANK),
     _rule(
@@ -226,7 +228,8 @@ IN_FLOAT = "operators that it maps do the same in float: quantize the float mode
 # What it knows but cannot map: what comes out is never of 8 bits, or, of a custom operator, hardly ever.
 EIGHT_BITS = Gap((_floating,), "maps activations of 8 bits only", status=TYPE, evidence=VERIFIED)
 OTHERS = {
-    **dict.fromkeys(("CUSTOM", "DEQUANTIZE"), (EIGHT_BITS, UNMAPPED)),
+    "CUSTOM": (EIGHT_BITS, UNMAPPED),
+    "DEQUANTIZE": (replace(EIGHT_BITS, remedy="let codes out (io_type)"), UNMAPPED),
     "HARD_SWISH": (replace(UNMAPPED, remedy=IN_FLOAT, lowering="hard_sigmoid"),),
     "LEAKY_RELU": (replace(UNMAPPED, remedy=IN_FLOAT, lowering="prelu"),),
 }
