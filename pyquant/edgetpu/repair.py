@@ -11,8 +11,8 @@ from pyquant.dtypes import FLOAT32
 from pyquant.edgetpu.predict import Prediction, check, foremost
 from pyquant.errors import PyQuantError
 from pyquant.graph import Model, Node
-from pyquant.ops import find
 from pyquant.rewrite import batch, compat, io_type
+from pyquant.rewrite.links import call_of
 from pyquant.table import short
 from pyquant.targets.edgetpu import EDGETPU
 
@@ -70,15 +70,15 @@ def _changes(model: Model) -> Iterator[tuple[str, Change]]:
         yield "one sample at a time", lambda given: batch(given, 1)
     for node in filter(_casts, model.main.nodes):
         x, y = node.inputs[0], node.outputs[0]
-        if x in model.main.inputs and x is not None and x.dtype is FLOAT32:
+        if x is not None and x in model.main.inputs and x.dtype is FLOAT32:
             yield f"input {short(x.name)!r} of integers", _with_end("input_type", x.name)
         if y in model.main.outputs and y.dtype is FLOAT32:
             yield f"output {short(y.name)!r} of integers", _with_end("output_type", y.name)
 
 
 def _casts(node: Node) -> bool:
-    operator = find(node.op)
-    return operator is not None and operator.cast
+    call = call_of(node)
+    return call is not None and call.operator.cast
 
 
 def _with_end(end: str, name: str) -> Change:

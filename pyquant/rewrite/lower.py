@@ -118,31 +118,33 @@ def as_decomposition(node: Node) -> list[Node] | None:
 
 def with_own_activation(node: Node) -> list[Node] | None:
     """The activation as a node of its own. Where scales do not change, integers are cut off at the same codes."""
-    options = node.options
-    code = 0 if options is None else options.fused_activation_function
+    call = call_of(node)
+    code = 0 if call is None else call.options.fused_activation_function
     activation = next((operator for operator in OPERATORS.values() if code and operator.activation == code), None)
-    if options is None or activation is None:
+    if call is None or activation is None:
         return None
-    (y,) = node.outputs
+    y = call["y"]
     linear = replace(y, name=f"{y.name}_linear")
-    plain = replace(node, outputs=[linear], options=options.replace(fused_activation_function=0))
+    plain = replace(node, outputs=[linear], options=call.options.replace(fused_activation_function=0))
     return [plain, Node(OpCode(activation.name), [linear], [y])]
 
 
 def as_prelu(node: Node) -> list[Node] | None:
     """One slope below zero as one for each channel, of floats."""
-    x, y = node.inputs[0], node.outputs[0]
-    if x is None or x.dtype is not FLOAT32 or node.options is None or not x.shape:
+    call = call_of(node)
+    if call is None or call["x"].dtype is not FLOAT32 or not call["x"].shape:
         return None
-    slopes = _constant(f"{y.name}_slope", np.full(x.shape[-1:], node.options.alpha, np.float32))
+    x, y = call["x"], call["y"]
+    slopes = _constant(f"{y.name}_slope", np.full(x.shape[-1:], call.options.alpha, np.float32))
     return [Node(OpCode("PRELU"), [x, slopes], [y])]
 
 
 def as_hard_sigmoid(node: Node) -> list[Node] | None:
     """x * (relu6(x + 3) * (1 / 6)), of floats: what lies between can be quantized well."""
-    x, y = node.inputs[0], node.outputs[0]
-    if x is None or x.dtype is not FLOAT32:
+    call = call_of(node)
+    if call is None or call["x"].dtype is not FLOAT32:
         return None
+    x, y = call["x"], call["y"]
     three, sixth = (_constant(f"{y.name}_{name}", np.float32(v)) for name, v in (("three", 3), ("sixth", 1 / 6)))
     shifted, gate = (replace(y, name=f"{y.name}_{name}") for name in ("shifted", "gate"))
     return [
@@ -154,9 +156,10 @@ def as_hard_sigmoid(node: Node) -> list[Node] | None:
 
 def in_parts(node: Node) -> list[Node] | None:
     """A mean over many positions as the mean of means over equal parts, which have the scale of what they are of."""
-    call, x, y = call_of(node), node.inputs[0], node.outputs[0]
-    if call is None or x is None or call.constant("axes") is None:
+    call = call_of(node)
+    if call is None or call.constant("axes") is None:
         return None
+    x, y = call["x"], call["y"]
     reduced = reduced_axes(call, len(x.shape))
     sides = [axis for axis in reduced if axis != len(x.shape) - 1]
     positions = math.prod(x.shape[axis] for axis in sides)
@@ -193,7 +196,7 @@ def with_one_scale(node: Node) -> list[Node] | None:
         return None
     values, x, b = real_values(w), call["x"], call.get("b")
     bias = None if b is None else b.data
-    if not x.dtype.is_quantized_integer or (b is not None and bias is None):
+    if not x.dtype.is_quantized_integer or (b is not None and bias is None) or not np.isfinite(values).all():
         return None
     scale = np.float32(max(np.abs(values).max(), np.finfo(np.float32).tiny) / 127)
     made = {w: replace(w, quantization=Quantization.of(scale))}

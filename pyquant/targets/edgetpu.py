@@ -101,7 +101,7 @@ def _rows(tensors: Sequence[Tensor | None]) -> bool:
 
 
 def _uneven_dilation(node: Node) -> bool:
-    return bool(node.options is not None and node.options.dilation_w_factor != node.options.dilation_h_factor)
+    return len({getattr(node.options, f"dilation_{side}_factor", 1) for side in "wh"}) > 1
 
 
 def _strided(node: Node) -> bool:
@@ -111,12 +111,12 @@ def _strided(node: Node) -> bool:
 
 def _joins_constant(node: Node) -> bool:
     """But for two inputs, one of which holds nothing but the real value zero."""
-    held = [t for t in node.inputs if t is not None and t.data is not None]
-    zeros = [t for t in held if t.is_quantized and bool(np.all(t.data == t.zero_point))]
+    held = [(t.data, t.quantization) for t in node.inputs if t is not None and t.is_constant]
+    zeros = [data for data, q in held if data is not None and q is not None and np.isin(data, q.zero_point).all()]
     return bool(held) and (len(node.inputs) != 2 or len(zeros) != 1)
 
 
-def reduced(node: Node) -> set[int] | None:
+def _reduced(node: Node) -> set[int] | None:
     """The dimensions that a reduction of its first input goes over, counted from the last one, which is -1."""
     axes = node.inputs[1].data if len(node.inputs) > 1 and node.inputs[1] is not None else None
     rank = len(_shapes(node)[0])
@@ -124,16 +124,16 @@ def reduced(node: Node) -> set[int] | None:
 
 
 def _over_batch(node: Node) -> bool:
-    return (axes := reduced(node)) is None or min(axes, default=-1) < -3
+    return (axes := _reduced(node)) is None or min(axes, default=-1) < -3
 
 
 def _odd_depth(node: Node) -> bool:
-    return -1 in (reduced(node) or ()) and _shapes(node)[0][-1] % 4 != 0
+    return -1 in (_reduced(node) or ()) and any(depth % 4 for depth in _shapes(node)[0][-1:])
 
 
 def _many_positions(node: Node) -> bool:
     x, _ = _shapes(node)
-    return math.prod(x[a] for a in (reduced(node) or ()) if -len(x) <= a < -1) > MEAN_LIMIT
+    return math.prod(x[a] for a in (_reduced(node) or ()) if -len(x) <= a < -1) > MEAN_LIMIT
 
 
 def _growth(node: Node) -> float:
@@ -154,7 +154,7 @@ def _inner(node: Node) -> bool:
 
 def _shapes(node: Node) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Of the first input and the first output, empty for what is not there."""
-    x, y = (*node.inputs[:1], *[None] * (not node.inputs), *node.outputs[:1], None)[:2]
+    x, y = next(iter(node.inputs), None), next(iter(node.outputs), None)
     return () if x is None else x.shape, () if y is None else y.shape
 
 
@@ -177,6 +177,7 @@ def _rule(
     return Rule(operators, Gap(conditions, reason, remedy, lowering, status, evidence))
 
 
+RESIZES = "RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR"
 # Of a node the first one that holds counts most; "" is all operators that can be mapped. What packs, pads or splits
 # along the batch has more than one sample at one end, of which the rule of ranks speaks.
 RULES: tuple[Rule, ...] = (
@@ -203,19 +204,9 @@ RULES: tuple[Rule, ...] = (
     _rule("MEAN", "reduces over channels only if they are a multiple of 4", DOCUMENTED, _odd_depth),
     _rule("MEAN", f"maps means over up to {MEAN_LIMIT} positions", ASSUMED, _many_positions, lowering="parts"),
     _rule("PRELU", "needs a slope of one dimension", DOCUMENTED, rank_above(1, 1)),
-    _rule(
-        "RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR",
-        f"enlarges up to {ENLARGED} times",
-        VERIFIED,
-        lambda node: _growth(node) >= 15,
-    ),
-    _rule(
-        "RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR",
-        f"enlarges up to {ENLARGED} times",
-        ASSUMED,
-        lambda node: ENLARGED < _growth(node) < 15,
-    ),
-    _rule("RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR", f"enlarges to up to {LARGE} pixels a side", ASSUMED, _large),
+    _rule(RESIZES, f"enlarges up to {ENLARGED} times", VERIFIED, lambda node: _growth(node) >= 15),
+    _rule(RESIZES, f"enlarges up to {ENLARGED} times", ASSUMED, lambda node: ENLARGED < _growth(node) < 15),
+    _rule(RESIZES, f"enlarges to up to {LARGE} pixels a side", ASSUMED, _large),
     _rule("SOFTMAX", f"maps up to {SOFTMAX_LIMIT} elements", DOCUMENTED, _long),
     _rule("SOFTMAX", "maps one row only", DOCUMENTED, lambda node: _rows(node.inputs)),
     _rule("SQUEEZE", "takes out leading dimensions only", DOCUMENTED, _inner),
