@@ -104,10 +104,11 @@ def parameter_bytes(node: Node) -> int:
 
 
 def constant_operands(node: Node) -> list[Tensor]:
-    """Constants in place of activations, as a MUL or SUB has them: the device streams them, as they are."""
+    """Constants in place of activations, as a MUL or SUB has them. A single number is not stored but in instructions."""
     operator = find(node.op)
     slots = [] if operator is None else operator.slots(node.inputs)
-    return [t for slot, t in zip(slots, node.inputs, strict=False) if t and slot.role == "activation" and t.is_constant]
+    held = [t for slot, t in zip(slots, node.inputs, strict=False) if t is not None and slot.role == "activation"]
+    return [t for t in held if t.is_constant and t.size > 1]
 
 
 def constants_of(node: Node) -> Constants:
