@@ -1,5 +1,7 @@
 """The Edge TPU: what its compiler maps of a model, predicted; what it made of one, read; and repairs."""
 
+from pyquant.edgetpu.compare import Comparison
+from pyquant.edgetpu.inspect import Inspection, inspect
 from pyquant.edgetpu.parameters import parameter_bytes
 
-__all__ = ["parameter_bytes"]
+__all__ = ["Comparison", "Inspection", "inspect", "parameter_bytes"]

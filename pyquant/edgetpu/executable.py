@@ -1,4 +1,4 @@
-"""What one executable for the Edge TPU says: its layers, instructions, transfers and parameters. Nothing is computed."""
+"""What one executable for the Edge TPU says: its layers, instructions, transfers and parameters."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ INSTRUCTION = 16  # bytes
 TYPES = ("stand alone", "parameter caching", "execution only")
 # What the device calls its element types, by code
 DTYPES = {0: "uint8", 1: "uint16", 2: "int32", 3: "bfloat16", 4: "float16", 5: "float32", 8: "int8", 9: "int16"}
+WIDTHS = {"uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "float16": 2, "bfloat16": 2, "int32": 4, "float32": 4}
 BASES = ("output", "input", "parameters", "scratch")
 HALVES = ("low", "high")
 DIRECTIONS = ("in", "out")
@@ -35,6 +36,13 @@ class DeviceLayer:
     scale: float
     zero_point: int
     bytes: int
+
+    @property
+    def padded_bytes(self) -> int:
+        """What `bytes` is in all files known: outputs have a multiple of 4 channels, and all a multiple of 8 bytes."""
+        y, x, z = self.shape
+        channels = -(-z // 4) * 4 if self.output else z
+        return -(-y * x * channels * WIDTHS[self.dtype] // 8) * 8
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,11 @@ class Executable:
     hints: tuple[Hint, ...]
     bytes: int
     unknown: tuple[str, ...]
+
+    @property
+    def caching(self) -> bool:
+        """Whether it does nothing but load parameters."""
+        return self.type == TYPES[1]
 
     @property
     def code(self) -> np.ndarray:

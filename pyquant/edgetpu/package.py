@@ -60,11 +60,6 @@ class Container:
         inner = [chip for package in self.packages for chip in package.chips]
         return tuple(e for package in (*self.packages, *inner) for e in package.executables)
 
-    def parameters(self) -> list[np.ndarray]:
-        """What is cached on the device, then what is streamed, of each executable."""
-        by_type = sorted(self.executables, key=lambda e: e.type != "parameter caching")
-        return [e.parameters for e in by_type if e.parameters.size]
-
 
 def is_compiled(node: Node) -> bool:
     """Whether a node stands for operators that the compiler mapped."""
