@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pyquant.cli import edgetpu_inspect
+from pyquant.cli import edgetpu_inspect, edgetpu_recover
 
 
 @click.group("edgetpu")
@@ -13,3 +13,4 @@ def command() -> None:
 
 
 command.add_command(edgetpu_inspect.command)
+command.add_command(edgetpu_recover.command)

@@ -3,5 +3,6 @@
 from pyquant.edgetpu.compare import Comparison
 from pyquant.edgetpu.inspect import Inspection, inspect
 from pyquant.edgetpu.parameters import parameter_bytes
+from pyquant.edgetpu.recover import Recovery, recover, recovery
 
-__all__ = ["Comparison", "Inspection", "inspect", "parameter_bytes"]
+__all__ = ["Comparison", "Inspection", "Recovery", "inspect", "parameter_bytes", "recover", "recovery"]

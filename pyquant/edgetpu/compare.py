@@ -79,22 +79,22 @@ def compare(compiled: Model, containers: Sequence[Container], source: Model) -> 
 
     Zero points within the mapped part and options of its operators are not compared: only instructions hold them.
     """
-    partners, lost = _partners(compiled, source)
-    mapped = [node for node in source.main.nodes if node not in partners.values()]
+    together, lost = partners(compiled, source)
+    mapped = [node for node in source.main.nodes if node not in together.values()]
     boundary = tuple(_boundary(containers, source))
     layers = tuple(_match(stored) for stored in find_stored(mapped, containers))
     differences = [
         *(f"{node.label}: runs on the CPU; the source has no such operator" for node in lost),
-        *(f"{node.label}: {what}" for node, other in partners.items() if (what := _node_difference(node, other))),
+        *(f"{node.label}: {what}" for node, other in together.items() if (what := _node_difference(node, other))),
         *(f"tensor {b.tensor.name!r}: {b.difference}" for b in boundary if b.difference),
         *_crossing(mapped, source, boundary),
         *(f"{layer.node.label}: {layer.difference}" for layer in layers if layer.difference),
     ]
-    unknown = tuple(node for node in mapped if _holds_more(node))
-    return Comparison(tuple(mapped), tuple(partners.values()), boundary, layers, unknown, tuple(differences))
+    unknown = tuple(node for node in mapped if holds_more(node))
+    return Comparison(tuple(mapped), tuple(together.values()), boundary, layers, unknown, tuple(differences))
 
 
-def _partners(compiled: Model, source: Model) -> tuple[dict[Node, Node], list[Node]]:
+def partners(compiled: Model, source: Model) -> tuple[dict[Node, Node], list[Node]]:
     """The nodes that stayed on the CPU with the source's, and those that the source does not have."""
     waiting: dict[Any, list[Node]] = {}
     for node in reversed(source.main.nodes):
@@ -208,7 +208,7 @@ def _match(stored: Stored) -> LayerMatch:
     )
 
 
-def _holds_more(node: Node) -> bool:
+def holds_more(node: Node) -> bool:
     """Whether a node has constants that `find_stored` does not look for."""
     operator = find(node.op)
     weighted = operator is not None and operator.weighted

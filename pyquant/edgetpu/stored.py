@@ -16,6 +16,7 @@ from pyquant.graph import Node
 
 # Outputs of at least so many pixels make the compiler take the weights tap by tap: so at 56x56, and not at 28x28.
 MANY_PIXELS = 2000
+DETOURS = 500  # steps, beyond those needed, to find where layers fit that are not there as they should be
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,26 +111,46 @@ class _Fit(NamedTuple):
     order: str
 
 
+class _State(NamedTuple):
+    """What is free, (blob, start, end); layers not placed yet; those that are, (blob, start, fit, assumed)."""
+
+    gaps: tuple[tuple[_Blob, int, int], ...]
+    missing: tuple[Node, ...]
+    placed: tuple[tuple[_Blob, int, _Fit, bool], ...] = ()
+
+
 def _fill(layers: dict[Node, Stored], blobs: Sequence[_Blob], before: dict[Node, set[Node]]) -> None:
-    """Place, into what is free, the layers that are not there as they should be.
+    """Place, into what is free, the layers that are not there as they should be: as many as can be found to fit.
 
     What lies behind another layer does not come before it in the graph.
     """
-    missing = {node: None for node, layer in layers.items() if layer.found is None}
-    for blob in blobs:
-        for start, end in blob.gaps():
-            at = start
-            while fits := [
-                fit
-                for node in missing
-                if not before[node] & missing.keys()
-                for fit in _fits(layers[node], blob.data[at : min(end, blob.data.size)])
-            ]:
-                best = min(fits, key=lambda fit: fit.other)  # the first of these
-                assumed = best.other and len(fits) > 1
-                layers[best.layer.node] = blob.holding(best.layer, best.found, at, best.order, assumed)
-                del missing[best.layer.node]
-                at += best.found.bytes
+    gaps = tuple((blob, *gap) for blob in blobs for gap in blob.gaps())
+    best = _State(gaps, tuple(node for node, layer in layers.items() if layer.found is None))
+    waiting, steps = [best], len(best.missing) + DETOURS
+    while waiting and best.missing and steps:
+        state, steps = waiting.pop(), steps - 1
+        best = max(best, state, key=lambda s: len(s.placed))
+        waiting += reversed(_next(state, layers, before))
+    for blob, at, fit, assumed in best.placed:
+        layers[fit.layer.node] = blob.holding(fit.layer, fit.found, at, fit.order, assumed)
+
+
+def _next(state: _State, layers: dict[Node, Stored], before: dict[Node, set[Node]]) -> list[_State]:
+    """With one layer more at the first place that is free, the likeliest first; or without that place."""
+    if not state.gaps or not state.missing:
+        return []
+    (blob, at, end), *gaps = state.gaps
+    ready = [node for node in state.missing if not before[node].intersection(state.missing)]
+    fits = [fit for node in ready for fit in _fits(layers[node], blob.data[at : min(end, blob.data.size)])]
+    fits.sort(key=lambda fit: fit.other)
+    return [
+        _State(
+            ((blob, at + fit.found.bytes, end), *gaps),
+            tuple(node for node in state.missing if node is not fit.layer.node),
+            (*state.placed, (blob, at, fit, fit.other and len(fits) > 1)),
+        )
+        for fit in fits
+    ] or [state._replace(gaps=tuple(gaps))]
 
 
 def _fits(layer: Stored, data: np.ndarray) -> Iterator[_Fit]:

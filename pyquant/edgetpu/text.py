@@ -116,7 +116,7 @@ def _comparison(comparison: Comparison, width: int | None) -> Iterator[list[str]
         ]
         for layer in comparison.layers
     ]
-    yield lines(MATCHES, rows, width)
+    yield lines(MATCHES, rows, width) if rows else []
     boundary = [f"{b.tensor.name}: {type_text(b.tensor)}" for b in comparison.boundary if not b.difference]
     mapped = len(comparison.mapped)
     yield [
