@@ -67,7 +67,7 @@ def _copy_tensors(tensors: Iterable[Tensor], model: Model) -> None:
         mine = named.get(tensor.name)
         if mine is None or (mine.shape, mine.dtype) != (tensor.shape, tensor.dtype):
             raise GraphError(f"the model to recover has no tensor {tensor.name!r} of shape {tensor.shape}")
-        if mine.quantization != tensor.quantization:
+        if tensor.is_quantized and mine.quantization != tensor.quantization:
             mine.quantization = tensor.quantization
         if tensor.data is not None:
             _set(mine, tensor.data)
