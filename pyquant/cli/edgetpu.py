@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pyquant.cli import edgetpu_check
+from pyquant.cli import edgetpu_check, edgetpu_inspect, edgetpu_recover
 
 
 @click.group("edgetpu")
@@ -12,4 +12,5 @@ def command() -> None:
     """Predict, read and recover what the Edge TPU compiler makes of models."""
 
 
-command.add_command(edgetpu_check.command)
+for verb in (edgetpu_check, edgetpu_inspect, edgetpu_recover):
+    command.add_command(verb.command)

@@ -6,13 +6,12 @@ The device has unsigned weights: of int8 ones the sign bit is flipped.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from pyquant.dtypes import INT8
+from pyquant.dtypes import INT8, UINT8
 from pyquant.errors import UnsupportedOp
 from pyquant.graph import Node, Tensor
 from pyquant.ops import Call, find
@@ -27,93 +26,82 @@ CENTER = 128  # what flips the sign bit of an int8 weight, and is stored for its
 # How the weights of a block follow each other: all inputs of a tap, or all taps of GROUP inputs.
 ORDERS = ("taps", "inputs")
 
+# The operators whose constants are known, and whether each channel has weights for itself alone
+DEPTHWISE = {"CONV_2D": False, "FULLY_CONNECTED": False, "DEPTHWISE_CONV_2D": True}
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Constants:
-    """What a layer stores. weights: (outputs, taps, inputs) uint8.
+    """What a layer stores. weights: (outputs, taps, inputs) uint8, or, depthwise, (channels, taps, 1).
 
-    A channel of a depthwise convolution meets the GROUP channels that it is in, all but itself with weight zero.
-    bias: (outputs,) int32, stored unless all are 0. multipliers: (outputs,) float32 where each output has its own, else
-    None: they are in the instructions then. width: outputs of a block.
+    bias: (outputs,) int32, stored unless all are 0. multipliers: (outputs,) float32, stored, where each output has its
+    own; else (1,), which instructions load, or (0,) where it is not known.
     """
 
     weights: np.ndarray
     zero_point: int
     bias: np.ndarray
-    multipliers: np.ndarray | None
-    width: int
+    multipliers: np.ndarray
+    depthwise: bool
 
     @property
-    def count(self) -> int:
-        return len(self.weights)
+    def single(self) -> bool:
+        """Whether one multiplier serves all outputs."""
+        return self.multipliers.size <= 1
 
+    @property
+    def width(self) -> int:
+        """Outputs of a block."""
+        count = len(self.weights)
+        return GROUP if self.depthwise or count <= GROUP else min(_padded(count, STEP), BLOCK)
 
-@dataclass(frozen=True)
-class Layout:
-    """How the filter of an operator becomes the weights of Constants, and back.
+    @property
+    def orders(self) -> tuple[str, ...]:
+        """Those that differ."""
+        _, taps, inputs = self.weights.shape
+        return ORDERS if taps > 1 and inputs > GROUP else ORDERS[:1]
 
-    dense(filter, zero point) -> (outputs, taps, inputs); filter: its inverse, given the filter's shape.
-    width(outputs) -> outputs of a block.
-    """
-
-    dense: Callable[[np.ndarray, int], np.ndarray]
-    filter: Callable[[np.ndarray, tuple[int, ...]], np.ndarray]
-    width: Callable[[int], int]
-
-
-def _matrix(w: np.ndarray, zero_point: int) -> np.ndarray:
-    """(O, kh, kw, I) or (O, I)"""
-    return w.reshape(len(w), -1, w.shape[-1])
-
-
-def _diagonal(w: np.ndarray, zero_point: int) -> np.ndarray:
-    """(1, kh, kw, C)"""
-    channels = np.arange(w.shape[3])
-    dense = np.full((len(channels), w.shape[1] * w.shape[2], GROUP), zero_point, w.dtype)
-    dense[channels, :, channels % GROUP] = w.reshape(-1, w.shape[3]).T
-    return dense
-
-
-def _from_diagonal(dense: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    channels = np.arange(len(dense))
-    return dense[channels, :, channels % GROUP].T.reshape(shape)
-
-
-def _block_width(outputs: int) -> int:
-    if outputs <= GROUP:
-        return GROUP
-    return min(_padded(outputs, STEP), BLOCK)
-
-
-_CONVOLUTION = Layout(_matrix, lambda dense, shape: dense.reshape(shape), _block_width)
-LAYOUTS = {
-    "CONV_2D": _CONVOLUTION,
-    "FULLY_CONNECTED": _CONVOLUTION,
-    "DEPTHWISE_CONV_2D": Layout(_diagonal, _from_diagonal, lambda outputs: GROUP),
-}
+    @property
+    def bytes(self) -> int:
+        """How many `encode` makes."""
+        count, taps, inputs = self.weights.shape
+        each = 4 * len(_numbers(self)) + taps * _padded(inputs, GROUP)
+        return _padded(_padded(count, self.width) * each, ALIGNMENT)
 
 
 def parameter_bytes(node: Node) -> int:
     """How many bytes of the device's memory the constants of a quantized node take.
 
-    0 for a node without any, and where nobody has decoded them, as the tables that the compiler adds for a SOFTMAX.
+    0 for a node without any, and where nobody has decoded them, as the tables that the compiler adds for a SOFTMAX. Of
+    grouped convolutions, and of several outputs for each channel, the layout is a guess.
     """
-    if node.op not in LAYOUTS:
+    if node.op not in DEPTHWISE:
         return sum(_padded(t.size * t.dtype.bits // 8, ALIGNMENT) for t in constant_operands(node))
-    return stored_bytes(constants_of(node))
+    return constants_of(node).bytes
 
 
 def constant_operands(node: Node) -> list[Tensor]:
-    """Constants in place of activations, as a MUL or SUB has them: the device streams them, as they are."""
+    """Constants in place of activations, as a MUL or SUB has them; single numbers are in the instructions."""
     operator = find(node.op)
     slots = [] if operator is None else operator.slots(node.inputs)
-    return [t for slot, t in zip(slots, node.inputs, strict=False) if t and slot.role == "activation" and t.is_constant]
+    held = [t for slot, t in zip(slots, node.inputs, strict=False) if t is not None and slot.role == "activation"]
+    return [t for t in held if t.is_constant and t.size > 1]
+
+
+def is_decoded(node: Node) -> bool:
+    """Whether the layout of a node's weights is known: not of groups, nor of several outputs for each channel."""
+    if node.op not in DEPTHWISE:
+        return False
+    x, w, y = node.inputs[0], node.inputs[1], node.outputs[0]
+    if x is None or w is None or not all(t.is_quantized for t in (x, w, y)):
+        return False
+    return w.is_constant and w.dtype in (INT8, UINT8) and (len(w.shape) == 2 or x.shape[-1] == w.shape[-1])
 
 
 def constants_of(node: Node) -> Constants:
     """What the device stores of a convolution or fully connected layer. Raises UnsupportedOp for other nodes."""
-    layout, operator = LAYOUTS.get(node.op), find(node.op)
-    if layout is None or operator is None:
+    depthwise, operator = DEPTHWISE.get(node.op), find(node.op)
+    if depthwise is None or operator is None:
         raise UnsupportedOp(f"{node.label}: nobody knows how an Edge TPU stores its constants")
     call = Call(operator, node)
     w, b = call["w"], call.get("b")
@@ -123,18 +111,17 @@ def constants_of(node: Node) -> Constants:
     zero_point = weight_zero_point(w)
     if w.dtype is INT8:
         values, zero_point = values.view(np.uint8) ^ CENTER, zero_point + CENTER
-    weights = layout.dense(values, zero_point)
+    taps_last = values.reshape(-1, w.shape[-1]).T[..., None]
+    weights = taps_last if depthwise else values.reshape(len(values), -1, w.shape[-1])
     bias = np.zeros(len(weights), np.int32) if b is None or b.data is None else b.data.astype(np.int32)
-    multipliers = device_multipliers(call)
-    per_output = w.quantization is not None and w.quantization.per_axis
-    return Constants(weights, zero_point, bias, multipliers if per_output else None, layout.width(len(weights)))
+    return Constants(weights, zero_point, bias, device_multipliers(call), depthwise)
 
 
-def stored_bytes(constants: Constants) -> int:
-    """How many bytes `encode` makes."""
-    count, taps, inputs = constants.weights.shape
-    each = 4 * len(_numbers(constants)) + taps * _padded(inputs, GROUP)
-    return _padded(_padded(count, constants.width) * each, ALIGNMENT)
+def filter_of(constants: Constants, like: Tensor) -> np.ndarray:
+    """The weights as a tensor of a model has them."""
+    weights = constants.weights[..., 0].T if constants.depthwise else constants.weights
+    values = np.ascontiguousarray(weights).reshape(like.shape)
+    return (values ^ CENTER).view(np.int8) if like.dtype is INT8 else values
 
 
 def encode(constants: Constants, order: str = ORDERS[0]) -> np.ndarray:
@@ -143,26 +130,54 @@ def encode(constants: Constants, order: str = ORDERS[0]) -> np.ndarray:
     Block by block: multipliers, bias and zero points of its outputs, where they are stored, then the weights.
     """
     width, zero = constants.width, constants.zero_point
-    weights = np.pad(
-        constants.weights, ((0, 0), (0, 0), (0, -constants.weights.shape[2] % GROUP)), constant_values=zero
-    )
+    weights = _diagonal(constants.weights, zero) if constants.depthwise else constants.weights
+    weights = np.pad(weights, ((0, 0), (0, 0), (0, -weights.shape[2] % GROUP)), constant_values=zero)
     parts = [_blocks(values, width, near, far).view(np.uint8) for values, near, far in _numbers(constants)]
     parts.append(_ordered(_blocks(weights, width, zero, 0), order))
     data = np.concatenate(parts, axis=1).reshape(-1)
     return np.pad(data, (0, -data.size % ALIGNMENT))
 
 
+def decode(data: np.ndarray, like: Constants, order: str = ORDERS[0]) -> Constants:
+    """What `encode` made `data` of, if that has the shape, the zero point and the kinds of numbers of another layer."""
+    count, taps, inputs = like.weights.shape
+    kinds = [values.dtype for values, _, _ in _numbers(like)]
+    header = 4 * like.width * len(kinds)
+    size = header + taps * _padded(inputs, GROUP) * like.width
+    blocks = data[: _padded(count, like.width) // like.width * size].reshape(-1, size)
+    words = blocks[:, :header].reshape(len(blocks), len(kinds), 4 * like.width)
+    numbers = [np.ascontiguousarray(words[:, i]).view(kind).reshape(-1)[:count] for i, kind in enumerate(kinds)]
+    weights = _unordered(blocks[:, header:], like.width, taps, order)[:count]
+    weights = _from_diagonal(weights) if like.depthwise else weights[:, :, :inputs]
+    multipliers = like.multipliers[:0] if like.single else numbers[0]
+    bias = numbers[0 if like.single else 1] if like.bias.any() else like.bias
+    return replace(like, weights=weights, bias=bias, multipliers=multipliers)
+
+
 def _numbers(constants: Constants) -> list[tuple[np.ndarray, Any, Any]]:
     """What stands before the weights: (outputs,) of 4 bytes, and what pads them up to a full GROUP, and further."""
     found: list[tuple[np.ndarray, Any, Any]] = []
-    multipliers = constants.multipliers
-    if multipliers is not None:
-        found.append((multipliers, multipliers[0], float(constants.count > BLOCK)))
+    count = len(constants.weights)
+    if not constants.single:
+        found.append((constants.multipliers, constants.multipliers[0], float(count > BLOCK)))
     if constants.bias.any():
         found.append((constants.bias, 0, 0))
-    if multipliers is not None:
-        found.append((np.full(constants.count, CENTER, np.int32), CENTER, 0))
+    if not constants.single:
+        found.append((np.full(count, CENTER, np.int32), CENTER, 0))
     return found
+
+
+def _diagonal(weights: np.ndarray, zero_point: int) -> np.ndarray:
+    """(channels, taps, 1) -> (channels, taps, GROUP): each meets the channels of its group, others with weight zero."""
+    channels = np.arange(len(weights))
+    dense = np.full((*weights.shape[:2], GROUP), zero_point, weights.dtype)
+    dense[channels, :, channels % GROUP] = weights[..., 0]
+    return dense
+
+
+def _from_diagonal(dense: np.ndarray) -> np.ndarray:
+    channels = np.arange(len(dense))
+    return dense[channels, :, channels % GROUP, None]
 
 
 def _blocks(values: np.ndarray, width: int, near: Any, far: Any) -> np.ndarray:
@@ -179,6 +194,13 @@ def _ordered(weights: np.ndarray, order: str) -> np.ndarray:
     blocks, width, taps, _ = weights.shape
     axes = (0, 2, 3, 1, 4) if order == "taps" else (0, 3, 2, 1, 4)
     return weights.reshape(blocks, width, taps, -1, GROUP).transpose(axes).reshape(blocks, -1)
+
+
+def _unordered(blocks: np.ndarray, width: int, taps: int, order: str) -> np.ndarray:
+    """The inverse of `_ordered`. (blocks, bytes) -> (outputs, taps, inputs)"""
+    split, axes = ((taps, -1), (0, 3, 1, 2, 4)) if order == "taps" else ((-1, taps), (0, 3, 2, 1, 4))
+    weights = blocks.reshape(len(blocks), *split, width, GROUP).transpose(axes)
+    return weights.reshape(len(blocks) * width, taps, -1)
 
 
 def _padded(count: int, step: int) -> int:
