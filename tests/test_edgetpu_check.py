@@ -239,6 +239,26 @@ def narrow() -> Model:
     return b.model([add(b, "FULLY_CONNECTED", [x, w, None], "y", "int8", Quantization.of(0.3, -4))])
 
 
+def leaky(dtype: str = "int8") -> Model:
+    b = Builder()
+    x = b.input("x", IMAGE, dtype, Quantization.of(0.1, 3))
+    return b.model([add(b, "LEAKY_RELU", [x], "y", dtype, Quantization.of(0.07, 9), alpha=0.2)])
+
+
+def leaky_uint8() -> Model:
+    return leaky("uint8")
+
+
+def swish() -> Model:
+    b = Builder()
+    x = b.input("x", IMAGE, "int8", Quantization.of(0.05, 3))
+    return b.model([add(b, "HARD_SWISH", [x], "y", "int8", Quantization.of(0.03, -100))])
+
+
+def squeezed() -> Model:
+    return one("SQUEEZE", (1, 8, 1, 4), squeeze_dims=[2])
+
+
 def of_any_number() -> Model:
     model = chain("RELU", "RELU6")
     model.main.inputs[0].shape_signature = (-1, 4)
@@ -261,9 +281,18 @@ MENDED: dict[Callable[[], Model], tuple[int, str]] = {
     wide_mean: (1, "rewritten: 1 x MEAN: the compiler maps means over up to 8192 positions"),
     several_scales: (1, "rewritten: 1 x FULLY_CONNECTED: the compiler maps weights of one scale only"),
     narrow: (0, "rewritten: 1 x FULLY_CONNECTED: edgetpu"),
+    squeezed: (0, "rewritten: 1 x SQUEEZE: the compiler takes out leading dimensions only"),
+    leaky: (1, "rewritten: 1 x LEAKY_RELU: the compiler does not map it"),
+    leaky_uint8: (1, "rewritten: 1 x LEAKY_RELU: the compiler does not map it"),
+    swish: (2, "rewritten: 1 x HARD_SWISH: the compiler does not map it"),
     of_any_number: (0, "rewritten: 1 x tensors: shape"),
     too_new: (0, "rewritten: 1 x RELU: edgetpu has versions up to 3, the file declares 9"),
 }
+
+
+def codes(rng: np.random.Generator, tensor: Tensor) -> np.ndarray:
+    lo, hi = tensor.dtype.limits
+    return rng.integers(lo, hi, tensor.shape, endpoint=True).astype(tensor.dtype.numpy)
 
 
 @pytest.mark.parametrize("make", MENDED, ids=lambda make: make.__name__)
@@ -273,7 +302,7 @@ def test_what_is_mended_computes_the_same(make: Callable[[], Model]) -> None:
     assert edgetpu.check(model).share == 0 and fixed.prediction.share == 1
     assert len(fixed.done) == 1 and fixed.done[0].startswith(said) and not fixed.failed
     rng = np.random.default_rng(1)
-    image = rng.integers(-128, 128, model.main.inputs[0].shape).astype(np.int8)
+    image = codes(rng, model.main.inputs[0])
     before, after = pq.compile(model)(image), pq.compile(fixed.model)(image)
     assert np.abs(before.astype(int) - after).max() <= off
     assert pq.compile(model, numerics="litert")(image).shape == after.shape
@@ -283,7 +312,7 @@ def test_what_is_mended_computes_the_same(make: Callable[[], Model]) -> None:
 def test_runtimes_take_what_is_mended(runtime: str, oracle_of: Callable[[str], Oracle]) -> None:
     oracle_of(runtime)
     for model in (edgetpu.fix(make()).model for make in MENDED):
-        image = np.random.default_rng(1).integers(-128, 128, model.main.inputs[0].shape).astype(np.int8)
+        image = codes(np.random.default_rng(1), model.main.inputs[0])
         assert pq.validate(model, runtime, data=[image]).ok
     images = [np.random.default_rng(i).normal(0, 1, IMAGE).astype(np.float32) for i in range(4)]
     assert pq.validate(pq.quantize(activations(), "int8", data=images, target="edgetpu"), runtime, data=images[:1]).ok

@@ -36,10 +36,10 @@ def fix(model: Model) -> Fixed:
     """A copy of a quantized model of which the Edge TPU compiler maps as much as rewriting can get it to.
 
     Constants are stored as the compiler reads them, unknown sizes become those that the file starts from, op versions
-    the lowest that do; activations become operators of their own where they must, a mean over very many positions is
-    split, and weights get one scale where only newer versions have several. One sample goes in and out at a time, and
-    inputs and outputs become integers. Values differ by no more than what means in parts and weights of one scale
-    round anew.
+    the lowest that do. Activations become operators of their own where they must, LEAKY_RELU, HARD_SWISH and SQUEEZE
+    become others, a mean over very many positions is split, and a matrix of weights gets one scale. One sample goes in
+    and out at a time, and inputs and outputs become integers. Codes differ by what LEAKY_RELU, HARD_SWISH, means in
+    parts and weights of one scale round anew; all else leaves them as they were.
 
     >>> fix(pq.open("model_int8.tflite")).model.save("model_for_edgetpu.tflite")  # doctest: +SKIP
     """

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pyquant.dtypes import FLOAT32, INT8, INT32, dtype
+from pyquant.dtypes import FLOAT32, INT8, INT32, UINT8, DType, dtype
 from pyquant.fixed import round_half_away
 from pyquant.graph import Node, OpCode, Quantization, Tensor
 from pyquant.graph.real import real_values
@@ -22,6 +22,7 @@ from pyquant.rewrite.links import call_of
 from pyquant.targets.edgetpu import MEAN_LIMIT
 from pyquant.wire import Record
 
+TINY = float(np.finfo(np.float32).tiny) * 2**10  # of scales: what kernels divide by them stays finite
 Lowering = Callable[[Node], "list[Node] | None"]
 
 
@@ -74,6 +75,12 @@ def _reshape(source: Tensor, target: Tensor) -> Node:
     shape = Tensor(f"{target.name}_shape", sizes.shape, INT32)
     shape.data = sizes
     return Node(OpCode("RESHAPE"), [source, shape], [target], Record("ReshapeOptions", new_shape=sizes))
+
+
+def as_reshape(node: Node) -> list[Node] | None:
+    """The same elements, by the operator that may give them any shape."""
+    call = call_of(node)
+    return [_reshape(call["x"], call["y"])] if call is not None and call.operator.view else None
 
 
 def as_int8(node: Node) -> list[Node] | None:
@@ -130,28 +137,46 @@ def with_own_activation(node: Node) -> list[Node] | None:
 
 
 def as_prelu(node: Node) -> list[Node] | None:
-    """One slope below zero as one for each channel, of floats."""
+    """One slope below zero as one for each channel: of floats the same, of codes with another rounding."""
     call = call_of(node)
-    if call is None or call["x"].dtype is not FLOAT32 or not call["x"].shape:
+    if call is None or call["x"].dtype not in (FLOAT32, INT8, UINT8) or not call["x"].shape:
         return None
     x, y = call["x"], call["y"]
-    slopes = _constant(f"{y.name}_slope", np.full(x.shape[-1:], call.options.alpha, np.float32))
+    slopes = _number(f"{y.name}_slope", call.options.alpha, x.dtype, x.shape[-1:])
     return [Node(OpCode("PRELU"), [x, slopes], [y])]
 
 
 def as_hard_sigmoid(node: Node) -> list[Node] | None:
-    """x * (relu6(x + 3) * (1 / 6)), of floats: what lies between can be quantized well."""
+    """x * (relu6(x + 3) * (1 / 6)): what lies between is of 0 to 6 and of 0 to 1, which codes stand for well."""
     call = call_of(node)
-    if call is None or call["x"].dtype is not FLOAT32:
+    if call is None or call["x"].dtype not in (FLOAT32, INT8, UINT8):
         return None
     x, y = call["x"], call["y"]
-    three, sixth = (_constant(f"{y.name}_{name}", np.float32(v)) for name, v in (("three", 3), ("sixth", 1 / 6)))
-    shifted, gate = (replace(y, name=f"{y.name}_{name}") for name in ("shifted", "gate"))
+    three, sixth = (_number(f"{y.name}_{name}", v, x.dtype) for name, v in (("three", 3), ("sixth", 1 / 6)))
+    shifted, gate = (
+        replace(y, name=f"{y.name}_{name}", quantization=_up_to(most, x.dtype))
+        for name, most in (("shifted", 6.0), ("gate", 1.0))
+    )
     return [
         Node(OpCode("ADD"), [x, three], [shifted], Record("AddOptions", fused_activation_function="RELU6")),
         Node(OpCode("MUL"), [shifted, sixth], [gate], Record("MulOptions")),
         Node(OpCode("MUL"), [x, gate], [y], Record("MulOptions")),
     ]
+
+
+def _up_to(most: float, kind: DType) -> Quantization | None:
+    """How codes stand for 0 to a number; None for floats."""
+    return None if kind.lo is None or kind.hi is None else Quantization.of(most / (kind.hi - kind.lo), kind.lo)
+
+
+def _number(name: str, value: float, kind: DType, shape: tuple[int, ...] = ()) -> Tensor:
+    """A constant that holds one number throughout: a float32, or codes that stand for no other."""
+    if kind.lo is None or kind.hi is None:
+        return _constant(name, np.full(shape, value, np.float32))
+    middle = (kind.lo + kind.hi + 1) // 2
+    made = Tensor(name, shape, kind, quantization=Quantization.of(max(abs(value), TINY) / 64, middle))
+    made.data = np.full(shape, middle + 64 * np.sign(value), kind.numpy)
+    return made
 
 
 def in_parts(node: Node) -> list[Node] | None:
@@ -198,7 +223,7 @@ def with_one_scale(node: Node) -> list[Node] | None:
     bias = None if b is None else b.data
     if not x.dtype.is_quantized_integer or (b is not None and bias is None) or not np.isfinite(values).all():
         return None
-    scale = np.float32(max(np.abs(values).max(), np.finfo(np.float32).tiny) / 127)
+    scale = np.float32(max(np.abs(values).max(), TINY) / 127)
     made = {w: replace(w, quantization=Quantization.of(scale))}
     made[w].data = round_half_away(values / np.float64(scale)).astype(np.int8)
     if b is not None and bias is not None:
@@ -219,13 +244,15 @@ def _constant(name: str, value: np.ndarray | np.generic) -> Tensor:
 
 LOWERINGS: dict[str, Lowering] = {
     "depthwise": as_depthwise,
+    "reshape": as_reshape,
     "int8": as_int8,
     "decomposition": as_decomposition,
     "activation": with_own_activation,
     "prelu": as_prelu,
+    "rounded_prelu": as_prelu,
     "hard_sigmoid": as_hard_sigmoid,
     "parts": in_parts,
     "one_scale": with_one_scale,
 }
-ROUNDED = ("hard_sigmoid", "parts", "one_scale")
+ROUNDED = ("rounded_prelu", "hard_sigmoid", "parts", "one_scale")
 BY_RULE = {"type": "int8", "version": "int8", "operator": "decomposition"}  # where a problem names none

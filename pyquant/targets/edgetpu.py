@@ -21,6 +21,7 @@ from pyquant.graph import Model, Node, Subgraph, Tensor
 from pyquant.ops import find
 from pyquant.ops.conditions import (
     Condition,
+    input_is,
     input_per_axis,
     input_quantized,
     negated,
@@ -209,20 +210,22 @@ RULES: tuple[Rule, ...] = (
     _rule(RESIZES, f"enlarges to up to {LARGE} pixels a side", ASSUMED, _large),
     _rule("SOFTMAX", f"maps up to {SOFTMAX_LIMIT} elements", DOCUMENTED, _long),
     _rule("SOFTMAX", "maps one row only", DOCUMENTED, lambda node: _rows(node.inputs)),
-    _rule("SQUEEZE", "takes out leading dimensions only", DOCUMENTED, _inner),
+    _rule("SQUEEZE", "takes out leading dimensions only", DOCUMENTED, _inner, lowering="reshape"),
     _rule("STRIDED_SLICE", "maps strides of 1 only", DOCUMENTED, _strided),
     _rule("STRIDED_SLICE", "maps it without ellipsis_mask only", DOCUMENTED, option("ellipsis_mask")),
     _rule("STRIDED_SLICE", "maps it without new_axis_mask only", DOCUMENTED, option("new_axis_mask")),
 )
 UNMAPPED = Gap((), "does not map it", status=NOT_SUPPORTED, evidence=DOCUMENTED)
-IN_FLOAT = "operators that it maps do the same in float: quantize the float model for it"
 # What it knows but cannot map: what comes out is never of 8 bits, or, of a custom operator, hardly ever.
 EIGHT_BITS = Gap((_floating,), "maps activations of 8 bits only", status=TYPE, evidence=VERIFIED)
 OTHERS = {
     "CUSTOM": (EIGHT_BITS, UNMAPPED),
     "DEQUANTIZE": (replace(EIGHT_BITS, remedy="let codes out (io_type)"), UNMAPPED),
-    "HARD_SWISH": (replace(UNMAPPED, remedy=IN_FLOAT, lowering="hard_sigmoid"),),
-    "LEAKY_RELU": (replace(UNMAPPED, remedy=IN_FLOAT, lowering="prelu"),),
+    "HARD_SWISH": (replace(UNMAPPED, lowering="hard_sigmoid"),),
+    "LEAKY_RELU": (
+        replace(UNMAPPED, conditions=(input_is(0, "float32"),), lowering="prelu"),
+        replace(UNMAPPED, lowering="rounded_prelu"),
+    ),
 }
 
 
