@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pyquant.dtypes import FLOAT32, INT8, INT32, UINT8, DType, dtype
+from pyquant.dtypes import FLOAT32, INT8, UINT8, DType, dtype
 from pyquant.fixed import round_half_away
 from pyquant.graph import Node, OpCode, Quantization, Tensor
 from pyquant.graph.real import real_values
@@ -72,8 +72,7 @@ def _rows(x: Tensor) -> int | None:
 
 def _reshape(source: Tensor, target: Tensor) -> Node:
     sizes = np.array(target.shape_signature or target.shape, np.int32)
-    shape = Tensor(f"{target.name}_shape", sizes.shape, INT32)
-    shape.data = sizes
+    shape = _constant(f"{target.name}_shape", sizes)
     return Node(OpCode("RESHAPE"), [source, shape], [target], Record("ReshapeOptions", new_shape=sizes))
 
 
@@ -224,11 +223,11 @@ def with_one_scale(node: Node) -> list[Node] | None:
     if not x.dtype.is_quantized_integer or (b is not None and bias is None) or not np.isfinite(values).all():
         return None
     scale = np.float32(max(np.abs(values).max(), TINY) / 127)
-    made = {w: replace(w, quantization=Quantization.of(scale))}
+    made = {w: replace(w, quantization=Quantization.of(scale), extra=dict(w.extra))}
     made[w].data = round_half_away(values / np.float64(scale)).astype(np.int8)
     if b is not None and bias is not None:
         product = Quantization.of(x.scale * scale)
-        made[b] = replace(b, quantization=product)
+        made[b] = replace(b, quantization=product, extra=dict(b.extra))
         sums = bias * (np.float64(x.scale) * w.quantization.scale.astype(np.float64))
         made[b].data = round_half_away(sums / np.float64(product.scale[0])).astype(bias.dtype)
     node.inputs = [t if t is None else made.get(t, t) for t in node.inputs]
