@@ -409,6 +409,17 @@ def test_the_verb(tmp_path: Path) -> None:
     assert_fails(run("edgetpu", "check", path, "--fix"), 2, "--fix and -o go together")
 
 
+def test_the_verb_lists_the_rules() -> None:
+    rows = run("edgetpu", "check", "--rules").stdout.splitlines()
+    assert rows[0].split() == ["Known", "The", "compiler", "Operators"]
+    assert {row.split()[0] for row in rows[1:]} == {"verified", "documented", "assumed"}
+
+
+def test_a_compiled_file_is_not_compiled_again(data_folder: Path) -> None:
+    prediction = edgetpu.check(pq.open(data_folder / "models/edgetpu_pairs/split_concat_edgetpu.tflite"))
+    assert prediction.refused == ("the model: it is compiled already",) and prediction.share == 0
+
+
 def test_the_verb_quantize_takes_it(tmp_path: Path) -> None:
     path, out = tmp_path / "float.tflite", tmp_path / "int8.tflite"
     activations().save(path)

@@ -19,10 +19,17 @@ from pyquant.cli.console import (
 )
 
 
+def show_rules(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(edgetpu.rules(terminal_width()))
+        ctx.exit()
+
+
 @click.command("check")
 @model_argument
 @click.option("--min-mapped", type=click.FloatRange(0, 1), metavar="SHARE", help="Fail below: 0.95, say.")
 @click.option("--operators", "each", is_flag=True, help="List each operator with the bytes of its constants.")
+@click.option("--rules", is_flag=True, is_eager=True, expose_value=False, callback=show_rules, help="List the rules.")
 @click.option("--fix", is_flag=True, help="Write a file with everything mended that can be: needs -o.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The new file, with --fix.")
 @force_option

@@ -2,7 +2,7 @@
 
 from pyquant.edgetpu.compare import Comparison
 from pyquant.edgetpu.inspect import Inspection, inspect
-from pyquant.edgetpu.log import log, operators, reasons
+from pyquant.edgetpu.log import log, operators, reasons, rules
 from pyquant.edgetpu.parameters import parameter_bytes
 from pyquant.edgetpu.predict import Prediction, Verdict, check
 from pyquant.edgetpu.recover import Recovery, recover, recovery
@@ -24,4 +24,5 @@ __all__ = [
     "reasons",
     "recover",
     "recovery",
+    "rules",
 ]

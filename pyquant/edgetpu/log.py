@@ -7,7 +7,7 @@ from collections import Counter
 from pyquant.edgetpu.predict import Prediction
 from pyquant.graph import Node
 from pyquant.table import Column, lines, printable, short
-from pyquant.targets.edgetpu import ONE_SUBGRAPH
+from pyquant.targets.edgetpu import ONE_SUBGRAPH, OPERATORS, RULES, UNMAPPED
 
 CAPACITY = 8 << 20  # bytes on the chip, which activations need as well
 UNITS = ("B", "KiB", "MiB", "GiB")
@@ -84,7 +84,7 @@ def reasons(prediction: Prediction, width: int | None = None) -> str:
     return "\n".join(said)
 
 
-OPERATORS = (Column("Operator"), Column("Output", cut=True), Column("Parameters", number=True), Column("Status"))
+EACH = (Column("Operator"), Column("Output", cut=True), Column("Parameters", number=True), Column("Status"))
 
 
 def operators(prediction: Prediction, width: int | None = None) -> str:
@@ -93,7 +93,18 @@ def operators(prediction: Prediction, width: int | None = None) -> str:
         (v.node.op, short(_name(v.node)), size(v.parameter_bytes) if v.parameter_bytes else "", v.status)
         for v in prediction.operators
     ]
-    return "\n".join(lines(OPERATORS, rows, width))
+    return "\n".join(lines(EACH, rows, width))
+
+
+RULE = (Column("Known"), Column("The compiler"), Column("Operators", cut=True))
+
+
+def rules(width: int | None = None) -> str:
+    """The rules that predictions go by, and how each is known."""
+    every = [(evidence, "maps it", " ".join(ops.split())) for evidence, ops in OPERATORS.items()]
+    every += [(rule.gap.evidence, rule.gap.reason, rule.operators or "all of these") for rule in RULES]
+    every.append((UNMAPPED.evidence, UNMAPPED.reason, "all others"))
+    return "\n".join(lines(RULE, every, width))
 
 
 def _name(node: Node) -> str:

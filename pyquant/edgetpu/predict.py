@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyquant.dtypes import INT8, UINT8
+from pyquant.edgetpu.package import is_compiled
 from pyquant.edgetpu.parameters import parameter_bytes
 from pyquant.graph import Model, Node
 from pyquant.targets.edgetpu import (
@@ -168,7 +169,9 @@ def _unmapped(node: Node, problem: Problem | None, blocker: Node | None) -> Verd
 def _refusals(model: Model) -> list[str]:
     """Each reason once, with the first place that it holds for."""
     found: dict[str, str] = {}
-    if not any(t.dtype in (INT8, UINT8) and t.is_quantized for node in model.main.nodes for t in node.outputs):
+    if any(map(is_compiled, model.main.nodes)):
+        found["compiled"] = "the model: it is compiled already"
+    elif not any(t.dtype in (INT8, UINT8) and t.is_quantized for node in model.main.nodes for t in node.outputs):
         found["quantized"] = "the model: it is not quantized to 8 bits"  # "Model not quantized", in users' threads
     for problem in EDGETPU.problems(model):
         if problem.fatal:

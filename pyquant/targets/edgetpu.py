@@ -61,7 +61,7 @@ VERSIONS = highest_versions("2.5")
 
 SOFTMAX_LIMIT = 16000
 MEAN_LIMIT = 64 * 128  # positions: a mean over so many has been mapped, one over four times as many has not
-ENLARGED = 2  # times that a side of an image grows: so much is mapped, 15 times is not
+ENLARGED, TOO_MANY = 2, 15  # times that a side of an image grows: so much is mapped, so much is not
 LARGE = 128  # a side of 2 x 64 has been mapped, one of 2 x 128 and of 2 x 256 not
 
 
@@ -205,8 +205,8 @@ RULES: tuple[Rule, ...] = (
     _rule("MEAN", "reduces over channels only if they are a multiple of 4", DOCUMENTED, _odd_depth),
     _rule("MEAN", f"maps means over up to {MEAN_LIMIT} positions", ASSUMED, _many_positions, lowering="parts"),
     _rule("PRELU", "needs a slope of one dimension", DOCUMENTED, rank_above(1, 1)),
-    _rule(RESIZES, f"enlarges up to {ENLARGED} times", VERIFIED, lambda node: _growth(node) >= 15),
-    _rule(RESIZES, f"enlarges up to {ENLARGED} times", ASSUMED, lambda node: ENLARGED < _growth(node) < 15),
+    _rule(RESIZES, f"does not enlarge {TOO_MANY} times", VERIFIED, lambda node: _growth(node) >= TOO_MANY),
+    _rule(RESIZES, f"enlarges up to {ENLARGED} times", ASSUMED, lambda node: ENLARGED < _growth(node) < TOO_MANY),
     _rule(RESIZES, f"enlarges to up to {LARGE} pixels a side", ASSUMED, _large),
     _rule("SOFTMAX", f"maps up to {SOFTMAX_LIMIT} elements", DOCUMENTED, _long),
     _rule("SOFTMAX", "maps one row only", DOCUMENTED, lambda node: _rows(node.inputs)),
