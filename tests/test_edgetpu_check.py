@@ -278,13 +278,13 @@ def several_samples() -> Model:
 # what is to be mended -> how many codes the values may be off by, and what is said
 MENDED: dict[Callable[[], Model], tuple[int, str]] = {
     pooled: (0, "rewritten: 1 x AVERAGE_POOL_2D: the compiler maps it without fused activation only"),
-    wide_mean: (1, "rewritten: 1 x MEAN: the compiler maps means over up to 8192 positions"),
-    several_scales: (1, "rewritten: 1 x FULLY_CONNECTED: the compiler maps weights of one scale only"),
+    wide_mean: (1, "rewritten, rounded anew: 1 x MEAN: the compiler maps means over up to 8192 positions"),
+    several_scales: (1, "rewritten, rounded anew: 1 x FULLY_CONNECTED: the compiler maps weights of one scale only"),
     narrow: (0, "rewritten: 1 x FULLY_CONNECTED: edgetpu"),
     squeezed: (0, "rewritten: 1 x SQUEEZE: the compiler takes out leading dimensions only"),
-    leaky: (1, "rewritten: 1 x LEAKY_RELU: the compiler does not map it"),
-    leaky_uint8: (1, "rewritten: 1 x LEAKY_RELU: the compiler does not map it"),
-    swish: (2, "rewritten: 1 x HARD_SWISH: the compiler does not map it"),
+    leaky: (1, "rewritten, rounded anew: 1 x LEAKY_RELU: the compiler does not map it"),
+    leaky_uint8: (1, "rewritten, rounded anew: 1 x LEAKY_RELU: the compiler does not map it"),
+    swish: (2, "rewritten, rounded anew: 1 x HARD_SWISH: the compiler does not map it"),
     of_any_number: (0, "rewritten: 1 x tensors: shape"),
     too_new: (0, "rewritten: 1 x RELU: edgetpu has versions up to 3, the file declares 9"),
 }
@@ -338,6 +338,15 @@ def test_what_cannot_be_mended_is_said() -> None:
     assert fixed.prediction.share == 0 and not fixed.done
     (why,) = fixed.failed
     assert why.startswith("one sample at a time: ")
+
+
+def test_nothing_is_rounded_anew_for_nothing() -> None:
+    """What follows from an operator that stays on the CPU stays as it is."""
+    b, code = Builder(), Quantization.of(0.1)
+    x = b.input("x", (1, 4), "int8", code)
+    value = add(b, "ABS", [add(b, "RELU", [x], "relu", "int8", code)], "abs", "int8", code)
+    fixed = edgetpu.fix(b.model([add(b, "HARD_SWISH", [value], "y", "int8", code)]))
+    assert not fixed.done and [node.op for node in fixed.model.main.nodes] == ["RELU", "ABS", "HARD_SWISH"]
 
 
 def test_inputs_and_outputs_become_integers() -> None:
