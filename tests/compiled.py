@@ -1,4 +1,4 @@
-"""Compiled files as the Edge TPU compiler writes them, made of small models: all operators on the device but the last."""
+"""Compiled files as the Edge TPU compiler writes them, made of small models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Change = Callable[[Record], Record]
 
 
 def model(dtype: str = "int8", seed: int = 0) -> Model:
-    """Two convolutions, a depthwise one, a fully connected layer and an ABS. int8: a scale for each output but one's."""
+    """Two convolutions, a depthwise one, a fully connected layer and an ABS. int8: scales of their own for outputs."""
     rng, b = np.random.default_rng(seed), Builder()
     x = b.input("x", (1, 6, 6, 5), dtype, Quantization.of(0.5, 3))
     x = weighted(b, rng, "CONV_2D", x, (20, 3, 3, 5), "stem", padding="SAME", stride_h=1, stride_w=1)
@@ -53,7 +53,10 @@ def weighted(
 def compiled(
     source: Model, order: str = ORDERS[0], bare: bool = False, package: Change = lambda record: record
 ) -> Model:
-    """What a compiler would make of it. order: of weights. bare: in the manner of the oldest. package: a change to it."""
+    """What a compiler would make of it, with all operators on the device but the last.
+
+    order: of weights. bare: in the manner of the oldest compilers. package: a change to it.
+    """
     made = source.copy()
     *mapped, last = made.main.nodes
     layers = [constants_of(node) for node in mapped if is_decoded(node)]
@@ -64,13 +67,13 @@ def compiled(
         executable("EXECUTION_ONLY", code.view(np.uint8).reshape(-1), input_layers=ends[:1], output_layers=ends[1:]),
         executable("PARAMETER_CACHING", np.zeros(32, np.uint8), parameters=stored),
     ]
-    several = np.frombuffer(flatbuffer(Record("MultiExecutable", serialized_executables=parts)), np.uint8)
-    record = Record(
-        "Package", min_runtime_version=13, serialized_multi_executable=several, compiler_version="a compiler"
-    )
-    options = (
-        {"4": flatbuffer(package(record)), "5": -1} if not bare else {"2": b"beagle", "3": parts[1], "4": parts[0]}
-    )
+    if bare:
+        options = {"2": b"beagle", "3": flatbuffer(legacy(parts[1])), "4": flatbuffer(legacy(parts[0]))}
+    else:
+        several = flatbuffer(Record("MultiExecutable", serialized_executables=[flatbuffer(part) for part in parts]))
+        record = Record("Package", min_runtime_version=13, compiler_version="a compiler")
+        record.serialized_multi_executable = np.frombuffer(several, np.uint8)
+        options = {"4": flatbuffer(package(record)), "5": -1}
     made.main.nodes = [custom([made.main.inputs[0]], [mapped[-1].outputs[0]], flex(options)), last]
     kept = {*made.main.inputs, *(t for node in made.main.nodes for t in (*node.inputs, *node.outputs))}
     made.main.tensors = [tensor for tensor in made.main.tensors if tensor in kept]
@@ -84,7 +87,7 @@ def custom(inputs: list[Tensor | None], outputs: list[Tensor], options: bytes) -
     )
 
 
-def executable(type_: str, code: np.ndarray, **fields: Any) -> bytes:
+def executable(type_: str, code: np.ndarray, **fields: Any) -> Record:
     meta = Record("Meta", desc="BASE_ADDRESS_PARAMETER", position="UPPER_32BIT")
     chunk = Record(
         "InstructionBitstream", bitstream=code, field_offsets=[Record("FieldOffset", meta=meta, offset_bit=8)]
@@ -95,19 +98,28 @@ def executable(type_: str, code: np.ndarray, **fields: Any) -> bytes:
         Record("DmaHint", any_hint=Record("InterruptHint", type=1), direction="OUTFEED"),
         Record("DmaHint", any_hint=Record("FenceHint")),
     ]
-    return flatbuffer(
-        Record(
-            "Executable",
-            name="model",
-            chip="beagle",
-            type=type_,
-            batch_size=1,
-            parameter_caching_token=5,
-            instruction_bitstreams=[chunk],
-            dma_hints=Record("DmaHints", hints=hints, fully_deterministic=True),
-            **fields,
-        )
+    return Record(
+        "Executable",
+        name="model",
+        chip="beagle",
+        type=type_,
+        batch_size=1,
+        parameter_caching_token=5,
+        instruction_bitstreams=[chunk],
+        dma_hints=Record("DmaHints", hints=hints, fully_deterministic=True),
+        **fields,
     )
+
+
+def legacy(executable: Record) -> Record:
+    """The form before there were packages, which knew less."""
+    lost = {"chip", "type", "parameter_caching_token", "data_type"}
+    fields = {name: value for name, value in executable.fields.items() if name not in lost}
+    for end in fields.keys() & {"input_layers", "output_layers"}:
+        fields[end] = [
+            Record.of("LegacyLayer", {n: v for n, v in x.fields.items() if n not in lost}) for x in fields[end]
+        ]
+    return Record.of("LegacyExecutable", fields)
 
 
 def layer(tensor: Tensor, output: bool) -> Record:
