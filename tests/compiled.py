@@ -19,16 +19,16 @@ from pyquant.wire import encode as written
 Change = Callable[[Record], Record]
 
 
-def model(dtype: str = "int8", seed: int = 0) -> Model:
+def model(dtype: str = "int8", seed: int = 0, inputs: int = 5, outputs: int = 70) -> Model:
     """Two convolutions, a depthwise one, a fully connected layer and an ABS. int8: scales of their own for outputs."""
     rng, b = np.random.default_rng(seed), Builder()
-    x = b.input("x", (1, 6, 6, 5), dtype, Quantization.of(0.5, 3))
-    x = weighted(b, rng, "CONV_2D", x, (20, 3, 3, 5), "stem", padding="SAME", stride_h=1, stride_w=1)
+    x = b.input("x", (1, 6, 6, inputs), dtype, Quantization.of(0.5, 3))
+    x = weighted(b, rng, "CONV_2D", x, (20, 3, 3, inputs), "stem", padding="SAME", stride_h=1, stride_w=1)
     x = weighted(b, rng, "DEPTHWISE_CONV_2D", x, (1, 3, 3, 20), "depthwise", padding="SAME", stride_h=2, stride_w=2)
-    x = weighted(b, rng, "CONV_2D", x, (70, 1, 1, 20), "pointwise", padding="SAME", stride_h=1, stride_w=1)
-    flat = add(b, "RESHAPE", [x, b.constant("shape", np.int32([1, 630]))], "flat")
+    x = weighted(b, rng, "CONV_2D", x, (outputs, 1, 1, 20), "pointwise", padding="SAME", stride_h=1, stride_w=1)
+    flat = add(b, "RESHAPE", [x, b.constant("shape", np.int32([1, 9 * outputs]))], "flat")
     flat.quantization = x.quantization
-    x = weighted(b, rng, "FULLY_CONNECTED", flat, (1, 630), "logit")
+    x = weighted(b, rng, "FULLY_CONNECTED", flat, (1, 9 * outputs), "logit")
     return b.model([add(b, "ABS", [x], "y")])
 
 
@@ -60,7 +60,7 @@ def compiled(
     made = source.copy()
     *mapped, last = made.main.nodes
     layers = [constants_of(node) for node in mapped if is_decoded(node)]
-    code = np.concatenate([np.zeros((0, 2), np.uint64), *(loading(x.multipliers) for x in layers if x.single)])
+    code = np.concatenate([np.zeros((1, 2), np.uint64), *(loading(x.multipliers) for x in layers if x.single)])
     ends = [layer(made.main.inputs[0], output=False), layer(mapped[-1].outputs[0], output=True)]
     stored = np.concatenate([encode(x, order) for x in layers])
     parts = [
