@@ -18,7 +18,7 @@ import pyquant as pq
 from pyquant.edgetpu import inspect, parameter_bytes, recover, recovery
 from pyquant.edgetpu.multipliers import assigned
 from pyquant.edgetpu.parameters import ALIGNMENT, BLOCK, GROUP, ORDERS, Constants, decode, encode
-from pyquant.errors import FormatError, GraphError
+from pyquant.errors import FormatError, GraphError, RangeError
 from pyquant.graph import Builder, Model, Quantization, dump, load
 from pyquant.ops.build import add
 
@@ -225,7 +225,7 @@ def test_every_truncation_and_changed_byte_is_refused_or_harmless() -> None:
     rng = np.random.default_rng(0)
     ends = {inspected(changed(data, at, 255), source) for at in range(len(data))}
     ends |= {inspected(changed(data, at, 1 << int(rng.integers(8))), source) for at in range(len(data))}
-    assert ends == {"read", "FormatError", "GraphError"}
+    assert ends >= {"read", "FormatError", "GraphError"}
 
 
 @given(st.data())
@@ -259,7 +259,7 @@ def inspected(data: bytes, source: Model) -> str:
             str(inspect(made, source))
             inspect(made, source).to_dict()
             recover(made, source)
-        except (FormatError, GraphError) as error:
+        except (FormatError, GraphError, RangeError) as error:
             return type(error).__name__
     return "read"
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pyquant.dtypes import INT8, UINT8
-from pyquant.errors import UnsupportedOp
+from pyquant.errors import RangeError, UnsupportedOp
 from pyquant.graph import Node, Tensor
 from pyquant.ops import Call, find
 from pyquant.ops.requantize import device_multipliers, weight_zero_point
@@ -99,7 +99,10 @@ def is_decoded(node: Node) -> bool:
 
 
 def constants_of(node: Node) -> Constants:
-    """What the device stores of a convolution or fully connected layer. Raises UnsupportedOp for other nodes."""
+    """What the device stores of a convolution or fully connected layer.
+
+    Raises UnsupportedOp for other nodes, RangeError where a float32 does not hold the multipliers that scales make.
+    """
     depthwise, operator = DEPTHWISE.get(node.op), find(node.op)
     if depthwise is None or operator is None:
         raise UnsupportedOp(f"{node.label}: nobody knows how an Edge TPU stores its constants")
@@ -114,7 +117,15 @@ def constants_of(node: Node) -> Constants:
     taps_last = values.reshape(-1, w.shape[-1]).T[..., None]
     weights = taps_last if depthwise else values.reshape(len(values), -1, w.shape[-1])
     bias = np.zeros(len(weights), np.int32) if b is None or b.data is None else b.data.astype(np.int32)
-    return Constants(weights, zero_point, bias, device_multipliers(call), depthwise)
+    with np.errstate(all="ignore"):
+        multipliers = device_multipliers(call)
+    if not positive(multipliers):
+        raise RangeError(f"{node.label}: scales make multipliers {multipliers}, expected positive numbers")
+    return Constants(weights, zero_point, bias, multipliers, depthwise)
+
+
+def positive(numbers: np.ndarray) -> bool:
+    return bool((np.isfinite(numbers) & (numbers > 0)).all())
 
 
 def filter_of(constants: Constants, like: Tensor) -> np.ndarray:
