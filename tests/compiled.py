@@ -11,12 +11,13 @@ from flatbuffers import flexbuffers
 from pyquant.edgetpu.multipliers import BIT, SET
 from pyquant.edgetpu.package import CUSTOM_OP, IDENTIFIER
 from pyquant.edgetpu.parameters import ORDERS, constants_of, encode, is_decoded
-from pyquant.graph import Builder, Model, Quantization, Tensor
+from pyquant.graph import Builder, Model, Node, Quantization, Tensor
 from pyquant.ops.build import add
 from pyquant.wire import Record
 from pyquant.wire import encode as written
 
 Change = Callable[[Record], Record]
+Parts = Callable[[list[Record]], list[Record]]
 
 
 def model(dtype: str = "int8", seed: int = 0, inputs: int = 5, outputs: int = 70) -> Model:
@@ -51,11 +52,15 @@ def weighted(
 
 
 def compiled(
-    source: Model, order: str = ORDERS[0], bare: bool = False, package: Change = lambda record: record
+    source: Model,
+    order: str = ORDERS[0],
+    bare: bool = False,
+    package: Change = lambda record: record,
+    executables: Parts = lambda parts: parts,
 ) -> Model:
     """What a compiler would make of it, with all operators on the device but the last.
 
-    order: of weights. bare: in the manner of the oldest compilers. package: a change to it.
+    order: of weights. bare: in the manner of the oldest compilers. package, executables: changes to them.
     """
     made = source.copy()
     *mapped, last = made.main.nodes
@@ -70,21 +75,28 @@ def compiled(
     if bare:
         options = {"2": b"beagle", "3": flatbuffer(legacy(parts[1])), "4": flatbuffer(legacy(parts[0]))}
     else:
-        several = flatbuffer(Record("MultiExecutable", serialized_executables=[flatbuffer(part) for part in parts]))
+        several = flatbuffer(Record("MultiExecutable", serialized_executables=[*map(flatbuffer, executables(parts))]))
         record = Record("Package", min_runtime_version=13, compiler_version="a compiler")
         record.serialized_multi_executable = np.frombuffer(several, np.uint8)
         options = {"4": flatbuffer(package(record)), "5": -1}
-    made.main.nodes = [custom([made.main.inputs[0]], [mapped[-1].outputs[0]], flex(options)), last]
+    made.main.nodes = [custom(made.main.inputs[0], mapped[-1].outputs[0], flex(options)), last]
     kept = {*made.main.inputs, *(t for node in made.main.nodes for t in (*node.inputs, *node.outputs))}
     made.main.tensors = [tensor for tensor in made.main.tensors if tensor in kept]
     made.opcodes, made.buffers = [], []
     return made
 
 
-def custom(inputs: list[Tensor | None], outputs: list[Tensor], options: bytes) -> Any:
-    return Builder().node(
-        "CUSTOM", inputs, outputs, custom_code=CUSTOM_OP, custom_options=np.frombuffer(options, np.uint8)
-    )
+def holding(options: bytes) -> Model:
+    """A model of nothing but an operator with these options."""
+    b = Builder()
+    x, y = b.input("x", (1, 4), "uint8"), b.tensor("y", (1, 4), "uint8")
+    made = b.model([y])
+    made.main.nodes = [custom(x, y, options)]
+    return made
+
+
+def custom(x: Tensor, y: Tensor, options: bytes) -> Node:
+    return Builder().node("CUSTOM", [x], [y], custom_code=CUSTOM_OP, custom_options=np.frombuffer(options, np.uint8))
 
 
 def executable(type_: str, code: np.ndarray, **fields: Any) -> Record:
