@@ -88,6 +88,15 @@ def constant_operands(node: Node) -> list[Tensor]:
     return [t for t in held if t.is_constant and t.size > 1]
 
 
+def operand_bytes(operand: Tensor) -> np.ndarray | None:
+    """A constant operand as it is stored: (n,) uint8. None for several channels, whose order nobody has decoded."""
+    values = operand.data
+    if values is None or operand.shape[-1] != 1 or operand.dtype not in (INT8, UINT8):
+        return None
+    data = np.ascontiguousarray(values).reshape(-1).view(np.uint8) ^ np.uint8(CENTER * (operand.dtype is INT8))
+    return np.pad(data, (0, -data.size % ALIGNMENT))
+
+
 def is_decoded(node: Node) -> bool:
     """Whether the layout of a node's weights is known: not of groups, nor of several outputs for each channel."""
     if node.op not in DEPTHWISE:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pyquant.edgetpu.compare import holds_more, partners
+from pyquant.edgetpu.compare import absent_operands, holds_more, partners
 from pyquant.edgetpu.inspect import opened_model
 from pyquant.edgetpu.package import containers
 from pyquant.edgetpu.parameters import filter_of, positive
@@ -25,7 +25,7 @@ ULPS = np.array([0, 1, -1, 2, -2, 3, -3], np.int32)  # by which a scale may be o
 class Recovery:
     """model: with the constants of the compiled file. layers: where these were.
 
-    kept: mapped nodes with constants that nobody has decoded, which are still those of the model given.
+    kept: mapped nodes with constants that nobody has decoded, or that are not found: they are those of the model given.
     """
 
     model: Model
@@ -57,7 +57,8 @@ def recovery(compiled: Model | str | os.PathLike[str], like: Model | str | os.Pa
     for layer in layers:
         _restore(layer)
     remove_unused(model)
-    return Recovery(model, tuple(layers), tuple(node for node in mapped if holds_more(node)))
+    absent = {node for node, _ in absent_operands(mapped, found)}
+    return Recovery(model, tuple(layers), tuple(node for node in mapped if holds_more(node) or node in absent))
 
 
 def _copy_tensors(tensors: Iterable[Tensor], model: Model) -> None:
