@@ -17,7 +17,16 @@ from flatbuffers.table import Table
 from pyquant.wire.schema import ENUMS, STRUCTS, TABLES, UNIONS
 
 SCHEMA = Path(__file__).parent.parent / "schema"
-ROOTS = {"Model", "ConversionMetadata", "LutMetadata", "ModelMetadata", "Package", "MultiExecutable", "Executable"}
+ROOTS = {
+    "Model",
+    "ConversionMetadata",
+    "LutMetadata",
+    "ModelMetadata",
+    "Package",
+    "MultiExecutable",
+    "Executable",
+    "LegacyExecutable",
+}
 FLATC = shutil.which("flatc") or shutil.which("flatc", path=str(Path(sys.executable).parent))
 # reflection.BaseType of flatc's binary schemas
 BASE_TYPES = (

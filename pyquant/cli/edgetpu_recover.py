@@ -30,7 +30,7 @@ def command(model: Path, like: Path, output: Path, force: bool) -> None:
     size = found.model.save(output, overwrite=force)
     click.echo(f"{output}: {size} bytes, constants of {len(found.layers)} layers recovered")
     _tell("not certain which layer is which, or the order of the weights", [x.node for x in found.layers if x.assumed])
-    _tell(f"constants as in {like}, as nobody has decoded them", found.kept)
+    _tell(f"constants as in {like}, as those of the compiled file are not known", found.kept)
 
 
 def _tell(what: str, nodes: list[Node] | tuple[Node, ...]) -> None:

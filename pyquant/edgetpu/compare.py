@@ -10,7 +10,7 @@ import numpy as np
 
 from pyquant.edgetpu.executable import DeviceLayer
 from pyquant.edgetpu.package import Container, is_compiled
-from pyquant.edgetpu.parameters import constant_operands, is_decoded
+from pyquant.edgetpu.parameters import constant_operands, is_decoded, operand_bytes
 from pyquant.edgetpu.stored import Stored, find_stored
 from pyquant.graph import Model, Node, Tensor
 from pyquant.ops import find
@@ -89,6 +89,7 @@ def compare(compiled: Model, containers: Sequence[Container], source: Model) -> 
         *(f"tensor {b.tensor.name!r}: {b.difference}" for b in boundary if b.difference),
         *_crossing(mapped, source, boundary),
         *(f"{layer.node.label}: {layer.difference}" for layer in layers if layer.difference),
+        *(f"{node.label}: the constant {t.name!r}" for node, t in absent_operands(mapped, containers)),
     ]
     unknown = tuple(node for node in mapped if holds_more(node))
     return Comparison(tuple(mapped), tuple(together.values()), boundary, layers, unknown, tuple(differences))
@@ -208,8 +209,18 @@ def _match(stored: Stored) -> LayerMatch:
     )
 
 
+def absent_operands(mapped: Sequence[Node], containers: Sequence[Container]) -> Iterator[tuple[Node, Tensor]]:
+    """Constant operands that no executable has, where their layout is known."""
+    blobs = [e.parameters.tobytes() for container in containers for e in container.executables]
+    for node in mapped:
+        for operand in constant_operands(node):
+            data = operand_bytes(operand)
+            if data is not None and not any(data.tobytes() in blob for blob in blobs):
+                yield node, operand
+
+
 def holds_more(node: Node) -> bool:
-    """Whether a node has constants that `find_stored` does not look for."""
+    """Whether a node has constants that nobody has decoded."""
     operator = find(node.op)
     weighted = operator is not None and operator.weighted
-    return bool(constant_operands(node)) or (weighted and not is_decoded(node))
+    return any(operand_bytes(t) is None for t in constant_operands(node)) or (weighted and not is_decoded(node))

@@ -121,9 +121,20 @@ class Executable:
         return np.concatenate(codes).reshape(-1, INSTRUCTION)
 
 
+def read_legacy(data: np.ndarray, type_: str) -> Executable:
+    """The executable in (n,) uint8, in the form that it had before there were packages, where others said its type."""
+    record = decode(data, "LegacyExecutable")
+    ends = ("input_layers", "output_layers")
+    layers = {end: [Record.of("Layer", x.fields) for x in record.fields.get(end, ())] for end in ends}
+    return _executable(Record.of("Executable", record.fields | layers).replace(type=TYPES.index(type_)), len(data))
+
+
 def read_executable(data: np.ndarray) -> Executable:
     """The executable in (n,) uint8. Raises FormatError where it is not sound."""
-    record = decode(data, "Executable")
+    return _executable(decode(data, "Executable"), len(data))
+
+
+def _executable(record: Record, size: int) -> Executable:
     hints = record.dma_hints or Record("DmaHints")
     return Executable(
         type=_one_of(TYPES, record.type, "executable type"),
@@ -142,7 +153,7 @@ def read_executable(data: np.ndarray) -> Executable:
         outputs=tuple(_layer(layer, output=True) for layer in record.output_layers or ()),
         chunks=tuple(_chunk(chunk) for chunk in record.instruction_bitstreams or ()),
         hints=tuple(_hint(hint) for hint in hints.hints or ()),
-        bytes=len(data),
+        bytes=size,
         unknown=unknown_parts(record),
     )
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from pyquant.edgetpu.executable import TYPES, Executable, read_executable, unknown_parts
+from pyquant.edgetpu.executable import TYPES, Executable, read_executable, read_legacy, unknown_parts
 from pyquant.errors import FormatError, GraphError
 from pyquant.graph import Model, Node
 from pyquant.ops.flex import flex_fields
@@ -83,8 +82,9 @@ def _container(node: Node) -> Container:
             raise GraphError(f"{node.label}: option {PACKAGES!r} has numbers, expected packages")
         read = [read_package(np.frombuffer(package, np.uint8)) for package in packages]
     else:
-        bare = [np.frombuffer(part, np.uint8) for part in (caching, data) if part]
-        read = [Package(_executables(bare), sum(map(len, bare)), bare=True)]
+        kinds = {TYPES[1]: caching, TYPES[2]: data} if caching else {TYPES[0]: data}
+        bare = tuple(read_legacy(np.frombuffer(part, np.uint8), kind) for kind, part in kinds.items())
+        read = [Package(bare, sum(e.bytes for e in bare), bare=True)]
     chips = fields[CHIPS]
     if not all(isinstance(chip, int) for chip in chips):
         raise GraphError(f"{node.label}: option {CHIPS!r} has strings, expected numbers of chips")
@@ -106,7 +106,7 @@ def read_package(data: np.ndarray, chip: bool = False) -> Package:
     several = record.serialized_multi_executable
     parts = [] if several is None else decode(several, "MultiExecutable").serialized_executables or []
     return Package(
-        executables=_executables(parts),
+        executables=_checked(tuple(read_executable(part) for part in parts)),
         bytes=len(data),
         runtime=record.min_runtime_version,
         compiler=record.compiler_version or "",
@@ -119,10 +119,9 @@ def read_package(data: np.ndarray, chip: bool = False) -> Package:
     )
 
 
-def _executables(parts: Sequence[np.ndarray]) -> tuple[Executable, ...]:
-    found = tuple(read_executable(part) for part in parts)
-    types = [e.type for e in found]
-    if found and (len(set(types)) < len(types) or set(types) not in SETS):
+def _checked(executables: tuple[Executable, ...]) -> tuple[Executable, ...]:
+    types = [e.type for e in executables]
+    if types and (len(set(types)) < len(types) or set(types) not in SETS):
         known = "; ".join(" and ".join(sorted(types)) for types in SETS)
         raise FormatError(f"a package: found executables {', '.join(types)}, expected one of: {known}")
-    return found
+    return executables

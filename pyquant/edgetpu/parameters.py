@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pyquant.dtypes import INT8, UINT8
-from pyquant.errors import UnsupportedOp
+from pyquant.errors import RangeError, UnsupportedOp
 from pyquant.graph import Node, Tensor
 from pyquant.ops import Call, find
 from pyquant.ops.requantize import device_multipliers, weight_zero_point
@@ -88,6 +88,15 @@ def constant_operands(node: Node) -> list[Tensor]:
     return [t for t in held if t.is_constant and t.size > 1]
 
 
+def operand_bytes(operand: Tensor) -> np.ndarray | None:
+    """A constant operand as it is stored: (n,) uint8. None for several channels, whose order nobody has decoded."""
+    values = operand.data
+    if values is None or operand.shape[-1] != 1 or operand.dtype not in (INT8, UINT8):
+        return None
+    data = np.ascontiguousarray(values).reshape(-1).view(np.uint8) ^ np.uint8(CENTER * (operand.dtype is INT8))
+    return np.pad(data, (0, -data.size % ALIGNMENT))
+
+
 def is_decoded(node: Node) -> bool:
     """Whether the layout of a node's weights is known: not of groups, nor of several outputs for each channel."""
     if node.op not in DEPTHWISE:
@@ -99,7 +108,10 @@ def is_decoded(node: Node) -> bool:
 
 
 def constants_of(node: Node) -> Constants:
-    """What the device stores of a convolution or fully connected layer. Raises UnsupportedOp for other nodes."""
+    """What the device stores of a convolution or fully connected layer.
+
+    Raises UnsupportedOp for other nodes, RangeError where a float32 does not hold the multipliers that scales make.
+    """
     depthwise, operator = DEPTHWISE.get(node.op), find(node.op)
     if depthwise is None or operator is None:
         raise UnsupportedOp(f"{node.label}: nobody knows how an Edge TPU stores its constants")
@@ -114,7 +126,15 @@ def constants_of(node: Node) -> Constants:
     taps_last = values.reshape(-1, w.shape[-1]).T[..., None]
     weights = taps_last if depthwise else values.reshape(len(values), -1, w.shape[-1])
     bias = np.zeros(len(weights), np.int32) if b is None or b.data is None else b.data.astype(np.int32)
-    return Constants(weights, zero_point, bias, device_multipliers(call), depthwise)
+    with np.errstate(all="ignore"):
+        multipliers = device_multipliers(call)
+    if not positive(multipliers):
+        raise RangeError(f"{node.label}: scales make multipliers {multipliers}, expected positive numbers")
+    return Constants(weights, zero_point, bias, multipliers, depthwise)
+
+
+def positive(numbers: np.ndarray) -> bool:
+    return bool((np.isfinite(numbers) & (numbers > 0)).all())
 
 
 def filter_of(constants: Constants, like: Tensor) -> np.ndarray:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pyquant.edgetpu.compare import holds_more, partners
+from pyquant.edgetpu.compare import absent_operands, holds_more, partners
 from pyquant.edgetpu.inspect import opened_model
 from pyquant.edgetpu.package import containers
-from pyquant.edgetpu.parameters import filter_of
+from pyquant.edgetpu.parameters import filter_of, positive
 from pyquant.edgetpu.stored import Stored, find_stored
-from pyquant.errors import GraphError
+from pyquant.errors import GraphError, RangeError
 from pyquant.graph import Model, Node, Tensor
 from pyquant.graph.edit import remove_unused
 from pyquant.ops import Call, get
@@ -25,7 +25,7 @@ ULPS = np.array([0, 1, -1, 2, -2, 3, -3], np.int32)  # by which a scale may be o
 class Recovery:
     """model: with the constants of the compiled file. layers: where these were.
 
-    kept: mapped nodes with constants that nobody has decoded, which are still those of the model given.
+    kept: mapped nodes with constants that nobody has decoded, or that are not found: they are those of the model given.
     """
 
     model: Model
@@ -57,7 +57,8 @@ def recovery(compiled: Model | str | os.PathLike[str], like: Model | str | os.Pa
     for layer in layers:
         _restore(layer)
     remove_unused(model)
-    return Recovery(model, tuple(layers), tuple(node for node in mapped if holds_more(node)))
+    absent = {node for node, _ in absent_operands(mapped, found)}
+    return Recovery(model, tuple(layers), tuple(node for node in mapped if holds_more(node) or node in absent))
 
 
 def _copy_tensors(tensors: Iterable[Tensor], model: Model) -> None:
@@ -96,10 +97,14 @@ def _restore(layer: Stored) -> None:
 def _rescale(call: Call, multipliers: np.ndarray) -> None:
     """Scales of weights and bias that make these multipliers, to the bit where any do. In place."""
     x, y = call["x"].scale, np.float32(1) / call["y"].scale
-    near = (multipliers / y / x).astype(np.float32).view(np.int32)[:, None] + ULPS
-    scales = near.view(np.float32)  # (outputs, candidates)
-    exact = (x * scales) * y == multipliers[:, None]
-    chosen = scales[np.arange(len(scales)), exact.argmax(axis=1)]
-    for tensor, scale in ((call["w"], chosen), (call.get("b"), x * chosen)):
+    with np.errstate(all="ignore"):
+        near = (multipliers / y / x).astype(np.float32).view(np.int32)[:, None] + ULPS
+        scales = near.view(np.float32)  # (outputs, candidates)
+        exact = (x * scales) * y == multipliers[:, None]
+        chosen = scales[np.arange(len(scales)), exact.argmax(axis=1)]
+        biases = x * chosen
+    if not positive(multipliers) or not positive(chosen) or not positive(biases):
+        raise RangeError(f"{call.label}: multipliers {multipliers} of the compiled file make no scales of weights")
+    for tensor, scale in ((call["w"], chosen), (call.get("b"), biases)):
         if tensor is not None and tensor.quantization is not None:
             tensor.quantization = replace(tensor.quantization, scale=scale)

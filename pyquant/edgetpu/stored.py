@@ -14,7 +14,8 @@ from pyquant.edgetpu.package import Container
 from pyquant.edgetpu.parameters import ALIGNMENT, Constants, constants_of, decode, encode, is_decoded
 from pyquant.graph import Node
 
-# Outputs of at least so many pixels make the compiler take the weights tap by tap: so at 56x56, and not at 28x28.
+# Outputs of so many pixels and more make the compiler take the weights tap by tap: it does so at 56x56 and above, and
+# not at 28x28, in the 16 published layers where it matters.
 MANY_PIXELS = 2000
 DETOURS = 500  # steps, beyond those needed, to find where layers fit that are not there as they should be
 

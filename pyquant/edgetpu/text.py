@@ -59,7 +59,8 @@ def text(inspection: Inspection, width: int | None = None) -> str:
 
 def _container(container: Container, width: int | None) -> Iterator[list[str]]:
     packages = [*container.packages, *(chip for package in container.packages for chip in package.chips)]
-    yield [_package(package) for package in packages]
+    chip = f" for {container.chip}" if container.chip else ""
+    yield [_package(package) + chip for package in packages]
     yield lines(EXECUTABLES, [_executable(e) for e in container.executables], width)
     rows = [
         [
