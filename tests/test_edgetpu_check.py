@@ -20,6 +20,7 @@ from pyquant.graph import Builder, Model, Quantization, Tensor
 from pyquant.ops import find
 from pyquant.ops.build import add
 from pyquant.targets.edgetpu import KNOWN, MAPPED, NOT_SUPPORTED, ONE_SUBGRAPH, RANK, TYPE, UNSPECIFIED, VERSION
+from pyquant.targets.partition import mapped
 from pyquant.validate import RUNTIMES, Oracle
 
 PAIRS = {
@@ -172,6 +173,23 @@ def test_what_blocks_and_what_one_change_would_free() -> None:
     assert [v.status for v in prediction.operators[3:]] == [NOT_SUPPORTED, ONE_SUBGRAPH, NOT_SUPPORTED, ONE_SUBGRAPH]
     assert [(node.outputs[0].name, count) for node, count in prediction.freed] == [("abs3", 2), ("abs0", 1)]
     assert (prediction.mapped, prediction.share) == (2, 2 / 7)
+
+
+def test_the_piece_is_one_and_as_large_as_can_be() -> None:
+    """No way leads out of it and back, and what could be in it but is not follows from a node behind it."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        count = int(rng.integers(1, 12))
+        before = [[j for j in range(i) if rng.random() < 0.3] for i in range(count)]
+        supported = rng.random((count, 1)) < 0.7
+        inside = mapped(before, supported)[:, 0]
+        reached: list[set[int]] = []  # all that a node follows from
+        for places in before:
+            reached.append(set(places).union(*(reached[p] for p in places)))
+        behind = [not inside[i] and any(inside[p] for p in reached[i]) for i in range(count)]
+        for i in range(count):
+            assert not inside[i] or (supported[i] and not any(behind[p] for p in reached[i]))
+            assert inside[i] or not supported[i] or any(behind[p] and not supported[p] for p in reached[i])
 
 
 def test_a_file_that_the_compiler_refuses() -> None:
