@@ -77,10 +77,12 @@ class Comparison:
 def compare(compiled: Model, containers: Sequence[Container], source: Model) -> Comparison:
     """Compare with a source model.
 
-    Zero points within the mapped part and options of its operators are not compared: only instructions hold them.
+    Not compared, as only instructions hold them: options of mapped operators, and what flows between these but for
+    the scales that multipliers are made of.
     """
     together, lost = partners(compiled, source)
-    mapped = [node for node in source.main.nodes if node not in together.values()]
+    stayed = set(together.values())
+    mapped = [node for node in source.main.nodes if node not in stayed]
     boundary = tuple(_boundary(containers, source))
     layers = tuple(_match(stored) for stored in find_stored(mapped, containers))
     differences = [

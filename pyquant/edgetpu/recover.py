@@ -52,7 +52,8 @@ def recovery(compiled: Model | str | os.PathLike[str], like: Model | str | os.Pa
         raise GraphError(f"{lost[0].label} runs on the CPU: the model to recover has no such operator")
     _copy_tensors([t for node in together for t in (*node.inputs, *node.outputs) if t is not None], model)
     _copy_tensors([t for c in found for t in (*c.node.inputs, *c.node.outputs) if t is not None], model)
-    mapped = [node for node in model.main.nodes if node not in together.values()]
+    stayed = set(together.values())
+    mapped = [node for node in model.main.nodes if node not in stayed]
     layers = find_stored(mapped, found)
     for layer in layers:
         _restore(layer)

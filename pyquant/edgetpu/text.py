@@ -10,7 +10,7 @@ from pyquant.edgetpu.inspect import Inspection
 from pyquant.edgetpu.package import Container, Package
 from pyquant.graph import Node
 from pyquant.graph.summary import type_text
-from pyquant.table import Column, lines, short, size
+from pyquant.table import Column, lines, printable, short, size
 
 SHOWN = 20  # differences
 
@@ -54,7 +54,7 @@ def text(inspection: Inspection, width: int | None = None) -> str:
     parts.append(_listed("on the CPU", inspection.cpu))
     if inspection.comparison is not None:
         parts += _comparison(inspection.comparison, width)
-    return "\n\n".join("\n".join(part) for part in parts if part)
+    return "\n\n".join("\n".join(map(printable, part)) for part in parts if part)
 
 
 def _container(container: Container, width: int | None) -> Iterator[list[str]]:
@@ -65,7 +65,7 @@ def _container(container: Container, width: int | None) -> Iterator[list[str]]:
     rows = [
         [
             "output" if layer.output else "input",
-            layer.name,
+            short(layer.name),
             "x".join(map(str, layer.shape)) + (f" {layer.executions} times" if layer.executions != 1 else ""),
             layer.dtype,
             f"{layer.scale:.8g}",
@@ -128,7 +128,7 @@ def _comparison(comparison: Comparison, width: int | None) -> Iterator[list[str]
     yield _listed("not compared, as nobody has decoded their constants", comparison.unknown)
     found = comparison.differences
     yield [*found[:SHOWN], *([f"… and {len(found) - SHOWN} more"] if len(found) > SHOWN else [])]
-    yield ["compiled from this source: " + ("yes" if comparison.same else f"no, {len(found)} differences")]
+    yield [f"compiled from this source: {'yes' if comparison.same else 'no'}"]
 
 
 def _listed(what: str, nodes: tuple[Node, ...]) -> list[str]:
