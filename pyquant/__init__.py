@@ -1,5 +1,6 @@
 """Inspect, rewrite, quantize, run and validate `.tflite` models without TensorFlow."""
 
+from pyquant import edgetpu
 from pyquant.advise import pipeline
 from pyquant.calibrate import Images, Range, calibrate, samples
 from pyquant.compress import (
@@ -103,6 +104,7 @@ __all__ = [
     "dequantize",
     "describe",
     "diff",
+    "edgetpu",
     "encode_sparse",
     "export_c",
     "extract",

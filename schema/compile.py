@@ -1,4 +1,4 @@
-"""Turns the text of tflite.fbs into pyquant/wire/schema.py: the part of the schema language that TFLite uses."""
+"""Turns the texts of this folder into pyquant/wire/schema.py: the part of the schema language that they use."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-SOURCE = Path(__file__).with_name("tflite.fbs")
-TARGET = SOURCE.parent.parent / "pyquant" / "wire" / "schema.py"
+SOURCES = [Path(__file__).with_name(name) for name in ("tflite.fbs", "edgetpu.fbs")]
+TARGET = Path(__file__).parent.parent / "pyquant" / "wire" / "schema.py"
 
-HEADER = '''"""The TFLite wire format as plain data. Made from schema/tflite.fbs by schema/compile.py."""
+HEADER = '''"""Wire formats of TFLite and the Edge TPU as plain data. Made from schema/*.fbs by schema/compile.py."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from typing import Any
 
 '''
 SCALARS = ("bool", "byte", "ubyte", "short", "ushort", "int", "uint", "float", "long", "ulong", "double")
-BLOCK = re.compile(r"(enum|union|table)\s+(\w+)\s*(?::\s*(\w+))?\s*(?:\(deprecated\))?\s*\{(.*?)\}", re.DOTALL)
+BLOCK = re.compile(r"(enum|union|struct|table)\s+(\w+)\s*(?::\s*(\w+))?\s*(?:\(deprecated\))?\s*\{(.*?)\}", re.DOTALL)
 MEMBER = re.compile(r"(\w+)(?:\s*=\s*(-?\d+))?(?:\s*\(deprecated\))?")
 FIELD = re.compile(r"(\w+)\s*:\s*(\[\w+\]|\w+)(?:\s*=\s*([\w.+-]+))?(?:\s*\((.*)\))?")
 
 
 def blocks(text: str) -> dict[str, dict[str, tuple[str, list[str]]]]:
     """Kind -> name -> (underlying type, the member or field texts)."""
-    found: dict[str, dict[str, tuple[str, list[str]]]] = {"enum": {}, "union": {}, "table": {}}
+    found: dict[str, dict[str, tuple[str, list[str]]]] = {"enum": {}, "union": {}, "struct": {}, "table": {}}
     for kind, name, underlying, body in BLOCK.findall(re.sub(r"//[^\n]*", "", text)):
-        parts = re.split(";" if kind == "table" else ",", body)
+        parts = re.split(";" if kind in ("struct", "table") else ",", body)
         found[kind][name] = (underlying, [part.strip() for part in parts if part.strip()])
     return found
 
@@ -73,6 +73,10 @@ def match(pattern: re.Pattern[str], text: str) -> re.Match[str]:
     return found
 
 
+def text() -> str:
+    return "".join(source.read_text() for source in SOURCES)
+
+
 def render(text: str) -> str:
     """The source of pyquant/wire/schema.py for a schema text."""
     found = blocks(text)
@@ -96,6 +100,12 @@ def render(text: str) -> str:
                 f'    "{name}": (\n' + "".join(f'        "{member}",\n' for member in values) + "    ),\n"
                 for name, values in unions.items()
             ),
+            "}\n\n# name -> rows of (field, type)\n",
+            "STRUCTS: dict[str, tuple[tuple[str, str], ...]] = {\n",
+            *(
+                f'    "{name}": {rows_text([match(FIELD, t).group(1, 2) for t in texts])},\n'
+                for name, (_, texts) in found["struct"].items()
+            ),
             "}\n\n# name -> rows of (field, slot, type, default, alignment)\n",
             "TABLES: dict[str, tuple[tuple[str, int, str, Any, int], ...]] = {\n",
             *(f'    "{name}": {rows_text(rows)},\n' for name, rows in tables.items()),
@@ -114,4 +124,4 @@ def rows_text(rows: list[tuple[Any, ...]]) -> str:
 
 
 if __name__ == "__main__":
-    TARGET.write_text(render(SOURCE.read_text()))
+    TARGET.write_text(render(text()))

@@ -17,6 +17,7 @@ from pyquant import graph
 from pyquant.cli import main
 from pyquant.errors import OracleError, UnsupportedOp
 from pyquant.graph import Builder, Model, Quantization, Tensor
+from pyquant.ops.build import add
 from pyquant.rewrite import compat
 from pyquant.validate import Oracle
 from pyquant.wire import Record
@@ -179,6 +180,37 @@ def test_what_a_fallback_runs_is_no_obstacle() -> None:
     y = b.tensor("y", (1, 4))
     b.node("NEG", [x], [y])
     assert len(compat(b.model([y]), "edgetpu").main.nodes) == 1
+
+
+POOL = {"padding": "SAME", "stride_h": 1, "stride_w": 1, "filter_height": 2, "filter_width": 2}
+
+
+@pytest.mark.parametrize("activation", ["RELU", "RELU_N1_TO_1", "RELU6"])
+@pytest.mark.parametrize("kind", ["float32", "int8", "uint8"])
+def test_activations_become_nodes_of_their_own(kind: str, activation: str) -> None:
+    b, rng = Builder(), np.random.default_rng(0)
+    scale = None if kind == "float32" else Quantization.of(0.1, 5)
+    x = b.input("x", (1, 8, 8, 3), kind, scale)
+    model = b.model([add(b, "AVERAGE_POOL_2D", [x], "y", kind, scale, fused_activation_function=activation, **POOL)])
+    made = compat(model, "edgetpu")
+    assert [node.op for node in made.main.nodes] == ["AVERAGE_POOL_2D", activation]
+    image = rng.normal(0, 5, x.shape).astype(np.float32)
+    inputs = [image if scale is None else rng.integers(0, 128, x.shape).astype(kind)]
+    assert ours(made, inputs) == ours(model, inputs)
+
+
+def test_what_rounds_otherwise_is_lowered_where_that_may_be() -> None:
+    b = Builder()
+    x = b.input("x", (1, 4, 4, 3))
+    leaky = add(b, "LEAKY_RELU", [x], "leaky", alpha=0.2)
+    model = b.model([leaky, add(b, "HARD_SWISH", [x], "swish")])
+    exact, rounded = compat(model, "edgetpu", strict=False), compat(model, "edgetpu", strict=False, exact=False)
+    assert [node.op for node in exact.main.nodes] == ["PRELU", "HARD_SWISH"]
+    assert [node.op for node in rounded.main.nodes] == ["PRELU", "ADD", "MUL", "MUL"]
+    image = np.random.default_rng(0).normal(0, 3, x.shape).astype(np.float32)
+    assert ours(exact, [image]) == ours(model, [image])
+    for found, expected in zip(pq.compile(rounded)(image), pq.compile(model)(image), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_the_release_in_the_metadata_follows(data_folder: Path) -> None:

@@ -12,6 +12,9 @@ from posenet import scores
 from test_ops import ROWS, check, reference
 
 import pyquant as pq
+from pyquant.graph import Builder, Quantization
+from pyquant.ops.build import add
+from pyquant.run import planning
 from pyquant.validate.tally import real
 
 FAMILIES = (
@@ -34,11 +37,31 @@ INTEGERS = {
 
 @pytest.mark.parametrize("numerics", ["single-rounding", "edgetpu"])
 @pytest.mark.parametrize("case", INTEGERS.values(), ids=INTEGERS.keys())
-def test_kernels_equal_reference(case: Case, numerics: str) -> None:
+def test_kernels_equal_reference(case: Case, numerics: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a device ran every one of them."""
+    monkeypatch.setattr(planning, "beside_device", lambda model, numerics: ())
     model, feeds = case.model(), case.feeds()
     outputs = pq.compile(model, numerics=numerics)(*feeds)
     found = [outputs] if isinstance(outputs, np.ndarray) else outputs
     check(found, reference(model, feeds, numerics), case.tolerance)
+
+
+def test_what_the_device_does_not_run_computes_as_on_the_cpu() -> None:
+    """ABS keeps what follows it on the CPU, by the same weights as what comes before it."""
+    b, rng = Builder(), np.random.default_rng(0)
+    x = b.input("x", (1, 16, 16, 8), "int8", Quantization.of(0.05))
+    w = b.constant("w", rng.integers(-127, 128, (8, 3, 3, 8)).astype(np.int8), None, Quantization.of(0.02))
+    bias = b.constant("bias", np.zeros(8, np.int32), None, Quantization.of(0.05 * 0.02))
+    options = {"padding": "SAME", "stride_h": 1, "stride_w": 1}
+    before = add(b, "CONV_2D", [x, w, bias], "before", "int8", Quantization.of(0.3, 3), **options)
+    middle = add(b, "ABS", [before], "middle", "int8", Quantization.of(0.05))
+    after = add(b, "CONV_2D", [middle, w, bias], "after", "int8", Quantization.of(0.3, 3), **options)
+    model, image = b.model([after]), rng.integers(-128, 128, (1, 16, 16, 8)).astype(np.int8)
+    cpu, device = (pq.compile(model, numerics=n, keep="all").run(image) for n in ("tflite", "edgetpu"))
+    assert (cpu[before] != device[before]).any()
+    behind = pq.extract(model, [middle.name])
+    np.testing.assert_array_equal(pq.compile(behind)(device[middle]), device[after])
+    assert (pq.compile(behind, numerics="edgetpu")(device[middle]) != device[after]).any()
 
 
 def test_posenet_tells_the_device_from_the_cpu(data_folder: Path) -> None:

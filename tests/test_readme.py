@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import pyquant as pq
 from pyquant.see.operators import HEADER, QUANTIZABLE_HEADER, operators, quantizable
 
 README = Path(__file__).parent.parent / "README.md"
@@ -55,6 +56,16 @@ def test_python_examples_run(demo_folder: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(demo_folder)
     names: dict[str, object] = {}
     for example in re.findall(r"^```python\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL):
+        exec(compile(example, str(README), "exec"), names)
+
+
+def test_edgetpu_examples_run(data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """These need compiled files: they run in a folder that has the published pairs."""
+    for path in (data_folder / "models" / "edgetpu_pairs").glob("*.tflite"):
+        (tmp_path / path.name).symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"pq": pq}
+    for example in re.findall(r"^```py\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL):
         exec(compile(example, str(README), "exec"), names)
 
 

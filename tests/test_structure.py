@@ -17,13 +17,14 @@ HEIGHTS = {
     **dict.fromkeys(("wire", "fixed"), 2),
     "graph": 3,
     "ops": 4,
-    **dict.fromkeys(("run", "targets"), 5),
-    "interpreter": 6,
-    **dict.fromkeys(("calibrate", "rewrite"), 6),
-    **dict.fromkeys(("quantize", "compress", "validate"), 7),
-    **dict.fromkeys(("train", "edgetpu", "lint", "see", "export"), 8),
-    "advise": 9,
-    **dict.fromkeys(("cli", "report", "demo"), 10),
+    "targets": 5,
+    "run": 6,
+    "interpreter": 7,
+    **dict.fromkeys(("calibrate", "rewrite"), 7),
+    **dict.fromkeys(("quantize", "compress", "validate"), 8),
+    **dict.fromkeys(("train", "edgetpu", "lint", "see", "export"), 9),
+    "advise": 10,
+    **dict.fromkeys(("cli", "report", "demo"), 11),
 }
 FILES = sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem not in ("__init__", "__main__"))
 

@@ -198,7 +198,7 @@ def planted(**extra: object) -> Model:
     [
         (planted(), "tflm", ""),
         (planted(), "edgetpu", ""),
-        (one("ELU", 1), "edgetpu", "type gap"),
+        (one("ELU", 1), "edgetpu", "gap"),
         (one("STABLEHLO_ADD", 1), "tflite-runtime-2.14", "operator"),
         (one("STABLEHLO_ADD", 1), "litert", ""),
         (one("ADD", 9), "litert", "version"),

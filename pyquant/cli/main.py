@@ -16,6 +16,7 @@ from pyquant.cli import (
     demo,
     dequantize,
     diff,
+    edgetpu,
     export_c,
     inspect,
     layout,
@@ -77,6 +78,7 @@ for module in (
     rewrite,
     layout,
     lint,
+    edgetpu,
     export_c,
 ):
     for command in getattr(module, "commands", None) or (module.command,):

@@ -20,7 +20,8 @@ from pyquant.cli.console import (
     refuse_existing,
 )
 from pyquant.quantize import NAMED, SCHEMES, Recipe, apply, load_recipe
-from pyquant.targets import get
+from pyquant.targets import ALIASES, TARGETS, get
+from pyquant.targets.edgetpu import EDGETPU
 
 OLDER = "tflite-runtime-2.14"  # what of the written file it does not take is told
 TYPES = click.Choice(["float32", "int8", "uint8", "int16"])
@@ -40,6 +41,7 @@ TYPES = click.Choice(["float32", "int8", "uint8", "int16"])
 @click.option("--newer-axes", is_flag=True, default=None, help="A scale for each output of FULLY_CONNECTED, too.")
 @click.option("--newer-kernels", is_flag=True, default=None, help="Integer kernels that tflite-runtime 2.14 lacks.")
 @click.option("--one-scale", is_flag=True, default=None, help="Concatenate in integers, though parts lose levels.")
+@click.option("--target", type=click.Choice([*TARGETS, *ALIASES]), help="Write what this runtime or compiler takes.")
 @click.option("--keep-float", metavar="REGEX", multiple=True, help="Leave operators in float by their output's name.")
 @force_option
 @json_option
@@ -51,6 +53,7 @@ def command(
     calibration: str | None,
     source: Source,
     per_tensor: bool,
+    target: str | None,
     force: bool,
     as_json: bool,
     **options: Any,
@@ -58,23 +61,28 @@ def command(
     """Quantize a float model. int8 and int16x8 need --data with representative samples."""
     wanted = scheme if recipe is None else _recipe(recipe)
     name = scheme if recipe is None else Path(recipe).stem
-    target = output or model.with_name(f"{model.stem}_{name}.tflite")
-    refuse_existing(target, force)
+    written = output or model.with_name(f"{model.stem}_{name}.tflite")
+    refuse_existing(written, force)
     opened = pq.open(model)
     samples = source.feeds(opened, "calibrating")
     options["per_channel"] = False if per_tensor else None
-    decisions = pq.assign(opened, wanted, data=samples, calibration=calibration, **options)
+    decisions = pq.assign(opened, wanted, data=samples, calibration=calibration, target=target, **options)
     made = apply(decisions)
-    before, size = model.stat().st_size, made.save(target, overwrite=force)
-    problems = get(OLDER).problems(made)
+    made = made if target is None else pq.compat(made, target, strict=False)
+    before, size = model.stat().st_size, made.save(written, overwrite=force)
+    problems = get(target or OLDER).problems(made)
     if as_json:
-        found = {"file": str(target), "bytes": size, "bytes_before": before, **decisions.to_dict()}
-        print_json(found | {"problems": {OLDER: [str(problem) for problem in problems]}})
+        found = {"file": str(written), "bytes": size, "bytes_before": before, **decisions.to_dict()}
+        print_json(found | {"problems": {target or OLDER: [str(problem) for problem in problems]}})
     else:
         click.echo(str(decisions))
         for (reason, remedy), count in Counter((p.reason, p.remedy) for p in problems).items():
             click.echo(f"note: {count} x {reason}" + (f"; {remedy}" if remedy else ""))
-        click.echo(f"{target}: {size} bytes, {100 * size / before:.1f} % of {before}")
+        if target == EDGETPU.name:
+            prediction = pq.edgetpu.check(made)
+            count = len(prediction.operators)
+            click.echo(f"{prediction.mapped} of {count} operators would be mapped to the Edge TPU (predicted)")
+        click.echo(f"{written}: {size} bytes, {100 * size / before:.1f} % of {before}")
 
 
 def _recipe(name: str) -> Recipe:

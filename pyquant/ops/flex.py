@@ -8,38 +8,63 @@ from typing import Any
 from flatbuffers import flexbuffers
 
 from pyquant.errors import GraphError
+from pyquant.graph import Node
 from pyquant.ops.operator import Call
+
+MOST_ITEMS = 100  # of a list
 
 
 def flex_options(call: Call, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that `defaults` names, each of the type of its default.
+    """The same for a node as its operator sees it."""
+    return flex_fields(call.node, defaults)
 
-    A default of a type (int, float) stands for a field of it that must be there. Raises GraphError for other content.
+
+def flex_fields(node: Node, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that `defaults` names, each of the type of its default: bool, int, float, bytes (of a string) or list.
+
+    A list has whole numbers, or the bytes of strings. A default of a type (int, float, bytes) stands for a field of it
+    that must be there. Raises GraphError for other content.
     """
-    raw = b"" if call.node.custom_options is None else call.node.custom_options.tobytes()
+    raw = b"" if node.custom_options is None else node.custom_options.tobytes()
     found = {}
     try:
         fields = flexbuffers.GetRoot(raw).AsMap if raw else {}
         for name, default in defaults.items():
             kind = default if isinstance(default, type) else type(default)
-            value = fields[name] if raw and name in _keys(fields) else None
+            value = _value(fields, name)
             if value is None and kind is default:
-                raise GraphError(f"{call.label}: its options have no {name!r}")
+                raise GraphError(f"{node.label}: its options have no {name!r}")
             found[name] = default if value is None else _as(kind, value)
     except GraphError:
         raise
     except Exception as error:  # whatever the reader meets in bytes that are no map
-        raise GraphError(f"{call.label}: its options are no FlexBuffers map: {error}") from error
+        raise GraphError(f"{node.label}: its options are no FlexBuffers map: {error}") from error
     return found
 
 
-def _keys(fields: Any) -> set[str]:
-    if len(fields) > 1000:
-        raise ValueError(f"found {len(fields)} fields")
-    return {key.AsKey.decode() if isinstance(key.AsKey, bytes) else str(key.AsKey) for key in fields.Keys}
+def _value(fields: Any, name: str) -> Any:
+    try:
+        return fields[name]
+    except KeyError:
+        return None
 
 
 def _as(kind: type, value: Any) -> Any:
     if kind is float:
         return float(value.AsFloat)
+    if kind is bytes:
+        return _text(value)
+    if kind is list:
+        return _items(value)
     return bool(value.AsBool) if kind is bool else int(value.AsInt)
+
+
+def _text(value: Any) -> bytes:
+    return bytes(value.AsStringBytes)
+
+
+def _items(value: Any) -> list[Any]:
+    found = value.AsTypedVector if value.IsTypedVector else value.AsVector
+    if len(found) > MOST_ITEMS:
+        raise ValueError(f"found a list of {len(found)} items, expected {MOST_ITEMS} at most")
+    return [_text(item) if item.IsString else int(item.AsInt) for item in map(found.__getitem__, range(len(found)))]

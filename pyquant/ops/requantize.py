@@ -55,8 +55,14 @@ def requantization(call: Call, single: bool, bits: int = 32, exact: bool = False
     assert y.dtype.numpy is not None
     inputs, weights = call["x"].scale, weight_scales(call)
     product = (inputs * weights).astype(np.float64) if single else np.float64(inputs) * weights.astype(np.float64)
-    device = (inputs * weights) * (np.float32(1) / y.scale) if call.numerics == "edgetpu" and bits == 32 else None
+    device = device_multipliers(call) if call.numerics == "edgetpu" and bits == 32 else None
     return Requantization(product / np.float64(y.scale), y.zero_point, lo, hi, y.dtype.numpy, bits, exact, device)
+
+
+def device_multipliers(call: Call) -> np.ndarray:
+    """What an Edge TPU multiplies the sums of a node with the slots x, w, y by: (1,) or (C,) float32."""
+    multipliers: np.ndarray = (call["x"].scale * weight_scales(call)) * (np.float32(1) / call["y"].scale)
+    return multipliers
 
 
 def sum_bits(call: Call) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from pyquant import targets
 from pyquant.calibrate import Range, Statistics, collect, samples, with_intermediates
 from pyquant.errors import DataError, OptionError, RecipeError
 from pyquant.graph import Model, Tensor
@@ -17,6 +18,7 @@ from pyquant.quantize.recipe import FLOATS, Recipe, Rule, recipe
 from pyquant.quantize.restore import float_weights
 from pyquant.quantize.search import Judge, search, search_equalization
 from pyquant.quantize.solve import solve
+from pyquant.rewrite import compat, fold
 
 
 def quantize(
@@ -25,6 +27,7 @@ def quantize(
     data: Any = None,
     calibration: str | None = None,
     accuracy: str = "fast",
+    target: str | None = None,
     **options: Any,
 ) -> Model:
     """A quantized copy of a model with float activations; weights in fewer bits that it may have are float again first.
@@ -35,11 +38,14 @@ def quantize(
     calibration: how ranges follow from them, one of `pyquant.calibrate.METHODS`; None for what suits most models, see
     `Statistics.usual_ranges`, and for "mse" in litert-quantizer's recipes of int8. accuracy: "best" searches ranges by
     what the model makes of samples, which takes minutes. With data, biases correct what rounding does to means.
+    target: of `pyquant.targets`, such as edgetpu: operators become others that it takes, where that can be, and options
+    that are not given are as it needs them. What it does not take even so, `targets.get(target).problems` says.
     options: those of `pyquant.quantize.recipe`: input_type, output_type, per_channel, newer_axes, newer_kernels,
     one_scale, min_weight_elements, keep_float.
     Raises RecipeError, DataError, RangeError.
     """
-    return apply(assign(model, scheme, data, calibration, accuracy, **options))
+    made = apply(assign(model, scheme, data, calibration, accuracy, target, **options))
+    return made if target is None else compat(made, target, strict=False)
 
 
 def assign(
@@ -48,12 +54,15 @@ def assign(
     data: Any = None,
     calibration: str | None = None,
     accuracy: str = "fast",
+    target: str | None = None,
     **options: Any,
 ) -> Assignments:
     """The decisions that `quantize` would carry out, to print or review and then give to `apply`."""
     if accuracy not in ("fast", "best"):
         raise OptionError(f"accuracy: found {accuracy!r}, expected fast or best")
-    request, given, model = recipe(scheme, **options), model, float_weights(model)
+    request, given, model = _request(scheme, target, options), model, float_weights(model)
+    if target is not None:
+        model = fold(compat(model, target, strict=False, exact=False))
     if request.litert and request.activations == ("int8",):
         calibration = calibration or "mse"  # of inputs, too: its averages of extremes clip as much
     if accuracy == "best":
@@ -85,6 +94,17 @@ def assign(
     made = judge.decide(ranges, request)
     made.outliers = seen.outliers(model)
     return made
+
+
+def _request(scheme: str | Recipe | Iterable[Rule], target: str | None, options: dict[str, Any]) -> Recipe:
+    """The recipe by options; those that are not given are as the target needs them."""
+    if target is None:
+        return recipe(scheme, **options)
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return recipe(scheme, **{**targets.get(target).recipe, **given})
+    except RecipeError as error:
+        raise RecipeError(f"target {target}: {error}") from None
 
 
 def _ranges(seen: Statistics, model: Model, calibration: str | None) -> tuple[dict[Tensor, Range], dict[Tensor, Range]]:

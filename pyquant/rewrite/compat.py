@@ -10,26 +10,26 @@ from pyquant import targets
 from pyquant.errors import UnsupportedOp
 from pyquant.graph import Model, Node, OpCode, Quantization, Subgraph, Tensor, check
 from pyquant.graph.edit import remove_unused
-from pyquant.rewrite.lower import BY_RULE, LOWERINGS
+from pyquant.rewrite.lower import BY_RULE, LOWERINGS, ROUNDED
 from pyquant.targets import Problem, Target
 from pyquant.targets.releases import earliest_release
 
 RELEASE = "min_runtime_version"
 
 
-def compat(model: Model, target: str | Target, strict: bool = True) -> Model:
+def compat(model: Model, target: str | Target, strict: bool = True, exact: bool = True) -> Model:
     """The model as `target` takes it: the lowest op versions, and newer features computed by older ones.
 
     target: a Target or the name of one, such as "tflite-runtime-2.14", "litert", "tflm", "edgetpu". What the target
     takes stays as it is. Raises UnsupportedOp that names everything which cannot be lowered; strict=False returns the
-    model lowered as far as it goes.
+    model lowered as far as it goes. exact=False lowers also what then is rounded otherwise.
 
     >>> compat(pq.open("model.tflite"), "tflite-runtime-2.14").save("model_2.14.tflite")  # doctest: +SKIP
     """
     wanted = targets.get(target) if isinstance(target, str) else target
     made = model.copy()
-    if _lower_all(made, wanted):
-        while _lower_all(made, wanted):
+    if _lower_all(made, wanted, exact):
+        while _lower_all(made, wanted, exact):
             continue
         _drop_definitions(model, made)
         remove_unused(made)
@@ -41,20 +41,23 @@ def compat(model: Model, target: str | Target, strict: bool = True) -> Model:
     return check(made)
 
 
-def _lower_all(model: Model, target: Target) -> bool:
+def _lower_all(model: Model, target: Target, exact: bool) -> bool:
     """Lower, in place, what can be. Whether there was anything; what replaces a node may need more."""
-    lowered = [_lower(model, problem) for problem in target.problems(model)]
+    lowered = [_lower(model, problem, exact) for problem in target.problems(model)]
     return any(lowered)
 
 
-def _lower(model: Model, problem: Problem) -> bool:
+def _lower(model: Model, problem: Problem, exact: bool) -> bool:
     if problem.rule == "axis" and problem.tensor is not None and problem.tensor.quantization is not None:
         return _rewrite_axis(problem.tensor, problem.tensor.quantization)
-    lowering = LOWERINGS.get(problem.lowering or BY_RULE.get(problem.rule, ""))
+    if problem.rule == "shape" and problem.tensor is not None:
+        problem.tensor.shape_signature = None  # unknown sizes become those that the file starts from
+        return True
+    name = problem.lowering or BY_RULE.get(problem.rule, "")
     subgraph = next((s for s in model.subgraphs if problem.node in s.nodes), None)  # None: lowered for another reason
-    if lowering is None or subgraph is None or problem.node is None:
+    if name not in LOWERINGS or (exact and name in ROUNDED) or subgraph is None or problem.node is None:
         return False
-    nodes = lowering(problem.node)
+    nodes = LOWERINGS[name](problem.node)
     if nodes is not None:
         _replace(subgraph, problem.node, nodes)
     return nodes is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
@@ -54,7 +54,8 @@ class Chooser:
     """The choice's circumstances. isas: the instruction sets allowed, best first; meter: counts what steps take;
     packer: lays out their constants, and must finish before they run.
 
-    references: no kernel is chosen. fused: as in Call.
+    references: no kernel is chosen. fused: as in Call. elsewhere: outputs of nodes that the device of the numerics does
+    not run, and that compute as "tflite".
     """
 
     isas: tuple[str, ...]
@@ -65,6 +66,7 @@ class Chooser:
     fused: bool = False
     packer: native.Packer = field(default_factory=native.Packer)
     detailed: bool = False  # what observers record
+    elsewhere: Collection[Tensor] = ()
 
     @staticmethod
     def of(
@@ -84,14 +86,17 @@ class Chooser:
         """The same for another plan, which has the limits for itself."""
         return replace(self, meter=Meter(self.meter.limits), packer=native.Packer())
 
+    def numerics_of(self, node: Node) -> str:
+        return "tflite" if any(t in self.elsewhere for t in node.outputs) else self.numerics
+
     def resolved(self, node: Node) -> Resolved:
         """The node as a Call, with what its shape rule says of its outputs. Raises as `step` does."""
-        call = resolve(node, self.numerics, self.fused)
+        call = resolve(node, self.numerics_of(node), self.fused)
         return call, shapes_of(call)
 
     def padded(self, node: Node, zeros: np.ndarray) -> Resolved | None:
         """The same for a node that puts zeros around its first input itself; None where its kernels cannot do so."""
-        call = replace(resolve(node, self.numerics, self.fused), zeros=zeros)
+        call = replace(resolve(node, self.numerics_of(node), self.fused), zeros=zeros)
         if call.operator.pads is None or not call.operator.pads(call):
             return None
         return call, shapes_of(call)
@@ -103,23 +108,24 @@ class Chooser:
 
     def known(self, node: Node) -> None:
         """Raises UnsupportedOp where nothing runs the node in any shape; GraphError where it is not sound."""
-        call = resolve(node, self.numerics)
+        call = resolve(node, self.numerics_of(node))
         if not call.operator.flow:
             reference(call)
 
     def dynamic(self, node: Node) -> Callable[[object, Sequence[np.ndarray | None]], Sequence[np.ndarray]]:
         """What computes outputs whose shapes follow from values. Raises UnsupportedOp without a reference."""
-        reference(resolve(node, self.numerics))
+        numerics = self.numerics_of(node)
+        reference(resolve(node, numerics))
 
         def evaluate_(_session: object, arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
             chooser, seen = self.afresh(), replace(node, inputs=list(map(valued, node.inputs, arrays)))
-            with arithmetic(call := resolve(seen, self.numerics)):
+            with arithmetic(call := resolve(seen, numerics)):
                 seen.outputs = [
                     t if min(shape, default=0) < 0 else replace(t, shape=shape, shape_signature=None)
                     for t, shape in zip(node.outputs, ruled_shapes(call), strict=True)
                 ]
                 chooser.meter.hold(sum(map(unpacked_bytes, seen.outputs)), node.label)
-                call = resolve(seen, self.numerics)
+                call = resolve(seen, numerics)
                 return computed(call, reference(call), arrays)
 
         return evaluate_
@@ -130,7 +136,7 @@ class Chooser:
         resolved: what the method of that name makes of the node, where that is known.
         Raises RangeError, before it allocates, where the step needs more than the limits allow.
         """
-        call = checked(node, self.numerics, resolved, self.fused)
+        call = checked(node, self.numerics_of(node), resolved, self.fused)
         self.meter.borrow(arena_share(node), node.label)
         if node.outputs and all(t.size == 0 for t in node.outputs):
             return Step(node.op, "nothing", (), tuple(node.outputs), node)
@@ -143,7 +149,7 @@ class Chooser:
     @quietly
     def kernel(self, node: Node) -> str:
         """What the step of a node says runs it, found without laying out its constants. Raises as `step` does."""
-        call = checked(node, self.numerics, None, self.fused)
+        call = checked(node, self.numerics_of(node), None, self.fused)
         self.meter.borrow(arena_share(node), node.label)
         chosen = None if call.operator.view else self._chosen(call)
         row = None if chosen is None else self._row(chosen[0].name)
@@ -155,7 +161,7 @@ class Chooser:
 
         Raises UnsupportedOp where the node has no reference, and what `checked` raises.
         """
-        call = checked(node, self.numerics)
+        call = checked(node, self.numerics_of(node))
         self._meter_reference(call)
         self.meter.hold(sum(map(unpacked_bytes, node.outputs)), node.label)
         constants = [replace(tensor) for tensor in node.outputs]

@@ -30,6 +30,9 @@ def compile(
 
     isa: the best instruction set to use; None for the environment's PYQUANT_ISA, or else all that the processor has.
     numerics: where the two differ, "tflite" follows tflite-runtime 2.14 and "litert" ai-edge-litert 2.3.
+    "single-rounding" scales integer sums as CMSIS-NN does. "edgetpu" scales those of convolutions and matrix products
+    as an Edge TPU does, in nodes that its compiler is predicted to map; all else computes as "tflite". Results of a
+    device prove it for CONV_2D and DEPTHWISE_CONV_2D of int8; for FULLY_CONNECTED and TRANSPOSE_CONV it is assumed.
     keep: tensors whose values `plan.run` returns beside the outputs; "all" for all that are fed or computed.
     observers: float32 tensors whose ranges `session.observations()` tells; those that never have a value are left out.
     detailed: whether the observations have histograms, too, and `session.extremes()` the sums of channels.

@@ -22,6 +22,7 @@ from pyquant.run.limits import unpacked_bytes
 from pyquant.run.places import placed, used
 from pyquant.run.plan import CWork, Layout, Plan, Step
 from pyquant.run.resolve import check_size, constant_value, initial_code, quietly, stand_ins
+from pyquant.targets import beside_device
 
 MOST_NUMBERS = 16  # among the inputs of a node, of those that may settle its outputs' shapes
 
@@ -38,6 +39,7 @@ def planned(
     shapes: Shapes = MappingProxyType({}),
 ) -> Plan:
     """As compile, with the choice's circumstances."""
+    chooser = replace(chooser, elsewhere=beside_device(model, chooser.numerics))
     context = Context(chooser, Variables(), (graph,), tuple(observers))
     flat = flatten(graph, context.variables)
     _check_ends(flat)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pyquant.dtypes import DTYPES
 from pyquant.graph import Model, Node, Tensor
@@ -19,12 +20,15 @@ class Gap:
     """Nodes of an operator that a target does not run, whatever their version: those where all conditions hold.
 
     lowering: the rewrite of `pyquant.rewrite.compat` that removes it; "" where none does.
+    status: the target's own words for it, where it has some. evidence: how it is known, where gaps differ in that.
     """
 
     conditions: tuple[Condition, ...]
     reason: str
     remedy: str = ""
     lowering: str = ""
+    status: str = ""
+    evidence: str = ""
 
 
 def kernel_gaps(kernels: Mapping[str, str], index: Mapping[str, int]) -> dict[str, tuple[Gap, ...]]:
@@ -46,7 +50,7 @@ class Problem:
     """Something of a model that a target does not take.
 
     rule: operator, version, type, gap, shape, axis, storage, sparsity, scheme or subgraphs. fatal: the target refuses
-    the model, or runs it wrong; otherwise only this node runs elsewhere. lowering: see Gap.
+    the model, or runs it wrong; otherwise only this node runs elsewhere. lowering: see Gap. gap: the one it is, if any.
     """
 
     rule: str
@@ -57,6 +61,7 @@ class Problem:
     tensor: Tensor | None = None
     fatal: bool = True
     lowering: str = ""
+    gap: Gap | None = None
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}" + (f"; {self.remedy}" if self.remedy else "")
@@ -69,6 +74,7 @@ class Target:
     versions: the highest op version of each builtin operator. known: features that an operator has below the version
     that brings them, each a tuple of conditions. custom: the custom operators it has, None for all. types: of tensors.
     fallback: where nodes run whose types or shapes the target does not take; "" where it then refuses the model.
+    recipe: what quantization for it needs, options of `pyquant.quantize.recipe`.
     """
 
     name: str
@@ -88,6 +94,7 @@ class Target:
     schemes: bool = False  # quantization other than scales per tensor or axis (blocks)
     subgraphs: bool = True  # more than one
     stray_axes: bool = False  # a quantization axis past the shape
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
     def version(self, node: Node) -> int | None:
         """The op version to declare for a builtin operator's node; None where the target lacks what the node needs."""
@@ -137,7 +144,7 @@ class Target:
         if types:
             yield self._elsewhere("type", node, f"takes no {' or '.join(sorted(types))}")
         gaps = [gap for gap in self.gaps.get(node.opcode.name, ()) if all(holds(node) for holds in gap.conditions)]
-        yield from (self._elsewhere("gap", node, gap.reason, gap.remedy, gap.lowering) for gap in gaps)
+        yield from (self._elsewhere("gap", node, gap.reason, gap.remedy, gap) for gap in gaps)
         lacking = None if gaps else self._lacks(node)
         if lacking is not None:
             yield lacking
@@ -160,7 +167,8 @@ class Target:
             return Problem("version", node.label, reason, f"declare version {version}, which is enough", node)
         return None
 
-    def _elsewhere(self, rule: str, node: Node, reason: str, remedy: str = "", lowering: str = "") -> Problem:
+    def _elsewhere(self, rule: str, node: Node, reason: str, remedy: str = "", gap: Gap | None = None) -> Problem:
         """A problem of a node that the fallback solves, where there is one."""
         text = f"{self.name} {reason}" + (f"; it runs {self.fallback}" if self.fallback else "")
-        return Problem(rule, node.label, text, remedy, node, None, not self.fallback, lowering)
+        lowering = "" if gap is None else gap.lowering
+        return Problem(rule, node.label, text, remedy, node, None, not self.fallback, lowering, gap)

@@ -11,6 +11,7 @@ from pyquant.errors import PyQuantError
 from pyquant.graph import Model, Node, Tensor
 from pyquant.graph.cut import extract
 from pyquant.run import Plan, compile
+from pyquant.targets import beside_device
 from pyquant.validate.peers import Peer
 from pyquant.validate.report import OwnDifference
 from pyquant.validate.tally import Tally, real
@@ -29,10 +30,12 @@ class Alone:
         self._tallies = {t: Tally(t, node, tolerance, False) for node in model.main.nodes for t in node.outputs}
         self._fed: dict[Node, tuple[list[np.ndarray], list[np.ndarray]]] = {}  # at the first difference
         failed = []
+        elsewhere = beside_device(model, numerics)
         for node in model.main.nodes:
+            own = "tflite" if any(t in elsewhere for t in node.outputs) else numerics
             try:
                 single = extract(model, given(node), node.outputs)
-                self._plans[node] = single, compile(single, numerics=numerics, isa=isa, exact_floats=True)
+                self._plans[node] = single, compile(single, numerics=own, isa=isa, exact_floats=True)
             except PyQuantError:  # it shares a state with others
                 failed.append(node.label)
         self.notes = (f"These do not run alone: {', '.join(failed)}.",) if failed else ()

@@ -241,7 +241,7 @@ class _Decoder:
         count, dtype = self.length(at), field.dtype
         assert dtype is not None
         size = dtype.itemsize
-        if (at + 4) % size:
+        if (at + 4) % (dtype.alignment if dtype.names else size):
             raise _Unsound(at, f"a vector of {size}-byte numbers is not aligned")
         self.claim(at, 4 + size * count)
         array = np.frombuffer(self.view, dtype, count, at + 4)
@@ -250,16 +250,27 @@ class _Decoder:
         return array
 
     def string(self, at: int, _: Field) -> str:
+        return str(self.text(at), "utf-8", "surrogateescape")
+
+    def text(self, at: int) -> memoryview:
+        """The bytes of a string."""
         end = at + 4 + self.length(at)
         self.claim(at, end + 1 - at)
         if self.view[end]:
             raise _Unsound(end, "a string does not end in NUL")
-        return str(self.view[at + 4 : end], "utf-8", "surrogateescape")
+        return self.view[at + 4 : end]
+
+    def strings(self, at: int, _: Field) -> list[np.ndarray]:
+        count = self.length(at)
+        self.claim(at, 4 + 4 * count, TABLE * count)
+        places = range(at + 4, at + 4 + 4 * count, 4)
+        return [np.frombuffer(self.text(p + (_U32(self.view, p)[0] or self.null(p))), np.uint8) for p in places]
 
 
 # Of the class, not bound: a decoder that refers to itself would keep the file's map until garbage is collected.
 _READERS: dict[str, Callable[[_Decoder, int, Any], Any]] = {
     "string": _Decoder.string,
+    "strings": _Decoder.strings,
     "numbers": _Decoder.numbers,
     "table": _Decoder.table,
     "tables": _Decoder.tables,

@@ -202,19 +202,30 @@ class _Encoder:
             self.pad(len(data))
 
     def string(self, at: int, _: Field, value: str) -> None:
-        text = value.encode("utf-8", "surrogateescape")
+        self.text(at, value.encode("utf-8", "surrogateescape"))
+
+    def text(self, at: int, text: bytes) -> None:
         _PUT(self.out, at, len(self.out) - at)
         self.out += _PACK(len(text)) + text + bytes(4 - len(text) % 4)  # at least one NUL
 
+    def strings(self, at: int, _: Field, values: list[np.ndarray]) -> None:
+        first = self.vector(at, len(values))
+        for i, value in enumerate(values):
+            self.text(first + 4 * i, value.tobytes())
+
     def tables(self, at: int, _: Field, records: list[Record]) -> None:
+        first = self.vector(at, len(records))
+        for i, record in enumerate(records):
+            self.link(first + 4 * i, None, record)
+
+    def vector(self, at: int, count: int) -> int:
+        """Write a vector of offsets that are filled in later. Returns the position of the first."""
         out = self.out
         _PUT(out, at, len(out) - at)
-        out += _PACK(len(records))
+        out += _PACK(count)
         first = len(out)
-        out += bytes(4 * len(records))
-        for position, record in enumerate(records):
-            place = first + 4 * position
-            _PUT(out, place, self.table(record) - place)
+        out += bytes(4 * count)
+        return first
 
     def link(self, at: int, _: Field | None, record: Record) -> None:
         """Write a table and the offset to it at `at`."""
@@ -225,6 +236,7 @@ class _Encoder:
 _WRITERS: dict[str, Callable[[_Encoder, int, Field, Any], None]] = {
     "numbers": _Encoder.numbers,
     "string": _Encoder.string,
+    "strings": _Encoder.strings,
     "table": _Encoder.link,
     "tables": _Encoder.tables,
     "union": _Encoder.link,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pyquant.wire.schema import ENUMS, TABLES, UNIONS
+from pyquant.wire.schema import ENUMS, STRUCTS, TABLES, UNIONS
 
 # scalar type -> (struct format, NumPy type)
 _SCALARS = {
@@ -36,7 +36,8 @@ OUTSIDE = {
 class Field:
     """One field of a table. A union's type code lies inline in the slot before its value's.
 
-    kind: scalar, string, numbers (a vector of scalars), table, tables (a vector of tables) or union.
+    kind: scalar, string, strings (a vector of them, taken as bytes), numbers (a vector of scalars or structs of them),
+    table, tables (a vector of tables) or union.
     """
 
     name: str
@@ -86,6 +87,9 @@ def _field(name: str, slot: int, kind: str, default: Any, alignment: int) -> Fie
     if scalar in _SCALARS:
         dtype = np.dtype(_SCALARS[scalar][1])
         return Field(name, slot, "numbers", "<I", None, dtype, target, max(alignment, dtype.itemsize))
-    kinds = {"string": "string"} | dict.fromkeys(UNIONS, "union")
+    if element in STRUCTS:
+        dtype = np.dtype([(member, _SCALARS[type_][1]) for member, type_ in STRUCTS[element]], align=True)
+        return Field(name, slot, "numbers", "<I", None, dtype, target, max(alignment, dtype.alignment))
+    kinds = {"string": "string", "[string]": "strings"} | dict.fromkeys(UNIONS, "union")
     reference = kinds.get(kind, "table" if kind == element else "tables")
     return Field(name, slot, reference, "<I", None, None, target, 0)

@@ -139,6 +139,10 @@ def _string(field: Field, value: Any) -> str:
     return value
 
 
+def _strings(field: Field, value: Any) -> list[np.ndarray]:
+    return [np.frombuffer(bytes(item), np.uint8) for item in value]
+
+
 def _numbers(field: Field, value: Any) -> np.ndarray:
     given = np.asarray([field.enum[v] if isinstance(v, str) else v for v in value] if field.enum else value)
     made = np.ascontiguousarray(given.astype(field.dtype, copy=False))
@@ -160,6 +164,7 @@ def _records(field: Field, value: Any) -> list[Record]:
 _FORMS = {
     "scalar": _scalar,
     "string": _string,
+    "strings": _strings,
     "numbers": _numbers,
     "table": _record,
     "tables": _records,

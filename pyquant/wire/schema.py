@@ -1,4 +1,4 @@
-"""The TFLite wire format as plain data. Made from schema/tflite.fbs by schema/compile.py."""
+"""Wire formats of TFLite and the Edge TPU as plain data. Made from schema/*.fbs by schema/compile.py."""
 
 from __future__ import annotations
 
@@ -392,6 +392,59 @@ ENUMS: dict[str, tuple[str, dict[str, int]]] = {
             "STRUCTURED_SPARSITY": 3003,
         },
     ),
+    "Description": (
+        "short",
+        {
+            "BASE_ADDRESS_OUTPUT_ACTIVATION": 0,
+            "BASE_ADDRESS_INPUT_ACTIVATION": 1,
+            "BASE_ADDRESS_PARAMETER": 2,
+            "BASE_ADDRESS_SCRATCH": 3,
+        },
+    ),
+    "Position": (
+        "short",
+        {
+            "LOWER_32BIT": 0,
+            "UPPER_32BIT": 1,
+        },
+    ),
+    "InterruptType": (
+        "short",
+        {
+            "SCALAR_CORE_INT_0": 0,
+            "SCALAR_CORE_INT_1": 1,
+            "SCALAR_CORE_INT_2": 2,
+            "SCALAR_CORE_INT_3": 3,
+        },
+    ),
+    "Direction": (
+        "short",
+        {
+            "INFEED": 0,
+            "OUTFEED": 1,
+        },
+    ),
+    "DataType": (
+        "short",
+        {
+            "FIXED_POINT8": 0,
+            "FIXED_POINT16": 1,
+            "SIGNED_FIXED_POINT32": 2,
+            "BFLOAT": 3,
+            "HALF": 4,
+            "SINGLE": 5,
+            "SIGNED_FIXED_POINT8": 8,
+            "SIGNED_FIXED_POINT16": 9,
+        },
+    ),
+    "ExecutableType": (
+        "short",
+        {
+            "STAND_ALONE": 0,
+            "PARAMETER_CACHING": 1,
+            "EXECUTION_ONLY": 2,
+        },
+    ),
 }
 
 # name -> members; the code of a member is its position, from 1
@@ -558,6 +611,24 @@ UNIONS: dict[str, tuple[str, ...]] = {
         "StableHLOCompositeOptions",
         "StablehloShiftLeftOptions",
         "StablehloCaseOptions",
+    ),
+    "AnyHint": (
+        "DmaDescriptorHint",
+        "InstructionHint",
+        "InterruptHint",
+        "FenceHint",
+    ),
+    "AnyLayer": (
+        "OutputLayer",
+        "InputLayer",
+    ),
+}
+
+# name -> rows of (field, type)
+STRUCTS: dict[str, tuple[tuple[str, str], ...]] = {
+    "Range": (
+        ("start", "int"),
+        ("end", "int"),
     ),
 }
 
@@ -1117,5 +1188,127 @@ TABLES: dict[str, tuple[tuple[str, int, str, Any, int], ...]] = {
     "LutMetadata": (
         ("schema_version", 0, "uint", 1, 0),
         ("subgraphs", 1, "[LutSubgraph]", None, 0),
+    ),
+    "Meta": (
+        ("desc", 0, "Description", 0, 0),
+        ("batch", 1, "int", 0, 0),
+        ("name", 2, "string", None, 0),
+        ("position", 3, "Position", 0, 0),
+    ),
+    "FieldOffset": (
+        ("meta", 0, "Meta", None, 0),
+        ("offset_bit", 1, "int", 0, 0),
+    ),
+    "InstructionBitstream": (
+        ("bitstream", 0, "[ubyte]", None, 0),
+        ("field_offsets", 1, "[FieldOffset]", None, 0),
+    ),
+    "DmaDescriptorHint": (
+        ("meta", 0, "Meta", None, 0),
+        ("offset_in_bytes", 1, "int", 0, 0),
+        ("size_in_bytes", 2, "int", 0, 0),
+    ),
+    "InterruptHint": (("type", 0, "InterruptType", 0, 0),),
+    "InstructionHint": (("instruction_chunk_index", 0, "int", 0, 0),),
+    "FenceHint": (),
+    "DmaHint": (
+        ("any_hint", 1, "AnyHint", None, 0),
+        ("direction", 2, "Direction", 0, 0),
+    ),
+    "DmaHints": (
+        ("hints", 0, "[DmaHint]", None, 0),
+        ("fully_deterministic", 1, "bool", False, 0),
+    ),
+    "OutputLayout": (
+        ("y_coordinate_to_linear_tile_id_map", 0, "[int]", None, 0),
+        ("x_coordinate_to_linear_tile_id_map", 1, "[int]", None, 0),
+        ("linearized_tile_byte_offset", 2, "[int]", None, 0),
+        ("x_coordinate_to_local_byte_offset", 3, "[int]", None, 0),
+        ("y_coordinate_to_local_y_offset", 4, "[int]", None, 0),
+        ("x_coordinate_to_local_y_row_size", 5, "[int]", None, 0),
+    ),
+    "TensorShape": (("dimension", 0, "[Range]", None, 0),),
+    "TensorLayout": (
+        ("shape", 0, "TensorShape", None, 0),
+        ("stride", 1, "[int]", None, 0),
+    ),
+    "OutputShapeInfo": (
+        ("slice_layout", 0, "[TensorLayout]", None, 0),
+        ("slice_offset", 1, "[int]", None, 0),
+    ),
+    "NumericsConstants": (
+        ("zero_point", 0, "int", 0, 0),
+        ("dequantization_factor", 1, "float", 0.0, 0),
+    ),
+    "OutputLayer": (
+        ("layout", 0, "OutputLayout", None, 0),
+        ("data_type", 1, "DataType", 0, 0),
+        ("shape_info", 2, "OutputShapeInfo", None, 0),
+    ),
+    "InputLayer": (),
+    "Layer": (
+        ("name", 0, "string", None, 0),
+        ("size_bytes", 1, "int", 0, 0),
+        ("y_dim", 2, "int", 0, 0),
+        ("x_dim", 3, "int", 0, 0),
+        ("z_dim", 4, "int", 0, 0),
+        ("numerics", 5, "NumericsConstants", None, 0),
+        ("data_type", 6, "DataType", 0, 0),
+        ("any_layer", 8, "AnyLayer", None, 0),
+        ("execution_count_per_inference", 9, "int", 1, 0),
+        ("cache_on_dram", 10, "bool", False, 0),
+        ("shape", 11, "TensorShape", None, 0),
+    ),
+    "Executable": (
+        ("version", 0, "int", 0, 0),
+        ("name", 1, "string", None, 0),
+        ("serialized_model", 2, "[ubyte]", None, 0),
+        ("batch_size", 3, "int", 0, 0),
+        ("scratch_size_bytes", 4, "int", 0, 0),
+        ("instruction_bitstreams", 5, "[InstructionBitstream]", None, 0),
+        ("parameters", 6, "[ubyte]", None, 0),
+        ("dma_hints", 7, "DmaHints", None, 0),
+        ("input_layers", 8, "[Layer]", None, 0),
+        ("output_layers", 9, "[Layer]", None, 0),
+        ("chip", 10, "string", None, 0),
+        ("estimated_cycles", 11, "int", 0, 0),
+        ("used_narrow_memory_bytes_per_tile", 12, "int", 0, 0),
+        ("type", 13, "ExecutableType", 0, 0),
+        ("parameter_caching_token", 14, "ulong", 0, 0),
+        ("use_tpu_dram_for_parameters", 15, "bool", False, 0),
+        ("estimated_cycles_64bit", 16, "long", 0, 0),
+    ),
+    "MultiExecutable": (("serialized_executables", 0, "[string]", None, 0),),
+    "SerializedPackage": (("serialized_package", 0, "[ubyte]", None, 0),),
+    "Package": (
+        ("min_runtime_version", 0, "int", 0, 0),
+        ("serialized_multi_executable", 1, "[ubyte]", None, 0),
+        ("signature", 2, "[ubyte]", None, 0),
+        ("keypair_version", 3, "int", 0, 0),
+        ("compiler_version", 4, "string", None, 0),
+        ("virtual_chip_id", 5, "int", 0, 0),
+        ("multi_chip_package", 6, "[SerializedPackage]", None, 0),
+        ("model_identifier", 7, "string", None, 0),
+    ),
+    "LegacyLayer": (
+        ("name", 0, "string", None, 0),
+        ("size_bytes", 1, "int", 0, 0),
+        ("y_dim", 2, "int", 0, 0),
+        ("x_dim", 3, "int", 0, 0),
+        ("z_dim", 4, "int", 0, 0),
+        ("numerics", 5, "NumericsConstants", None, 0),
+        ("any_layer", 7, "AnyLayer", None, 0),
+    ),
+    "LegacyExecutable": (
+        ("version", 0, "int", 0, 0),
+        ("name", 1, "string", None, 0),
+        ("serialized_model", 2, "[ubyte]", None, 0),
+        ("batch_size", 3, "int", 0, 0),
+        ("scratch_size_bytes", 4, "int", 0, 0),
+        ("instruction_bitstreams", 5, "[InstructionBitstream]", None, 0),
+        ("parameters", 6, "[ubyte]", None, 0),
+        ("dma_hints", 7, "DmaHints", None, 0),
+        ("input_layers", 8, "[LegacyLayer]", None, 0),
+        ("output_layers", 9, "[LegacyLayer]", None, 0),
     ),
 }

@@ -1,7 +1,8 @@
 """How attacks are made: a sound file with a number or a field changed, or a model of one operator, unchecked.
 
 An attack is a module of this folder. Its docstring says what must happen; it has `make`, the bytes, and one of
-`opening` or `compiling`, the error and what its message must say, or `running`, the arrays to run it on.
+`opening`, `compiling` or `inspecting` (as a file compiled for the Edge TPU), the error and what its message must say,
+or `running`, the arrays to run it on.
 To keep a hostile file that was found elsewhere, add the change that makes it.
 """
 
@@ -13,6 +14,8 @@ from typing import Any
 
 import numpy as np
 from cases.case import Value
+from compiled import compiled, flex, holding
+from compiled import model as small
 from reader import place, root
 
 from pyquant.graph import Builder, Quantization, dump
@@ -94,6 +97,16 @@ def with_change(make: Make, *path: str | int, **values: Any) -> Make:
         return written(model)
 
     return remake
+
+
+def for_device(**changes: Any) -> Make:
+    """A file compiled for the Edge TPU, with changes that `compiled` takes."""
+    return lambda: dump(compiled(small(), **changes))
+
+
+def for_device_with(options: Any) -> Make:
+    """A file whose operator for the Edge TPU has these options: bytes, or a map."""
+    return lambda: dump(holding(options if isinstance(options, bytes) else flex(options)))
 
 
 def model(**values: Any) -> Make:

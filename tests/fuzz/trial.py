@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pyquant.edgetpu import inspect
+from pyquant.edgetpu.package import is_compiled
 from pyquant.errors import PyQuantError
 from pyquant.graph import Subgraph, associated_files, dump, load
 from pyquant.native import isas
@@ -32,6 +34,9 @@ def trial(data: bytes, limits: Limits, number: int) -> str:
                 load(saved)
             except PyQuantError as error:
                 raise AssertionError("what was opened and saved does not open") from error
+        if any(is_compiled(node) for subgraph in model.subgraphs for node in subgraph.nodes):
+            stage = "inspect"
+            inspect(model)
         stage = "compile"
         graph = model.subgraphs[number % len(model.subgraphs)] if model.subgraphs else model.main
         isa, threads = isas()[number // 2 % len(isas())], 1 + (number % RARE == 2)
