@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -43,8 +43,7 @@ def find_stored(nodes: Sequence[Node], containers: Sequence[Container]) -> list[
     """Look for each of the nodes whose constants have a known layout; the others are left out."""
     executables = [e for container in containers for e in container.executables]
     blobs = [_Blob(i, e) for i, e in enumerate(sorted(executables, key=lambda e: not e.caching))]
-    layers = [Stored(node, constants_of(node)) for node in nodes if is_decoded(node)]
-    found = {layer.node: layer for layer in map(_equal_to(blobs), layers)}
+    found = {node: _as_expected(Stored(node, constants_of(node)), blobs) for node in nodes if is_decoded(node)}
     _fill(found, blobs, _ancestors(nodes))
     return _with_multipliers(list(found.values()), executables)
 
@@ -83,18 +82,14 @@ class _Blob:
         )
 
 
-def _equal_to(blobs: Sequence[_Blob]) -> Callable[[Stored], Stored]:
-    """Finds a layer whose bytes are there as they should be."""
-
-    def search(layer: Stored) -> Stored:
-        for order in _orders(layer):
-            data = encode(layer.expected, order)
-            for blob in blobs:
-                if (at := blob.find(data)) is not None:
-                    return blob.holding(layer, decode(data, layer.expected, order), at, order, assumed=False)
-        return layer
-
-    return search
+def _as_expected(layer: Stored, blobs: Sequence[_Blob]) -> Stored:
+    """Where a layer's bytes are there as they should be; the layer as it is where they are not."""
+    for order in _orders(layer):
+        data = encode(layer.expected, order)
+        for blob in blobs:
+            if (at := blob.find(data)) is not None:
+                return blob.holding(layer, decode(data, layer.expected, order), at, order, assumed=False)
+    return layer
 
 
 def _orders(layer: Stored) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from flatbuffers import flexbuffers
@@ -11,7 +11,7 @@ from pyquant.errors import GraphError
 from pyquant.graph import Node
 from pyquant.ops.operator import Call
 
-MOST_ITEMS = 100  # of a list
+MOST_ITEMS = 100  # of a list, or a map
 
 
 def flex_options(call: Call, defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,10 +28,10 @@ def flex_fields(node: Node, defaults: Mapping[str, Any]) -> dict[str, Any]:
     raw = b"" if node.custom_options is None else node.custom_options.tobytes()
     found = {}
     try:
-        fields = flexbuffers.GetRoot(raw).AsMap if raw else {}
+        values = _values(flexbuffers.GetRoot(raw).AsMap, defaults) if raw else {}
         for name, default in defaults.items():
             kind = default if isinstance(default, type) else type(default)
-            value = _value(fields, name)
+            value = values.get(name)
             if value is None and kind is default:
                 raise GraphError(f"{node.label}: its options have no {name!r}")
             found[name] = default if value is None else _as(kind, value)
@@ -42,11 +42,13 @@ def flex_fields(node: Node, defaults: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _value(fields: Any, name: str) -> Any:
-    try:
-        return fields[name]
-    except KeyError:
-        return None
+def _values(fields: Any, names: Collection[str]) -> dict[str, Any]:
+    """The fields of these names. One look at each key: the package copies all that follows it to find its end."""
+    if len(fields) > MOST_ITEMS:
+        raise ValueError(f"found {len(fields)} fields, expected {MOST_ITEMS} at most")
+    wanted, keys = {name.encode(): name for name in names}, fields.Keys
+    found = ((i, wanted.get(bytes(keys[i].AsKeyBytes))) for i in range(len(fields)))
+    return {name: fields[i] for i, name in found if name is not None}
 
 
 def _as(kind: type, value: Any) -> Any:
