@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from pyquant.edgetpu.compare import Comparison
@@ -121,7 +122,7 @@ def _comparison(comparison: Comparison, width: int | None) -> Iterator[list[str]
     boundary = [f"{b.tensor.name}: {type_text(b.tensor)}" for b in comparison.boundary if not b.difference]
     mapped = len(comparison.mapped)
     yield [
-        f"{mapped} of {mapped + len(comparison.cpu)} operators of the source are mapped",
+        f"{mapped} of {mapped + len(comparison.cpu)} operators of the source are mapped: {_counted(comparison.mapped)}",
         f"{len(boundary)} of {len(comparison.boundary)} boundary tensors are identical: shape, type, scale, zero point",
         f"{sum(not x.difference for x in comparison.layers)} of {len(comparison.layers)} layers are identical",
     ]
@@ -129,6 +130,10 @@ def _comparison(comparison: Comparison, width: int | None) -> Iterator[list[str]
     found = comparison.differences
     yield [*found[:SHOWN], *([f"… and {len(found) - SHOWN} more"] if len(found) > SHOWN else [])]
     yield [f"compiled from this source: {'yes' if comparison.same else 'no'}"]
+
+
+def _counted(nodes: tuple[Node, ...]) -> str:
+    return ", ".join(f"{number} {op}" for op, number in Counter(node.op for node in nodes).most_common())
 
 
 def _listed(what: str, nodes: tuple[Node, ...]) -> list[str]:
