@@ -86,6 +86,7 @@ def _container(container: Container, width: int | None) -> Iterator[list[str]]:
         for layer in (*e.inputs, *e.outputs)
     ]
     yield lines(LAYERS, rows, width)
+    yield [f"unknown in {e.type}: {part}" for e in container.executables for part in e.unknown]
 
 
 def _package(package: Package) -> str:
