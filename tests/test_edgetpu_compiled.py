@@ -266,8 +266,8 @@ def inspected(data: bytes, source: Model) -> str:
     with limited(SECONDS):
         try:
             made = load(data)
-            str(inspect(made, source))
-            inspect(made, source).to_dict()
+            found = inspect(made, source)
+            assert str(found) and found.to_dict()
             recover(made, source)
         except (FormatError, GraphError, RangeError) as error:
             return type(error).__name__

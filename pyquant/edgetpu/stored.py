@@ -17,6 +17,7 @@ from pyquant.graph import Node
 # Outputs of so many pixels and more make the compiler take the weights tap by tap: it does so at 56x56 and above, and
 # not at 28x28, in the 16 published layers where it matters.
 MANY_PIXELS = 2000
+PIECES = 4  # of a layer that are looked for
 DETOURS = 500  # steps, beyond those needed, to find where layers fit that are not there as they should be
 
 
@@ -44,6 +45,7 @@ def find_stored(nodes: Sequence[Node], containers: Sequence[Container]) -> list[
     executables = [e for container in containers for e in container.executables]
     blobs = [_Blob(i, e) for i, e in enumerate(sorted(executables, key=lambda e: not e.caching))]
     found = {node: _as_expected(Stored(node, constants_of(node)), blobs) for node in nodes if is_decoded(node)}
+    found |= {node: _nearly_as_expected(layer, blobs) for node, layer in found.items() if layer.found is None}
     _fill(found, blobs, _ancestors(nodes))
     return _with_multipliers(list(found.values()), executables)
 
@@ -89,6 +91,22 @@ def _as_expected(layer: Stored, blobs: Sequence[_Blob]) -> Stored:
         for blob in blobs:
             if (at := blob.find(data)) is not None:
                 return blob.holding(layer, decode(data, layer.expected, order), at, order, assumed=False)
+    return layer
+
+
+def _nearly_as_expected(layer: Stored, blobs: Sequence[_Blob]) -> Stored:
+    """Where a piece of a layer's bytes is there, and most of its weights around it; the layer as it is elsewhere."""
+    for order in _orders(layer):
+        data = encode(layer.expected, order)
+        for offset in range(0, data.size, -(-data.size // PIECES // ALIGNMENT) * ALIGNMENT):
+            piece = data[offset : offset + ALIGNMENT].tobytes()
+            for blob in blobs:
+                at = blob.bytes.find(piece) - offset
+                if at < 0 or at % ALIGNMENT or blob.units(at, data.size).any():
+                    continue
+                for fit in _fits(layer, blob.data[at:]):
+                    if not fit.other:
+                        return blob.holding(layer, fit.found, at, fit.order, assumed=False)
     return layer
 
 
