@@ -17,7 +17,7 @@ import pyquant as pq
 from pyquant.graph import dump, load
 from pyquant.wire.file import write
 
-SCHEMA = Path(__file__).parents[1] / "schema" / "tflite.fbs"
+SCHEMAS = Path(__file__).parents[1] / "schema"
 MODELS = {
     "kws": "converter_variants/kws_int8_int8_io",
     "mobilenet_v2": "mobilenet/tf2_mobilenet_v2_1.0_224_ptq",
@@ -27,19 +27,23 @@ each_model = pytest.mark.parametrize("name", MODELS)
 each_peer = pytest.mark.parametrize("peer", ["pyquant", "flatc"])
 
 
-@pytest.fixture(scope="module")
-def object_api(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The module that flatc generates."""
+def generated(schema: str, folder: Path) -> Any:
+    """The module that flatc generates of one of our schemas."""
     flatc = shutil.which("flatc", path=str(Path(sys.executable).parent)) or shutil.which("flatc")
     if flatc is None:
         pytest.skip("flatc is not installed")
-    folder = tmp_path_factory.mktemp("flatc")
-    subprocess.run([flatc, "--python", "--gen-object-api", "--gen-onefile", "-o", folder, SCHEMA], check=True)
+    source = SCHEMAS / f"{schema}.fbs"
+    subprocess.run([flatc, "--python", "--gen-object-api", "--gen-onefile", "-o", folder, source], check=True)
     sys.path.insert(0, str(folder))
     try:
         return importlib.import_module(next(folder.glob("*.py")).stem)
     finally:
         sys.path.pop(0)
+
+
+@pytest.fixture(scope="module")
+def object_api(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return generated("tflite", tmp_path_factory.mktemp("flatc"))
 
 
 def opener(peer: str, path: Path, object_api: Any) -> Callable[[], Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -51,39 +52,46 @@ def weighted(
     return y
 
 
-def compiled(
-    source: Model,
+def compiled(source: Model, **changes: Any) -> Model:
+    """What a compiler would make of a chain of operators. ABS stays on the CPU. changes: see `on_device`."""
+    made = source.copy()
+    runs = groupby(made.main.nodes, lambda node: node.op == "ABS")
+    made.main.nodes = [n for cpu, run in runs for n in (run if cpu else [on_device([*run], **changes)])]
+    kept = {t for node in made.main.nodes for t in (*node.inputs, *node.outputs)}
+    made.main.tensors = [tensor for tensor in made.main.tensors if tensor in kept]
+    made.opcodes, made.buffers = [], []
+    return made
+
+
+def on_device(
+    nodes: list[Node],
     order: str = ORDERS[0],
     bare: bool = False,
     package: Change = lambda record: record,
     executables: Parts = lambda parts: parts,
-) -> Model:
-    """What a compiler would make of it, with all operators on the device but the last.
+) -> Node:
+    """The operator that stands for nodes.
 
     order: of weights. bare: in the manner of the oldest compilers. package, executables: changes to them.
     """
-    made = source.copy()
-    *mapped, last = made.main.nodes
-    layers = [constants_of(node) for node in mapped if is_decoded(node)]
-    code = np.concatenate([np.zeros((1, 2), np.uint64), *(loading(x.multipliers) for x in layers if x.single)])
-    ends = [layer(made.main.inputs[0], output=False), layer(mapped[-1].outputs[0], output=True)]
-    stored = np.concatenate([encode(x, order) for x in layers])
+    x, y = nodes[0].inputs[0], nodes[-1].outputs[0]
+    assert x is not None
+    layers = [constants_of(node) for node in nodes if is_decoded(node)]
+    code = np.concatenate([np.zeros((1, 2), np.uint64), *(loading(c.multipliers) for c in layers if c.single)])
+    ends = {"input_layers": [layer(x, output=False)], "output_layers": [layer(y, output=True)]}
+    stored = np.concatenate([encode(c, order) for c in layers])
     parts = [
-        executable("EXECUTION_ONLY", code.view(np.uint8).reshape(-1), input_layers=ends[:1], output_layers=ends[1:]),
+        executable("EXECUTION_ONLY", code.view(np.uint8).reshape(-1), **ends),
         executable("PARAMETER_CACHING", np.zeros(32, np.uint8), parameters=stored),
     ]
     if bare:
-        options = {"2": b"beagle", "3": flatbuffer(legacy(parts[1])), "4": flatbuffer(legacy(parts[0]))}
-    else:
-        several = flatbuffer(Record("MultiExecutable", serialized_executables=[*map(flatbuffer, executables(parts))]))
-        record = Record("Package", min_runtime_version=13, compiler_version="a compiler")
-        record.serialized_multi_executable = np.frombuffer(several, np.uint8)
-        options = {"4": flatbuffer(package(record)), "5": -1}
-    made.main.nodes = [custom(made.main.inputs[0], mapped[-1].outputs[0], flex(options)), last]
-    kept = {*made.main.inputs, *(t for node in made.main.nodes for t in (*node.inputs, *node.outputs))}
-    made.main.tensors = [tensor for tensor in made.main.tensors if tensor in kept]
-    made.opcodes, made.buffers = [], []
-    return made
+        return custom(
+            x, y, flex({"2": b"beagle", "3": flatbuffer(legacy(parts[1])), "4": flatbuffer(legacy(parts[0]))})
+        )
+    several = flatbuffer(Record("MultiExecutable", serialized_executables=[*map(flatbuffer, executables(parts))]))
+    record = Record("Package", min_runtime_version=13, compiler_version="a compiler")
+    record.serialized_multi_executable = np.frombuffer(several, np.uint8)
+    return custom(x, y, flex({"4": flatbuffer(package(record)), "5": -1}))
 
 
 def holding(options: bytes) -> Model:

@@ -23,6 +23,8 @@ def values(field: Field) -> st.SearchStrategy[Any]:
         return st.integers(-(1 << (bits - 1)) if signed else 0, (1 << (bits - signed)) - 1)
     if field.kind == "string":
         return st.text(max_size=9)
+    if field.kind == "strings":
+        return st.lists(st.binary(max_size=9), max_size=3)
     if field.dtype is not None:
         return hnp.arrays(field.dtype, st.integers(0, 9))
     below = st.sampled_from(field.accepts).flatmap(records)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from compiled import compiled, flex, holding, model
+from compiled import compiled, flex, holding, model, weighted
 from fuzz.worker import SECONDS, limited
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,7 +97,7 @@ def test_blocks_are_as_wide_as_the_compiler_makes_them() -> None:
 @every_type
 def test_a_small_compiled_file(dtype: str, order: str, bare: bool, tmp_path: Path) -> None:
     source = model(dtype)
-    compiled(source, order, bare).save(tmp_path / "small_edgetpu.tflite")
+    compiled(source, order=order, bare=bare).save(tmp_path / "small_edgetpu.tflite")
     found = inspect(tmp_path / "small_edgetpu.tflite", source)
     assert found.comparison is not None
     assert [node.op for node in found.cpu] == ["ABS"]
@@ -126,6 +126,22 @@ def test_what_a_container_says() -> None:
     (x,), (y,) = execution.inputs, execution.outputs
     assert (x.name, x.shape, x.dtype, x.scale, x.zero_point) == ("x", (6, 6, 5), "int8", 0.5, 131)
     assert (y.name, y.shape, y.bytes, y.padded_bytes) == ("logit", (1, 1, 1), 8, 8)
+
+
+def test_a_file_of_two_parts_on_the_device() -> None:
+    rng, b = np.random.default_rng(0), Builder()
+    x = b.input("x", (1, 4), "int8", Quantization.of(0.5, 3))
+    first = weighted(b, rng, "FULLY_CONNECTED", x, (6, 4), "first")
+    between = add(b, "ABS", [first], "between")
+    between.quantization = first.quantization
+    source = b.model([weighted(b, rng, "FULLY_CONNECTED", between, (3, 6), "second")])
+    made = compiled(source)
+    assert [node.op for node in made.main.nodes] == ["edgetpu-custom-op", "ABS", "edgetpu-custom-op"]
+    found = inspect(made, source)
+    assert found.comparison is not None and found.same
+    assert (len(found.containers), len(found.comparison.layers), len(found.comparison.boundary)) == (2, 2, 4)
+    assert [layer.stored.blob for layer in found.comparison.layers] == [0, 1]
+    assert pq.diff(source, recover(made, source)).same
 
 
 def test_an_executable_that_says_otherwise_than_the_file_is_named() -> None:
@@ -157,7 +173,7 @@ def test_recovering_on_other_constants(dtype: str, order: str, inputs: int) -> N
     for mine, theirs in zip(like.main.tensors, source.main.tensors, strict=True):
         if not mine.is_constant:
             mine.quantization = theirs.quantization
-    found = recovery(compiled(source, order), like)
+    found = recovery(compiled(source, order=order), like)
     assumed = [layer.node.outputs[0].name for layer in found.layers if layer.assumed]
     assert assumed == ([] if inputs == 5 else ["stem"])
     named = {t.name: t for t in found.model.main.tensors}
@@ -250,8 +266,8 @@ def inspected(data: bytes, source: Model) -> str:
     with limited(SECONDS):
         try:
             made = load(data)
-            str(inspect(made, source))
-            inspect(made, source).to_dict()
+            found = inspect(made, source)
+            assert str(found) and found.to_dict()
             recover(made, source)
         except (FormatError, GraphError, RangeError) as error:
             return type(error).__name__

@@ -165,7 +165,7 @@ def test_operands_of_movenet(data_folder: Path) -> None:
     assert comparison.differences == (f"{nodes[1].label}: the constant {operand.name!r}",)
 
 
-@pytest.mark.parametrize("name", WITH_LAYERS)
+@pytest.mark.parametrize("name", [*WITH_LAYERS, "keras_lstm_mnist_ptq"])
 def test_a_changed_constant_is_named(name: str, data_folder: Path) -> None:
     source = pq.open(path(data_folder, name))
     comparison = inspected(data_folder, name, source).comparison

@@ -41,6 +41,14 @@ def test_any_model_is_read_as_it_was_written(model: Record) -> None:
     assert joined(decode(data)) == data
 
 
+@pytest.mark.parametrize("table", ["Package", "MultiExecutable", "Executable", "LegacyExecutable"])
+@given(chosen=st.data())
+@settings(max_examples=30, deadline=None)
+def test_what_is_compiled_for_the_edge_tpu_is_read_as_it_was_written(table: str, chosen: st.DataObject) -> None:
+    record = chosen.draw(records(table))
+    assert decode(joined(record), table) == record
+
+
 @pytest.mark.parametrize("table", OPTIONS)
 @given(chosen=st.data())
 @settings(max_examples=5, deadline=None)

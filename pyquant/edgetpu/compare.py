@@ -154,12 +154,14 @@ def _tensor_difference(mine: Tensor, theirs: Tensor) -> str:
 
 def _boundary(containers: Sequence[Container], source: Model) -> Iterator[Boundary]:
     """The custom operators' inputs and outputs."""
-    named = {t.name: t for t in reversed(source.main.tensors)}
+    named: dict[str, list[Tensor]] = {}
+    for tensor in source.main.tensors:
+        named.setdefault(tensor.name, []).append(tensor)
     for container in containers:
         inputs = [(t, False) for t in container.node.inputs if t is not None]
         for tensor, output in (*inputs, *((t, True) for t in container.node.outputs)):
-            other = named.get(tensor.name)
-            what = "the source has no such tensor" if other is None else _tensor_difference(tensor, other)
+            found = [_tensor_difference(tensor, other) for other in named.get(tensor.name, [])]
+            what = min(found, key=bool, default="the source has no such tensor")
             yield Boundary(tensor, output, what or _layer_difference(tensor, _layers(container, output)))
 
 

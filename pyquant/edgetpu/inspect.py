@@ -59,6 +59,11 @@ def opened_model(model: Model | str | os.PathLike[str]) -> Model:
     return model if isinstance(model, Model) else open_file(model)
 
 
+def bits(tensor: Tensor) -> str:
+    """Those of a tensor's scale, a float32."""
+    return f"{int(tensor.scale.view(np.uint32)):08x}"
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Node):
         return {"operator": value.op, "name": value.outputs[0].name if value.outputs else ""}
@@ -78,7 +83,7 @@ def _plain(value: Any) -> Any:
 def _tensor(tensor: Tensor) -> dict[str, Any]:
     plain: dict[str, Any] = {"name": tensor.name, "shape": list(tensor.shape), "type": tensor.dtype.name}
     if tensor.is_quantized:
-        plain |= {"scale": float(tensor.scale), "zero_point": tensor.zero_point}
+        plain |= {"scale": float(tensor.scale), "scale_bits": bits(tensor), "zero_point": tensor.zero_point}
     return plain
 
 

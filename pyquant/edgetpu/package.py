@@ -100,11 +100,13 @@ def read_package(data: np.ndarray, chip: bool = False) -> Package:
     if data[4:8].tobytes() != IDENTIFIER:
         raise FormatError(f"not a package: expected identifier {IDENTIFIER!r}, found {data[4:8].tobytes()!r}")
     record = decode(data, "Package")
-    inner = [part.serialized_package for part in record.multi_chip_package or ()]
+    inner = [part.serialized_package for part in record.multi_chip_package or () if part.serialized_package is not None]
     if inner and chip:
         raise FormatError("the package of a single chip has packages of other chips")
     several = record.serialized_multi_executable
     parts = [] if several is None else decode(several, "MultiExecutable").serialized_executables or []
+    if sum(map(len, (*inner, *parts))) > len(data):
+        raise FormatError(f"a package of {len(data)} bytes: its parts share bytes, so that they are larger than itself")
     return Package(
         executables=_checked(tuple(read_executable(part) for part in parts)),
         bytes=len(data),
@@ -114,7 +116,7 @@ def read_package(data: np.ndarray, chip: bool = False) -> Package:
         keypair=record.keypair_version,
         signature_bytes=0 if record.signature is None else len(record.signature),
         virtual_chip=record.virtual_chip_id,
-        chips=tuple(read_package(part, chip=True) for part in inner if part is not None),
+        chips=tuple(read_package(part, chip=True) for part in inner),
         unknown=unknown_parts(record),
     )
 

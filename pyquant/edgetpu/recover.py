@@ -37,8 +37,9 @@ def recover(compiled: Model | str | os.PathLike[str], like: Model | str | os.Pat
     """The model `like`, with the constants that a compiled file holds.
 
     like: the model that it was compiled from, or one of the same operators, names and shapes, with the same zero points
-    and scales of what flows between its operators. Scales of weights follow from the multipliers found. Raises
-    GraphError where the operators are others, or a layer is not there. See `recovery` for what is not certain.
+    and scales of what flows between its operators. Scales of weights follow from the multipliers found; those that
+    instructions load are told apart by their order, and by how near they are to those of `like`. What is not certain,
+    `recovery` tells. Raises GraphError where the operators are others, or a layer is not there.
     """
     return recovery(compiled, like).model
 

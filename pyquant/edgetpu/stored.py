@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from pyquant.graph import Node
 # Outputs of so many pixels and more make the compiler take the weights tap by tap: it does so at 56x56 and above, and
 # not at 28x28, in the 16 published layers where it matters.
 MANY_PIXELS = 2000
+PIECES = 4  # of a layer that are looked for
 DETOURS = 500  # steps, beyond those needed, to find where layers fit that are not there as they should be
 
 
@@ -43,8 +44,8 @@ def find_stored(nodes: Sequence[Node], containers: Sequence[Container]) -> list[
     """Look for each of the nodes whose constants have a known layout; the others are left out."""
     executables = [e for container in containers for e in container.executables]
     blobs = [_Blob(i, e) for i, e in enumerate(sorted(executables, key=lambda e: not e.caching))]
-    layers = [Stored(node, constants_of(node)) for node in nodes if is_decoded(node)]
-    found = {layer.node: layer for layer in map(_equal_to(blobs), layers)}
+    found = {node: _as_expected(Stored(node, constants_of(node)), blobs) for node in nodes if is_decoded(node)}
+    found |= {node: _nearly_as_expected(layer, blobs) for node, layer in found.items() if layer.found is None}
     _fill(found, blobs, _ancestors(nodes))
     return _with_multipliers(list(found.values()), executables)
 
@@ -83,18 +84,30 @@ class _Blob:
         )
 
 
-def _equal_to(blobs: Sequence[_Blob]) -> Callable[[Stored], Stored]:
-    """Finds a layer whose bytes are there as they should be."""
+def _as_expected(layer: Stored, blobs: Sequence[_Blob]) -> Stored:
+    """Where a layer's bytes are there as they should be; the layer as it is where they are not."""
+    for order in _orders(layer):
+        data = encode(layer.expected, order)
+        for blob in blobs:
+            if (at := blob.find(data)) is not None:
+                return blob.holding(layer, decode(data, layer.expected, order), at, order, assumed=False)
+    return layer
 
-    def search(layer: Stored) -> Stored:
-        for order in _orders(layer):
-            data = encode(layer.expected, order)
+
+def _nearly_as_expected(layer: Stored, blobs: Sequence[_Blob]) -> Stored:
+    """Where a piece of a layer's bytes is there, and most of its weights around it; the layer as it is elsewhere."""
+    for order in _orders(layer):
+        data = encode(layer.expected, order)
+        for offset in range(0, data.size, -(-data.size // PIECES // ALIGNMENT) * ALIGNMENT):
+            piece = data[offset : offset + ALIGNMENT].tobytes()
             for blob in blobs:
-                if (at := blob.find(data)) is not None:
-                    return blob.holding(layer, decode(data, layer.expected, order), at, order, assumed=False)
-        return layer
-
-    return search
+                at = blob.bytes.find(piece) - offset
+                if at < 0 or at % ALIGNMENT or blob.units(at, data.size).any():
+                    continue
+                for fit in _fits(layer, blob.data[at:]):
+                    if not fit.other:
+                        return blob.holding(layer, fit.found, at, fit.order, assumed=False)
+    return layer
 
 
 def _orders(layer: Stored) -> tuple[str, ...]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
-from pyquant.edgetpu.compare import Comparison
+from pyquant.edgetpu.compare import Boundary, Comparison, LayerMatch
 from pyquant.edgetpu.executable import Executable
-from pyquant.edgetpu.inspect import Inspection
+from pyquant.edgetpu.inspect import Inspection, bits
 from pyquant.edgetpu.package import Container, Package
 from pyquant.graph import Node
-from pyquant.graph.summary import type_text
 from pyquant.table import Column, lines, printable, short, size
 
 SHOWN = 20  # differences
@@ -35,6 +35,16 @@ LAYERS = (
     Column("scale", number=True),
     Column("zero point", number=True),
     Column("bytes", number=True),
+)
+BOUNDARY = (
+    Column("boundary"),
+    Column("name", cut=True),
+    Column("shape"),
+    Column("type"),
+    Column("scale", number=True),
+    Column("its bits", rank=1),
+    Column("zero point", number=True),
+    Column("source"),
 )
 MATCHES = (
     Column("operator"),
@@ -76,6 +86,7 @@ def _container(container: Container, width: int | None) -> Iterator[list[str]]:
         for layer in (*e.inputs, *e.outputs)
     ]
     yield lines(LAYERS, rows, width)
+    yield [f"unknown in {e.type}: {part}" for e in container.executables for part in e.unknown]
 
 
 def _package(package: Package) -> str:
@@ -118,17 +129,33 @@ def _comparison(comparison: Comparison, width: int | None) -> Iterator[list[str]
         for layer in comparison.layers
     ]
     yield lines(MATCHES, rows, width) if rows else []
-    boundary = [f"{b.tensor.name}: {type_text(b.tensor)}" for b in comparison.boundary if not b.difference]
+    yield lines(BOUNDARY, [_boundary(b) for b in comparison.boundary], width)
     mapped = len(comparison.mapped)
     yield [
-        f"{mapped} of {mapped + len(comparison.cpu)} operators of the source are mapped",
-        f"{len(boundary)} of {len(comparison.boundary)} boundary tensors are identical: shape, type, scale, zero point",
-        f"{sum(not x.difference for x in comparison.layers)} of {len(comparison.layers)} layers are identical",
+        f"{mapped} of {mapped + len(comparison.cpu)} operators of the source are mapped: {_counted(comparison.mapped)}",
+        _identical(comparison.boundary, "boundary tensors"),
+        _identical(comparison.layers, "layers"),
     ]
     yield _listed("not compared, as nobody has decoded their constants", comparison.unknown)
     found = comparison.differences
     yield [*found[:SHOWN], *([f"… and {len(found) - SHOWN} more"] if len(found) > SHOWN else [])]
     yield [f"compiled from this source: {'yes' if comparison.same else 'no'}"]
+
+
+def _boundary(boundary: Boundary) -> list[str]:
+    tensor = boundary.tensor
+    numbers = [f"{tensor.scale:.8g}", bits(tensor), str(tensor.zero_point)] if tensor.is_quantized else [""] * 3
+    same = "differs" if boundary.difference else "identical"
+    side = "output" if boundary.output else "input"
+    return [side, short(tensor.name), "x".join(map(str, tensor.shape)), tensor.dtype.name, *numbers, same]
+
+
+def _identical(parts: Sequence[Boundary | LayerMatch], what: str) -> str:
+    return f"{sum(not part.difference for part in parts)} of {len(parts)} {what} are identical"
+
+
+def _counted(nodes: tuple[Node, ...]) -> str:
+    return ", ".join(f"{number} {op}" for op, number in Counter(node.op for node in nodes).most_common())
 
 
 def _listed(what: str, nodes: tuple[Node, ...]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from flatbuffers import flexbuffers
@@ -11,7 +11,7 @@ from pyquant.errors import GraphError
 from pyquant.graph import Node
 from pyquant.ops.operator import Call
 
-MOST_ITEMS = 100  # of a list
+MOST_ITEMS = 100  # of a list, or a map
 
 
 def flex_options(call: Call, defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,13 +28,13 @@ def flex_fields(node: Node, defaults: Mapping[str, Any]) -> dict[str, Any]:
     raw = b"" if node.custom_options is None else node.custom_options.tobytes()
     found = {}
     try:
-        fields = flexbuffers.GetRoot(raw).AsMap if raw else {}
+        values = _values(flexbuffers.GetRoot(raw).AsMap, defaults) if raw else {}
         for name, default in defaults.items():
             kind = default if isinstance(default, type) else type(default)
-            value = _value(fields, name)
+            value = values.get(name)
             if value is None and kind is default:
                 raise GraphError(f"{node.label}: its options have no {name!r}")
-            found[name] = default if value is None else _as(kind, value)
+            found[name] = default if value is None else _as(kind, value, len(raw))
     except GraphError:
         raise
     except Exception as error:  # whatever the reader meets in bytes that are no map
@@ -42,20 +42,23 @@ def flex_fields(node: Node, defaults: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _value(fields: Any, name: str) -> Any:
-    try:
-        return fields[name]
-    except KeyError:
-        return None
+def _values(fields: Any, names: Collection[str]) -> dict[str, Any]:
+    """The fields of these names. One look at each key: the package copies all that follows it to find its end."""
+    if len(fields) > MOST_ITEMS:
+        raise ValueError(f"found {len(fields)} fields, expected {MOST_ITEMS} at most")
+    wanted, keys = {name.encode(): name for name in names}, fields.Keys
+    found = ((i, wanted.get(bytes(keys[i].AsKeyBytes))) for i in range(len(fields)))
+    return {name: fields[i] for i, name in found if name is not None}
 
 
-def _as(kind: type, value: Any) -> Any:
+def _as(kind: type, value: Any, most: int) -> Any:
+    """most: bytes of a list's strings, which may share theirs."""
     if kind is float:
         return float(value.AsFloat)
     if kind is bytes:
         return _text(value)
     if kind is list:
-        return _items(value)
+        return _items(value, most)
     return bool(value.AsBool) if kind is bool else int(value.AsInt)
 
 
@@ -63,8 +66,14 @@ def _text(value: Any) -> bytes:
     return bytes(value.AsStringBytes)
 
 
-def _items(value: Any) -> list[Any]:
-    found = value.AsTypedVector if value.IsTypedVector else value.AsVector
-    if len(found) > MOST_ITEMS:
-        raise ValueError(f"found a list of {len(found)} items, expected {MOST_ITEMS} at most")
-    return [_text(item) if item.IsString else int(item.AsInt) for item in map(found.__getitem__, range(len(found)))]
+def _items(value: Any, most: int) -> list[Any]:
+    items = value.AsTypedVector if value.IsTypedVector else value.AsVector
+    if len(items) > MOST_ITEMS:
+        raise ValueError(f"found a list of {len(items)} items, expected {MOST_ITEMS} at most")
+    found: list[Any] = []
+    for i in range(len(items)):
+        found.append(_text(items[i]) if items[i].IsString else int(items[i].AsInt))
+        most -= len(found[-1]) if items[i].IsString else 0
+        if most < 0:
+            raise ValueError("strings share so many bytes that they are larger than all options")
+    return found
