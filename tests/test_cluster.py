@@ -10,7 +10,7 @@ from networks import network, samples
 
 import pyquant as pq
 from pyquant import native
-from pyquant.compress import STARTS, losses, weights
+from pyquant.compress import STARTS, losses, partition, weights
 from pyquant.compress.kmeans import Points, centers, inertia, priced
 from pyquant.compress.losses import coded
 
@@ -57,24 +57,45 @@ def test_optimal_is_the_least_of_all(seed: int) -> None:
 
 
 @pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("anchored", [False, True])
-def test_every_row_of_the_program_is_that_of_plain_loops(isa: str, anchored: bool) -> None:
+@pytest.mark.parametrize("ends", [(0, 90), (20, 60)])
+def test_every_border_of_the_program_is_that_of_plain_loops(isa: str, ends: tuple[int, int]) -> None:
+    """In windows that start and end with their border, and in those of all places."""
     rng = np.random.default_rng(3)
-    n, clusters = 90, 5
+    n, borders = 90, 4
     x, w = np.sort(np.abs(rng.normal(size=n))), rng.uniform(0.5, 2, n)
-    weight, total, square = (np.concatenate(([0], np.cumsum(v))) for v in (w, w * x, w * x * x))
-    found, starts = native.partitions(weight, total, square, clusters, anchored, isa)
+    sums = np.concatenate((np.zeros((3, 1)), np.cumsum((w, w * x, w * x * x), axis=1)), axis=1)
+    first, last = (np.full(borders, end) + (np.arange(borders) * 7 if end % n else 0) for end in ends)
+    start = rng.uniform(0, 9, last[0] - first[0] + 1)
+    found, starts = native.partitions(start, sums, sums, first, last, isa)
 
-    def cost(j: int, i: int, center: float | None = None) -> float:
-        center = np.average(x[j:i], weights=w[j:i]) if center is None else center
-        return float((w[j:i] * np.square(x[j:i] - center)).sum())
+    def cost(j: int, i: int) -> float:
+        return float((w[j:i] * np.square(x[j:i] - np.average(x[j:i], weights=w[j:i]))).sum()) if j < i else 0.0
 
-    row = [np.inf] + [cost(0, i, 0.0 if anchored else None) for i in range(1, n + 1)]
-    for k in range(clusters):
-        if k:
-            row = [min((row[j] + cost(j, i) for j in range(k, i)), default=np.inf) for i in range(n + 1)]
-        assert found[k] == pytest.approx(row[n], rel=1e-9)
-        assert starts[k, n] < n
+    for k in range(1, borders):
+        before = dict(enumerate(found[k - 1], first[k - 1]))
+        for i in range(first[k], last[k] + 1):
+            costs = {j: before[j] + cost(j, i) for j in before if j <= i}
+            assert found[k][i - first[k]] == pytest.approx(min(costs.values()), rel=1e-9)
+            assert costs[starts[k - 1][i - first[k]]] == pytest.approx(min(costs.values()), rel=1e-9)
+
+
+@pytest.mark.parametrize("zero", [False, True])
+@pytest.mark.parametrize("shape", ["bell", "heaps", "tail"])
+@pytest.mark.parametrize("clusters", [2, 5, 16])
+def test_what_groups_leave_out_is_not_missed(
+    shape: str, clusters: int, zero: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few groups that narrow down where borders can be, and the program over all points, find the same."""
+    rng = np.random.default_rng(clusters)
+    x = {
+        "bell": rng.normal(size=2000),
+        "heaps": rng.normal(rng.choice(9, 2000), 0.1),
+        "tail": rng.standard_cauchy(2000),
+    }
+    points = Points.of(x[shape], rng.uniform(0.5, 2, 2000))
+    whole = centers(points, clusters, zero=zero)
+    monkeypatch.setattr(partition, "GROUPS", 128)
+    np.testing.assert_allclose(centers(points, clusters, zero=zero), whole, rtol=1e-9)
 
 
 @pytest.mark.parametrize("start", STARTS)
