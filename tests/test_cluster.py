@@ -6,13 +6,17 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from networks import network, samples
+from networks import network, runs_in_oracles, samples
 
 import pyquant as pq
 from pyquant import native
 from pyquant.compress import STARTS, losses, partition, weights
 from pyquant.compress.kmeans import Points, centers, inertia, priced
 from pyquant.compress.losses import coded
+from pyquant.dtypes import FLOAT16
+from pyquant.errors import OptionError
+from pyquant.graph import Builder
+from pyquant.ops.build import add
 
 FEEDS = samples(12)
 ISAS = [row.isa for row in native.rows_of("kmeans_f64") if row.available]
@@ -250,3 +254,45 @@ def pruned(model: pq.Model) -> pq.Model:
         values = weight.tensor.data
         weight.tensor.data = np.where(np.abs(values) < np.median(np.abs(values)), 0, values)
     return model
+
+
+@pytest.mark.parametrize("with_data", [False, True])
+def test_float16_weights_behind_casts_are_pruned_and_clustered(with_data: bool) -> None:
+    """They stay float16, and have so many values and zeros in the file."""
+    model = pq.quantize(network(), "float16")
+    data = FEEDS if with_data else None
+    sparse = pq.prune(model, 0.5, data=data)
+    made = pq.cluster(sparse, 8, data=data, rate=0.02)
+    for old, new in zip(*(weights(m, casts=True) for m in (sparse, made)), strict=True):
+        assert new.tensor.dtype is FLOAT16 and np.unique(new.tensor.data).size <= 8
+        assert (old.tensor.data == 0).sum() >= old.tensor.size // 2
+        assert (new.tensor.data[old.tensor.data == 0] == 0).all()
+    assert all(loss.distinct <= 8 and loss.sqnr < 60 for loss in losses(model, made))
+    assert np.isfinite(pq.compile(made)(FEEDS[0])[1]).all()
+    with pytest.raises(OptionError, match="is in float16, expected float32"):
+        pq.cluster(model, 8, grid="int8")
+
+
+def test_a_rate_spares_the_weights_that_outputs_depend_on() -> None:
+    """A weight whose noise the outputs do not see loses bits before one that they are made of."""
+    rng = np.random.default_rng(0)
+    b = Builder()
+    x, parts = b.input("x", (1, 32)), []
+    for name, scale in (("loud", 1.0), ("quiet", 0.03)):
+        w = b.constant(f"{name}/w", scale * rng.normal(size=(32, 32)).astype(np.float32))
+        parts.append(add(b, "FULLY_CONNECTED", [x, w, b.constant(f"{name}/b", np.zeros(32, np.float32))], name))
+    model = b.model([add(b, "ADD", parts, "y")])
+    made = pq.cluster(model, 16, data=rng.normal(size=(50, 1, 32)).astype(np.float32), rate=0.02)
+    one, other = losses(model, made)
+    assert one.entropy > other.entropy + 1
+
+
+def test_counts_stay_from_pruning_to_the_file() -> None:
+    """Of zeros and of different values, of every weight, in every scheme."""
+    made = pq.cluster(pq.prune(network(), 0.5), 8, grid="int8")
+    for scheme, options in SCHEMES[:3]:
+        small = pq.quantize(made, scheme, **options)
+        assert runs_in_oracles(small, FEEDS[:1])
+        for old, new in zip(weights(made), weights(small), strict=True):
+            assert np.unique(new.tensor.data).size == np.unique(coded(old.tensor)).size <= 8
+            assert (new.tensor.data == 0).sum() == (old.tensor.data == 0).sum() >= old.tensor.size // 2
