@@ -6,13 +6,17 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from networks import network, samples
+from networks import network, runs_in_oracles, samples
 
 import pyquant as pq
 from pyquant import native
-from pyquant.compress import STARTS, losses, weights
+from pyquant.compress import STARTS, losses, partition, weights
 from pyquant.compress.kmeans import Points, centers, inertia, priced
 from pyquant.compress.losses import coded
+from pyquant.dtypes import FLOAT16
+from pyquant.errors import OptionError
+from pyquant.graph import Builder
+from pyquant.ops.build import add
 
 FEEDS = samples(12)
 ISAS = [row.isa for row in native.rows_of("kmeans_f64") if row.available]
@@ -57,24 +61,45 @@ def test_optimal_is_the_least_of_all(seed: int) -> None:
 
 
 @pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("anchored", [False, True])
-def test_every_row_of_the_program_is_that_of_plain_loops(isa: str, anchored: bool) -> None:
+@pytest.mark.parametrize("ends", [(0, 90), (20, 60)])
+def test_every_border_of_the_program_is_that_of_plain_loops(isa: str, ends: tuple[int, int]) -> None:
+    """In windows that start and end with their border, and in those of all places."""
     rng = np.random.default_rng(3)
-    n, clusters = 90, 5
+    n, borders = 90, 4
     x, w = np.sort(np.abs(rng.normal(size=n))), rng.uniform(0.5, 2, n)
-    weight, total, square = (np.concatenate(([0], np.cumsum(v))) for v in (w, w * x, w * x * x))
-    found, starts = native.partitions(weight, total, square, clusters, anchored, isa)
+    sums = np.concatenate((np.zeros((3, 1)), np.cumsum((w, w * x, w * x * x), axis=1)), axis=1)
+    first, last = (np.full(borders, end) + (np.arange(borders) * 7 if end % n else 0) for end in ends)
+    start = rng.uniform(0, 9, last[0] - first[0] + 1)
+    found, starts = native.partitions(start, sums, sums, first, last, isa)
 
-    def cost(j: int, i: int, center: float | None = None) -> float:
-        center = np.average(x[j:i], weights=w[j:i]) if center is None else center
-        return float((w[j:i] * np.square(x[j:i] - center)).sum())
+    def cost(j: int, i: int) -> float:
+        return float((w[j:i] * np.square(x[j:i] - np.average(x[j:i], weights=w[j:i]))).sum()) if j < i else 0.0
 
-    row = [np.inf] + [cost(0, i, 0.0 if anchored else None) for i in range(1, n + 1)]
-    for k in range(clusters):
-        if k:
-            row = [min((row[j] + cost(j, i) for j in range(k, i)), default=np.inf) for i in range(n + 1)]
-        assert found[k] == pytest.approx(row[n], rel=1e-9)
-        assert starts[k, n] < n
+    for k in range(1, borders):
+        before = dict(enumerate(found[k - 1], first[k - 1]))
+        for i in range(first[k], last[k] + 1):
+            costs = {j: before[j] + cost(j, i) for j in before if j <= i}
+            assert found[k][i - first[k]] == pytest.approx(min(costs.values()), rel=1e-9)
+            assert costs[starts[k - 1][i - first[k]]] == pytest.approx(min(costs.values()), rel=1e-9)
+
+
+@pytest.mark.parametrize("zero", [False, True])
+@pytest.mark.parametrize("shape", ["bell", "heaps", "tail"])
+@pytest.mark.parametrize("clusters", [2, 5, 16])
+def test_what_groups_leave_out_is_not_missed(
+    shape: str, clusters: int, zero: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few groups that narrow down where borders can be, and the program over all points, find the same."""
+    rng = np.random.default_rng(clusters)
+    x = {
+        "bell": rng.normal(size=2000),
+        "heaps": rng.normal(rng.choice(9, 2000), 0.1),
+        "tail": rng.standard_cauchy(2000),
+    }
+    points = Points.of(x[shape], rng.uniform(0.5, 2, 2000))
+    whole = centers(points, clusters, zero=zero)
+    monkeypatch.setattr(partition, "GROUPS", 128)
+    np.testing.assert_allclose(centers(points, clusters, zero=zero), whole, rtol=1e-9)
 
 
 @pytest.mark.parametrize("start", STARTS)
@@ -229,3 +254,45 @@ def pruned(model: pq.Model) -> pq.Model:
         values = weight.tensor.data
         weight.tensor.data = np.where(np.abs(values) < np.median(np.abs(values)), 0, values)
     return model
+
+
+@pytest.mark.parametrize("with_data", [False, True])
+def test_float16_weights_behind_casts_are_pruned_and_clustered(with_data: bool) -> None:
+    """They stay float16, and have so many values and zeros in the file."""
+    model = pq.quantize(network(), "float16")
+    data = FEEDS if with_data else None
+    sparse = pq.prune(model, 0.5, data=data)
+    made = pq.cluster(sparse, 8, data=data, rate=0.02)
+    for old, new in zip(*(weights(m, casts=True) for m in (sparse, made)), strict=True):
+        assert new.tensor.dtype is FLOAT16 and np.unique(new.tensor.data).size <= 8
+        assert (old.tensor.data == 0).sum() >= old.tensor.size // 2
+        assert (new.tensor.data[old.tensor.data == 0] == 0).all()
+    assert all(loss.distinct <= 8 and loss.sqnr < 60 for loss in losses(model, made))
+    assert np.isfinite(pq.compile(made)(FEEDS[0])[1]).all()
+    with pytest.raises(OptionError, match="is in float16, expected float32"):
+        pq.cluster(model, 8, grid="int8")
+
+
+def test_a_rate_spares_the_weights_that_outputs_depend_on() -> None:
+    """A weight whose noise the outputs do not see loses bits before one that they are made of."""
+    rng = np.random.default_rng(0)
+    b = Builder()
+    x, parts = b.input("x", (1, 32)), []
+    for name, scale in (("loud", 1.0), ("quiet", 0.03)):
+        w = b.constant(f"{name}/w", scale * rng.normal(size=(32, 32)).astype(np.float32))
+        parts.append(add(b, "FULLY_CONNECTED", [x, w, b.constant(f"{name}/b", np.zeros(32, np.float32))], name))
+    model = b.model([add(b, "ADD", parts, "y")])
+    made = pq.cluster(model, 16, data=rng.normal(size=(50, 1, 32)).astype(np.float32), rate=0.02)
+    one, other = losses(model, made)
+    assert one.entropy > other.entropy + 1
+
+
+def test_counts_stay_from_pruning_to_the_file() -> None:
+    """Of zeros and of different values, of every weight, in every scheme."""
+    made = pq.cluster(pq.prune(network(), 0.5), 8, grid="int8")
+    for scheme, options in SCHEMES[:3]:
+        small = pq.quantize(made, scheme, **options)
+        assert runs_in_oracles(small, FEEDS[:1])
+        for old, new in zip(weights(made), weights(small), strict=True):
+            assert np.unique(new.tensor.data).size == np.unique(coded(old.tensor)).size <= 8
+            assert (new.tensor.data == 0).sum() == (old.tensor.data == 0).sum() >= old.tensor.size // 2

@@ -95,7 +95,7 @@ def command(
 
 def _rows(before: Model, after: Model, regex: str, operation: str, least: int) -> list[dict[str, Any]]:
     """What became of each weight."""
-    pairs = zip(*(weights(model, regex, operation, least) for model in (before, after)), strict=True)
+    pairs = zip(*(weights(model, regex, operation, least, casts=True) for model in (before, after)), strict=True)
     return [
         {
             "weight": now.tensor.name,

@@ -5,24 +5,28 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from pyquant.calibrate import Moments, moments, samples
+from pyquant.calibrate import Moments, samples
+from pyquant.compress.effects import Effects
 from pyquant.compress.kmeans import STARTS
+from pyquant.compress.layers import layers, observed
 from pyquant.compress.sums import Search, Sums
+from pyquant.compress.values import encoded
 from pyquant.compress.weights import Weight, weights
-from pyquant.dtypes import FLOAT32
+from pyquant.dtypes import BFLOAT16, FLOAT16, FLOAT32
 from pyquant.errors import DataError, OptionError, RangeError
-from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor
+from pyquant.graph import Model, Node, Quantization, Tensor
 from pyquant.graph.edit import remove_unused
 from pyquant.graph.real import real_values
 from pyquant.ops import Call, get
 
 DEAD = 2.0**-16  # of what a weight reaches: channels below are 0 on a grid, as their biases do not fit their steps
+LEAST = 1e-3  # that noise of a weight is taken to be worth
 
 
 class Grid(NamedTuple):
@@ -58,10 +62,12 @@ def cluster(
     biases correct what becomes of means. keep_zero: what is 0 stays 0.
     grid: one of GRIDS: float weights become whole steps of scales that their tensors then carry, which
     `pyquant.quantize` takes over; it does not change one of them then. Quantized weights keep their scales.
-    rate: of a weight whose file is compressed, what a bit for each element of a weight of mean size may cost in noise
-    of its outputs, as a share of their power (without data, in noise of the weight): rare values become rarer. 0: as
-    little noise as so many values allow.
-    regex, operation, least: as of `weights`. Weights in neither float32 nor at most 8 bits stay as they are.
+    rate: of a weight whose file is compressed, what a bit for each element of all weights may cost in noise, as a share
+    of the power of the model's outputs: rare values become rarer. With data, what noise of each weight does to the
+    outputs is tried; without, it is taken to be as much, as a share, as in the weight. 0: as little noise as so many
+    values allow; 0.1 to 0.3 are of use.
+    regex, operation, least: as of `weights`. Weights in neither float nor at most 8 bits stay as they are, and those in
+    float16, which casts stand behind, stay in that.
     Raises OptionError, DataError, RangeError for weights that are not finite.
     """
     if centroids not in STARTS:
@@ -72,31 +78,36 @@ def cluster(
         raise OptionError(f"clusters: found {clusters}, expected 2 to {1 << 16}")
     if not 0 <= rate < math.inf:
         raise OptionError(f"rate: found {rate}, expected a number of at least 0")
-    found = [weight for weight in weights(model, regex, operation, least) if _clusters(weight.tensor)]
-    if not found:
-        raise OptionError("none of the weights is in float32, or quantized to at most 8 bits with scales of channels")
-    seen = {} if data is None else _moments(model, found, data)
     made = model.copy()
-    twin = {old: new for a, b in zip(model.subgraphs, made.subgraphs, strict=True) for old, new in _pairs(a, b)}
-    price = rate * len(found) / sum(weight.tensor.size for weight in found)
-    readers = Counter(t for subgraph in model.subgraphs for node in subgraph.nodes for t in node.inputs)
+    found = [weight for weight in weights(made, regex, operation, least, casts=True) if _clusters(weight.tensor)]
+    if not found:
+        raise OptionError("none of the weights is in float, or quantized to at most 8 bits with scales of channels")
+    narrow = [weight.tensor for weight in found if weight.tensor.dtype in (FLOAT16, BFLOAT16)]
+    if grid is not None and narrow:
+        expected = "float32: open the casts with `fold` first"
+        raise OptionError(f"grid: weight {narrow[0].name!r} is in {narrow[0].dtype}, expected {expected}")
+    feeds = [] if data is None else _feeds(made, found, data)
+    seen = observed(made, found, feeds) if feeds else {}
+    readers = Counter(t for subgraph in made.subgraphs for node in subgraph.nodes for t in node.inputs)
     uses = [[_Use(node, i, seen.get(node), readers) for node, i in weight.uses] for weight in found]
     sums = [_sums(w.tensor, own, GRIDS[grid] if grid else None) for w, own in zip(found, uses, strict=True)]
+    prices = np.full(len(found), rate / sum(weight.tensor.size for weight in found))
+    if rate and feeds:
+        prices /= _worth(made, found, seen, feeds)
 
     def clustered(index: int) -> tuple[np.ndarray, np.ndarray]:
         generator = np.random.default_rng((seed, index))
-        search = Search(centroids, clusters, per_channel, keep_zero, price, generator)
+        search = Search(centroids, clusters, per_channel, keep_zero, float(prices[index]), generator)
         return sums[index].clustered(search)
 
     wanted = [i for i, own in enumerate(sums) if own.rows.any()]
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy and C let others run meanwhile
         for i, (codes, steps) in zip(wanted, pool.map(clustered, wanted), strict=True):
-            _store(twin[found[i].tensor], uses[i][0], codes, steps, sums[i])
+            _store(found[i].tensor, uses[i][0], codes, steps, sums[i])
             for use in uses[i]:
                 if use.bias is not None and use.seen is not None:
                     shift = np.einsum("gok,gk->go", codes * steps - sums[i].rows, use.seen.means)
-                    bias = twin[use.bias]
-                    bias.data = (real_values(bias) - shift.reshape(-1)).astype(np.float32)
+                    use.bias.data = (real_values(use.bias) - shift.reshape(-1)).astype(np.float32)
     remove_unused(made)  # the buffers of before
     return made
 
@@ -146,7 +157,7 @@ def _sums(tensor: Tensor, uses: list[_Use], grid: Grid | None) -> Sums:
     rows = use.rows(values)
     found = [m for m in (other.matrix for other in uses) if m is not None and m.shape[1] == rows.shape[2]]
     matrix = np.mean(found, axis=0) if found else None
-    if tensor.dtype is not FLOAT32:
+    if not tensor.dtype.is_float:
         q = tensor.quantization
         assert q is not None
         steps = use.rows(np.broadcast_to(_along(q.scale, q.axis, values.ndim), values.shape))[:, :, :1]
@@ -164,8 +175,8 @@ def _sums(tensor: Tensor, uses: list[_Use], grid: Grid | None) -> Sums:
 
 def _store(tensor: Tensor, use: _Use, codes: np.ndarray, steps: np.ndarray, sums: Sums) -> None:
     """Give a tensor its new values, and a float one that has a grid the scales of that."""
-    if tensor.dtype is FLOAT32:
-        tensor.data = np.ascontiguousarray(use.restored((codes * steps).astype(np.float32)))
+    if tensor.dtype.is_float:
+        tensor.data = encoded(tensor, np.ascontiguousarray(use.restored((codes * steps).astype(np.float32))))
         if sums.whole is not None:
             scales = np.broadcast_to(steps, (*codes.shape[:2], 1)).reshape(-1)
             tensor.quantization = Quantization.of(
@@ -187,19 +198,21 @@ def _clusters(tensor: Tensor) -> bool:
     """Whether its values can be clustered."""
     q = tensor.quantization
     whole = q is not None and q.details is None and q.scale.size > 0 and tensor.dtype.is_quantized_integer
-    return tensor.dtype is FLOAT32 or (whole and tensor.dtype.bits <= 8)
+    return tensor.dtype in (FLOAT32, FLOAT16, BFLOAT16) or (whole and tensor.dtype.bits <= 8)
 
 
-def _pairs(old: Subgraph, new: Subgraph) -> Iterator[tuple[Tensor, Tensor]]:
-    return zip(old.tensors, new.tensors, strict=True)
-
-
-def _moments(model: Model, found: list[Weight], data: Any) -> dict[Node, Moments]:
-    """Of what the weights of the main subgraph meet."""
-    main = set(model.main.nodes)
-    nodes = [node for weight in found for node, i in weight.uses if node in main]
-    whole = [weight.tensor.name for weight in found if weight.tensor.dtype is not FLOAT32]
+def _feeds(model: Model, found: list[Weight], data: Any) -> list[list[np.ndarray]]:
+    whole = [weight.tensor.name for weight in found if not weight.tensor.dtype.is_float]
     if whole:
         expected = "a float model: cluster that with grid=, then quantize it"
         raise DataError(f"data: weight {whole[0]!r} is quantized, expected {expected}")
-    return moments(model, nodes, ([*sample.values()] for sample in samples(data, model)))
+    return [[*sample.values()] for sample in samples(data, model)]
+
+
+def _worth(
+    model: Model, found: list[Weight], seen: Mapping[Node, Moments], feeds: Sequence[Sequence[np.ndarray]]
+) -> np.ndarray:
+    """What noise of each weight's sums makes of noise in the model's outputs, both as shares of power."""
+    known, effects = layers(model, found, seen), Effects(model, feeds)
+    own = [known.get(w) for w in found]
+    return np.array([max(effects.of(o) * o.error(np.zeros_like(o.values)), LEAST) if o else 1.0 for o in own])

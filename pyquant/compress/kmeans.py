@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
-from pyquant import native
+from pyquant.compress.partition import Partitions
 from pyquant.errors import OptionError, RangeError
 
-TABLE = 1 << 25  # entries of the exact program's table; of more points than fit, several in turn stay together
 STEPS = 200  # of Lloyd's, which mostly end long before
 LEAST_SHARE = 1e-9  # of an empty cluster's, so that its price is a number
 
@@ -28,7 +28,7 @@ class Points:
 
         Raises RangeError for what is not finite, and for a weight below 0.
         """
-        flat = np.asarray(values, np.float64).reshape(-1)
+        flat = np.asarray(values).reshape(-1)
         w = np.broadcast_to(1.0 if weight is None else weight, np.shape(values)).reshape(-1)
         if not (np.isfinite(flat).all() and np.isfinite(w).all() and (w >= 0).all()):
             raise RangeError("values to cluster, or their weights: found NaN, infinity or a negative weight")
@@ -38,6 +38,7 @@ class Points:
             order = np.argsort(flat, kind="stable")
             order = order[w[order] > 0]
             flat, w = flat[order], w[order]
+        flat = flat.astype(np.float64)  # not before: float32 are sorted in half the time
         starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1]))) if flat.size else np.zeros(0, int)
         x, count = flat[starts], np.diff(starts, append=flat.size)
         w = np.add.reduceat(w, starts) if flat.size else w
@@ -87,7 +88,8 @@ def plus_plus(points: Points, clusters: int, generator: np.random.Generator) -> 
 
 def optimal(points: Points, clusters: int, generator: np.random.Generator) -> np.ndarray:
     """Those of the least sum of squares there is."""
-    return _exact(points, clusters)[-1]
+    found = Partitions(points.sums[1:], clusters)
+    return _means(points, found.best(found.least.size)[1])
 
 
 # Where centers start; Lloyd's steps follow.
@@ -111,7 +113,7 @@ def centers(
     """In order, at most `clusters`, for the points to be rounded to the nearest.
 
     start: one of STARTS. zero: 0 is one of them. whole: they are whole numbers in -whole..whole. "optimal" is exact,
-    but of more different numbers than TABLE / clusters, where as many borders between clusters are tried as fit.
+    but for many clusters of very many numbers, of which some in turn then stay together: see `Partitions`.
     Raises OptionError for fewer than one cluster, or another start.
     """
     if clusters < 1:
@@ -197,53 +199,30 @@ def inertia(points: Points, found: np.ndarray) -> float:
     return float(np.sum(square - 2 * found * total + found * found * weight))
 
 
-def _exact(points: Points, clusters: int) -> list[np.ndarray]:
-    """Centers for 1, 2, ... clusters, one set for each number."""
-    partition = _Partition.of(points, clusters, anchored=False)
-    return [partition.centers(k) for k in range(len(partition.least))]
-
-
-@dataclass(frozen=True, eq=False)
-class _Partition:
-    """What the exact program made of points: the least sum of squares for 1, 2, ... clusters."""
-
-    least: np.ndarray
-    starts: np.ndarray
-    sums: np.ndarray  # w and w x over the points before each possible border
-
-    @staticmethod
-    def of(points: Points, clusters: int, anchored: bool) -> _Partition:
-        """anchored: the first cluster is around 0, of points that are all on one side of it."""
-        every = max(-(-points.x.size * clusters // TABLE), 1)
-        borders = np.append(np.arange(0, points.x.size, every), points.x.size)
-        _, weight, total, square = points.sums[:, borders]
-        middle = 0.0 if anchored else total[-1] / weight[-1]  # around which less is lost to rounding
-        moved = total - middle * weight
-        square = square - middle * (total + moved)
-        least, starts = native.partitions(weight, moved, square, min(clusters, weight.size - 1), anchored)
-        return _Partition(least, starts, np.stack((weight, total)))
-
-    def centers(self, k: int) -> np.ndarray:
-        """Of k + 1 clusters, their means."""
-        borders = [self.sums.shape[1] - 1]
-        for row in self.starts[k::-1]:
-            borders.append(int(row[borders[-1]]))
-        weight, total = np.diff(self.sums[:, borders[::-1]], axis=1)
-        return np.asarray(total / weight)
+def _means(points: Points, borders: np.ndarray) -> np.ndarray:
+    """Of the points between borders, where there are some."""
+    _, weight, total, _ = points.between(np.unique(borders))
+    return np.asarray(total / weight)
 
 
 def _exact_around_zero(points: Points, clusters: int) -> np.ndarray:
     """The best centers of which one is 0: those below 0 and those above do not meet."""
     x, w = points.x, np.diff(points.sums[1])
     # a point at 0 costs nothing, and lets the cluster around 0 be one without others
-    below, above = (
-        _Partition.of(Points.of(np.append(sign * x[side], 0), np.append(w[side], 1)), clusters, anchored=True)
-        for sign, side in ((-1, x < 0), (1, x > 0))
-    )
-    total = below.least[:, None] + above.least
-    total[np.add.outer(np.arange(below.least.size), np.arange(above.least.size)) >= clusters] = np.inf
-    i, j = np.unravel_index(total.argmin(), total.shape)
-    return np.concatenate((-below.centers(i)[:0:-1], [0.0], above.centers(j)[1:]))
+    sides = [Points.of(np.append(sign * x[side], 0), np.append(w[side], 1)) for sign, side in ((-1, x < 0), (1, x > 0))]
+    below, above = (Partitions(side.sums[1:], clusters, anchored=True) for side in sides)
+    least = np.add.outer(below.least, above.least)
+    least[np.add.outer(np.arange(below.least.size), np.arange(above.least.size)) >= clusters] = np.inf
+    below_best, above_best = cache(below.best), cache(above.best)
+    best, found = np.inf, np.zeros(1)
+    for i, j in zip(*np.unravel_index(least.argsort(axis=None), least.shape), strict=True):
+        if least[i, j] >= best:
+            break
+        (cost, under), (more, over) = below_best(i + 1), above_best(j + 1)
+        if cost + more < best:
+            parts = _means(sides[0], under[1:]), _means(sides[1], over[1:])
+            best, found = cost + more, np.concatenate((-parts[0], [0.0], parts[1]))
+    return found
 
 
 def _exact_whole(points: Points, clusters: int, zero: bool, most: int) -> np.ndarray:

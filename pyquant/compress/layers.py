@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pyquant.calibrate import damped, moments
+from pyquant.calibrate import Moments, damped, moments
 from pyquant.compress.compensate import STEPS, Gone, compensated
 from pyquant.compress.values import encoded
 from pyquant.compress.weights import Weight
@@ -63,11 +63,15 @@ class Layer:
         return self.contraction.weights(self.call, values)
 
 
-def layers(model: Model, found: Iterable[Weight], feeds: Iterable[Sequence[np.ndarray]]) -> dict[Weight, Layer]:
-    """Those of the main subgraph whose inputs samples tell of. feeds: arrays in input order."""
+def observed(model: Model, found: Iterable[Weight], feeds: Iterable[Sequence[np.ndarray]]) -> dict[Node, Moments]:
+    """Of what weights of the main subgraph meet, as `moments`. feeds: arrays in input order."""
     main = set(model.main.nodes)
-    known = {weight: calls for weight in found if (calls := _calls(weight)) and main.issuperset(c.node for c in calls)}
-    seen = moments(model, [call.node for calls in known.values() for call in calls], feeds)
+    return moments(model, [node for weight in found for node, _ in weight.uses if node in main], feeds)
+
+
+def layers(model: Model, found: Iterable[Weight], seen: Mapping[Node, Moments]) -> dict[Weight, Layer]:
+    """Those of the main subgraph whose inputs samples tell of. seen: what these are, as `observed`."""
+    known = {weight: calls for weight in found if (calls := _calls(weight))}
     readers: dict[Tensor, list[Node]] = {}
     for subgraph in model.subgraphs:
         for node in subgraph.nodes:
@@ -97,7 +101,8 @@ def layers(model: Model, found: Iterable[Weight], feeds: Iterable[Sequence[np.nd
 def _calls(weight: Weight) -> list[Call]:
     """The operators that read it, where all let it meet their inputs in one way that is known; else none."""
     calls = [Call(get(node.op), node) for node, _ in weight.uses]
+    read = {node.inputs[i] for node, i in weight.uses}  # the weight, or what a cast makes of it
     if any(call.operator.contraction is None for call in calls):
         return []
     ways = {(call.operator.contraction, call["x"].shape[-1:]) for call in calls}
-    return calls if len(ways) == 1 and all(c["w"] is weight.tensor and not c["x"].is_constant for c in calls) else []
+    return calls if len(ways) == 1 and all(c["w"] in read and not c["x"].is_constant for c in calls) else []

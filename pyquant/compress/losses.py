@@ -32,9 +32,10 @@ def losses(before: Model, after: Model, regex: str = ".*", operation: str = "*",
             f"losses: found {len(nodes[1])} nodes in the copy, expected the same {len(nodes[0])} as before"
         )
     twin = dict(zip(*nodes, strict=True))
-    found = weights(before, regex, operation, least)
+    found = weights(before, regex, operation, least, casts=True)
+    now = {use: weight.tensor for weight in weights(after, casts=True) for use in weight.uses}
     uses = [(weight.tensor, *weight.uses[0]) for weight in found]
-    return [_loss(tensor, twin[node].inputs[i] or tensor) for tensor, node, i in uses]
+    return [_loss(tensor, now.get((twin[node], i)) or twin[node].inputs[i] or tensor) for tensor, node, i in uses]
 
 
 def _loss(old: Tensor, new: Tensor) -> Loss:

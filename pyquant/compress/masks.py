@@ -22,7 +22,10 @@ Masks = dict[str, np.ndarray]
 
 def masks(model: Model, regex: str = ".*", operation: str = "*", least: int = 0) -> Masks:
     """Of each weight, True where it is not zero; for the last arguments see `weights`."""
-    return {name: ~zeros(weight.tensor) for name, weight in by_name(weights(model, regex, operation, least)).items()}
+    return {
+        name: ~zeros(weight.tensor)
+        for name, weight in by_name(weights(model, regex, operation, least, casts=True)).items()
+    }
 
 
 def by_name(found: list[Weight]) -> dict[str, Weight]:

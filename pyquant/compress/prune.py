@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from pyquant.calibrate import samples
 from pyquant.compress.compensate import Gone
-from pyquant.compress.layers import Layer, layers
+from pyquant.compress.layers import Layer, layers, observed
 from pyquant.compress.masks import by_name, checked
 from pyquant.compress.patterns import Kept, Pattern, pattern_of
 from pyquant.compress.patterns import least as least_of
@@ -57,11 +57,11 @@ def prune(
     rule = pattern_of(pattern, pooling)
     _check(sparsity, rule, pattern, threshold, masks)
     made = model.copy()
-    found = weights(made, regex, operation, least)
+    found = weights(made, regex, operation, least, casts=True)
     if masks is not None:
         named = by_name(found)
         outs = {named[name]: ~mask | zeros(named[name].tensor) for name, mask in checked(masks, named).items()}
-        known = {} if data is None else layers(made, outs, _feeds(made, data))
+        known = {} if data is None else _known(made, outs, _feeds(made, data))
         choices: dict[Weight, Gone] = {weight: partial(_masked, out) for weight, out in outs.items()}
     else:
         found = [weight for weight in found if operation != "*" or not _by_channel(weight)]
@@ -88,8 +88,8 @@ def _decided(
         return {}, counts if threshold == "operator" else _of_all(scores, sparsity)
     feeds = _feeds(model, data)
     if threshold == "operator" or len(feeds) < 2 or isinstance(rule, Kept):
-        return layers(model, found, feeds), counts
-    halves = layers(model, found, feeds[::2]), layers(model, found, feeds[1::2])
+        return _known(model, found, feeds), counts
+    halves = _known(model, found, feeds[::2]), _known(model, found, feeds[1::2])
     known = {weight: layer.joined(halves[1][weight]) for weight, layer in halves[0].items() if weight in halves[1]}
     units = {weight: scores[weight].size for weight in known}
     total = round(sparsity * sum(own.size for own in scores.values())) - sum(counts[w] for w in found if w not in known)
@@ -102,6 +102,10 @@ def _of_all(scores: Mapping[Weight, np.ndarray], sparsity: float) -> dict[Weight
     ends = np.cumsum([own.size for own in scores.values()])
     parts = np.split(least_of(every, round(sparsity * every.size)), ends[:-1])
     return {weight: int(np.count_nonzero(part)) for weight, part in zip(scores, parts, strict=True)}
+
+
+def _known(model: Model, found: Iterable[Weight], feeds: Sequence[Sequence[np.ndarray]]) -> dict[Weight, Layer]:
+    return layers(model, found, observed(model, found, feeds))
 
 
 def _feeds(model: Model, data: Any) -> list[list[np.ndarray]]:

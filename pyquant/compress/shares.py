@@ -6,19 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from pyquant.calibrate import judged
 from pyquant.compress.compensate import Gone
+from pyquant.compress.effects import Effects
 from pyquant.compress.layers import Layer
 from pyquant.compress.weights import Weight
 from pyquant.graph import Model
-from pyquant.run.compile import compile
 
 TRIED = np.array([0.25, 0.5, 0.75, 0.9])  # shares of a weight at which it is seen what their loss costs
 FIRST = 3  # below the least of them, costs grow with this power of the share: weights are as dense about 0 as near it
 STEPS = 8  # of the choice at each
 SLICES = 100  # of a weight, in which its elements go
-SAMPLES = 16  # by which weights are compared
-PROBE = 0.1  # of its value, by which each element changes for that
 
 # choice(weight, count) -> what goes of it when so many elements or blocks do
 Choice = Callable[[Weight, int], Gone]
@@ -39,7 +36,7 @@ def shared_out(
     """
     sizes = np.array(list(units.values()))
     chosen, judge = layers
-    effects = _Effects(model, feeds)
+    effects = Effects(model, feeds)
     costs = np.stack(
         [
             effects.of(judge[w])
@@ -64,31 +61,3 @@ def _curve(errors: np.ndarray) -> np.ndarray:
     curve = np.interp(shares, tried, known)
     curve += FIRST * np.minimum(shares - tried[0], 0) + last * np.maximum(shares - tried[-1], 0)
     return np.concatenate([[0.0], np.exp(curve)])
-
-
-class _Effects:
-    """What errors of weights' sums do to the values by which the model is judged."""
-
-    def __init__(self, model: Model, feeds: Sequence[Sequence[np.ndarray]]) -> None:
-        self.model, self.feeds, self.judged = model, feeds[:: max(len(feeds) // SAMPLES, 1)][:SAMPLES], judged(model)
-        self.expected = self._values() if self.judged else np.zeros(0)
-
-    def of(self, layer: Layer) -> float:
-        """In proportion to a squared error; where no real values come out, to that of the sums beside themselves."""
-        signs = np.sign(np.random.default_rng(0).uniform(-1, 1, layer.values.shape)).astype(np.float32)
-        values = layer.values * (1 + PROBE * signs)
-        error = layer.error(values)
-        if not error or not self.judged:
-            return 1 / max(layer.error(np.zeros_like(values)), 1e-30)
-        tensors = [layer.tensor, *layer.means]
-        before = [tensor.data for tensor in tensors]
-        layer.store(values)
-        change = self._values()
-        for tensor, data in zip(tensors, before, strict=True):
-            tensor.data = data
-        return float(np.square(change - self.expected).sum() / error)
-
-    def _values(self) -> np.ndarray:
-        session = compile(self.model, keep=self.judged).session()
-        found = [session.run(*arrays) for arrays in self.feeds]
-        return np.array([np.concatenate([values[t].reshape(-1) for t in self.judged]) for values in found], np.float64)

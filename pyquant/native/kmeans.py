@@ -9,23 +9,27 @@ from pyquant.native.table import rows_of
 
 
 def partitions(
-    weight: np.ndarray,
-    total: np.ndarray,
-    square: np.ndarray,
-    clusters: int,
-    anchored: bool = False,
+    start: np.ndarray,
+    before: np.ndarray,
+    behind: np.ndarray,
+    first: np.ndarray,
+    last: np.ndarray,
     isa: str | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The least sums of squares of n sorted points in 1..clusters clusters, and where the last of these start.
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The least sums of squares up to each place of borders between clusters, and what place each border follows there.
 
-    weight, total, square: (n + 1,) float64 from 0, sums over the points before each of w > 0, w x and w x x. anchored:
-    the first cluster is around 0, the others around their mean. 1 <= clusters <= n.
-    -> (clusters,), and (clusters, n + 1) by the number of points, of the last row only for n.
+    first, last: (borders,), the places that each may have; neither falls. start: the sums up to those of the first one.
+    before, behind: (3, n) float64, by place the sums of w > 0, w x and w x x over the points before those of a cluster
+    that starts there, and over those before what is behind a cluster that ends there.
+    -> of each border float64, and of each but the first int32, from its first place to its last.
     """
     row = next(row for row in rows_of("kmeans_f64") if row.available and isa in (None, row.isa))
-    fields = {"weight": weight, "sum": total, "square": square, "n": len(weight) - 1}
-    params = Params("pq_kmeans", fields | {"clusters": clusters, "anchored": int(anchored)})
+    fields = {"from": before, "to": behind, "start": start, "n": before.shape[1], "rows": len(first)}
+    ends = {"first": first.astype(np.int32), "last": last.astype(np.int32)}
+    params = Params("pq_kmeans", fields | ends)
     memory = np.empty(params.packed_bytes(row.index), np.uint8)
     params.lay_out(row.index, memory, None)
-    least = memory[: 8 * clusters].view(np.float64)
-    return least, memory[-4 * clusters * len(weight) :].view(np.int32).reshape(clusters, -1)
+    sizes = (last - first + 1)[1:]
+    least, starts = memory[: 8 * sizes.sum()].view(np.float64), memory[8 * sizes.sum() :].view(np.int32)
+    parts = [slice(end - size, end) for size, end in zip(sizes, np.cumsum(sizes), strict=True)]
+    return [start, *(least[part] for part in parts)], [starts[part] for part in parts]
