@@ -83,8 +83,8 @@ def _real(tensor: Tensor, values: Mapping[Tensor, np.ndarray]) -> np.ndarray:
     return real(found, tensor.quantization)
 
 
-def damped(matrix: np.ndarray) -> np.ndarray:
-    """With more on the diagonals, so that each can be inverted. matrix: (groups, K, K)"""
+def damped(matrix: np.ndarray, damping: float = DAMPING) -> np.ndarray:
+    """With more on the diagonals, so that each can be inverted. matrix: (groups, K, K). damping: of their mean"""
     diagonal = np.diagonal(matrix, axis1=1, axis2=2)
-    more = np.maximum(DAMPING * diagonal.mean(axis=1), 1e-12)
+    more = np.maximum(damping * diagonal.mean(axis=1), 1e-12)
     return np.asarray(matrix + more[:, None, None] * np.eye(matrix.shape[1]))

@@ -16,13 +16,16 @@ from pyquant.graph.real import real_values
 from pyquant.ops import Call, get
 from pyquant.ops.contraction import Contraction
 
+DAMPINGS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # of the mean diagonal
+TRYING = 8  # steps of the choice by which they are compared
+
 
 @dataclass(frozen=True)
 class Layer:
     """tensor: the weight, with its real values. call: one of the operators that read it, which all take it in one way.
 
-    matrix: (groups, K, K), how their inputs vary together, regular. means: of the inputs, (groups, K), by the bias that
-    goes with them.
+    matrix: (groups, K, K), how their inputs vary together. means: of the inputs, (groups, K), by the bias that goes with
+    them. damping: by how much more, as a share of the mean, inputs are taken to vary that samples do not tell of.
     """
 
     tensor: Tensor
@@ -31,6 +34,7 @@ class Layer:
     values: np.ndarray
     matrix: np.ndarray
     means: Mapping[Tensor, np.ndarray]
+    damping: float = DAMPINGS[0]
 
     def pruned(self, gone: Gone, steps: int = STEPS) -> np.ndarray:
         """The weight's real values, in its shape, 0 where `gone`, which sees its elements in that shape, says so."""
@@ -38,13 +42,13 @@ class Layer:
         def out(scores: np.ndarray, share: float) -> np.ndarray:
             return self._rows(gone(self.contraction.restored(self.call, scores), share))
 
-        rows = compensated(self._rows(self.values).astype(np.float64), self.matrix, out, steps)
+        rows = compensated(self._rows(self.values).astype(np.float64), damped(self.matrix, self.damping), out, steps)
         return self.contraction.restored(self.call, rows.astype(np.float32))
 
     def error(self, values: np.ndarray) -> float:
         """Of the sums that the weight makes with these values, squared, whatever becomes of their means."""
         change = self._rows(values - self.values)
-        return float(np.sum((change @ self.matrix) * change))
+        return float(np.sum((change @ damped(self.matrix)) * change))
 
     def store(self, values: np.ndarray) -> None:
         """Give the weight these values, and biases what keeps the means of their sums."""
@@ -53,6 +57,11 @@ class Layer:
         for bias, means in self.means.items():
             shift = np.einsum("gok,gk->go", change, means).reshape(-1)
             bias.data = encoded(bias, real_values(bias) - shift)
+
+    def suited(self, judge: Layer, gone: Gone) -> Layer:
+        """With the damping by which what goes and stays does best by other samples."""
+        tried = [replace(self, damping=damping) for damping in DAMPINGS]
+        return min(tried, key=lambda layer: judge.error(layer.pruned(gone, TRYING)))
 
     def joined(self, other: Layer) -> Layer:
         """As all samples show it, of which each shows a half."""
@@ -90,7 +99,7 @@ def layers(model: Model, found: Iterable[Weight], feeds: Iterable[Sequence[np.nd
         values, matrix = real_values(weight.tensor), sum(products[1:], products[0])
         fits = contraction.weights(calls[0], values).shape[2] == matrix.shape[1]
         if fits and np.isfinite(matrix).all() and np.isfinite(values).all():
-            made[weight] = Layer(weight.tensor, calls[0], contraction, values, damped(matrix), means)
+            made[weight] = Layer(weight.tensor, calls[0], contraction, values, matrix, means)
     return made
 
 

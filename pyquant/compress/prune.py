@@ -90,6 +90,8 @@ def _decided(
     if threshold == "operator" or len(feeds) < 2 or isinstance(rule, Kept):
         return layers(model, found, feeds), counts
     halves = layers(model, found, feeds[::2]), layers(model, found, feeds[1::2])
+    both = [weight for weight in halves[0] if weight in halves[1]]
+    halves = {w: halves[0][w].suited(halves[1][w], _choice(rule, w, counts[w])) for w in both}, halves[1]
     known = {weight: layer.joined(halves[1][weight]) for weight, layer in halves[0].items() if weight in halves[1]}
     units = {weight: scores[weight].size for weight in known}
     total = round(sparsity * sum(own.size for own in scores.values())) - sum(counts[w] for w in found if w not in known)
