@@ -16,7 +16,7 @@ from pyquant.graph.real import real_values
 from pyquant.ops import Call, get
 from pyquant.ops.contraction import Contraction
 
-DAMPINGS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # of the mean diagonal
+DAMPINGS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0)  # of the mean diagonal
 TRYING = 8  # steps of the choice by which they are compared
 
 
