@@ -17,6 +17,7 @@ from pyquant.ops import Call, get
 from pyquant.ops.contraction import Contraction
 
 DAMPINGS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0)  # of the mean diagonal
+SAMPLES = 100  # that tell, where there are so many: some inputs are rarely more than 0
 TRYING = 8  # steps of the choice by which they are compared
 
 
@@ -24,8 +25,8 @@ TRYING = 8  # steps of the choice by which they are compared
 class Layer:
     """tensor: the weight, with its real values. call: one of the operators that read it, which all take it in one way.
 
-    matrix: (groups, K, K), how their inputs vary together. means: of the inputs, (groups, K), by the bias that goes with
-    them. damping: by how much more, as a share of the mean, inputs are taken to vary that samples do not tell of.
+    matrix: (groups, K, K), how their inputs vary together. means: of the inputs, (groups, K), by the bias that goes
+    with them. damping: by how much more each input is taken to vary than samples show, as a share of the mean.
     """
 
     tensor: Tensor
@@ -48,7 +49,7 @@ class Layer:
     def error(self, values: np.ndarray) -> float:
         """Of the sums that the weight makes with these values, squared, whatever becomes of their means."""
         change = self._rows(values - self.values)
-        return float(np.sum((change @ damped(self.matrix)) * change))
+        return float(np.sum((change @ self.matrix) * change))
 
     def store(self, values: np.ndarray) -> None:
         """Give the weight these values, and biases what keeps the means of their sums."""
@@ -63,11 +64,6 @@ class Layer:
         tried = [replace(self, damping=damping) for damping in DAMPINGS]
         return min(tried, key=lambda layer: judge.error(layer.pruned(gone, TRYING)))
 
-    def joined(self, other: Layer) -> Layer:
-        """As all samples show it, of which each shows a half."""
-        means = {bias: (found + other.means[bias]) / 2 for bias, found in self.means.items()}
-        return replace(self, matrix=(self.matrix + other.matrix) / 2, means=means)
-
     def _rows(self, values: np.ndarray) -> np.ndarray:
         return self.contraction.weights(self.call, values)
 
@@ -76,7 +72,7 @@ def layers(model: Model, found: Iterable[Weight], feeds: Iterable[Sequence[np.nd
     """Those of the main subgraph whose inputs samples tell of. feeds: arrays in input order."""
     main = set(model.main.nodes)
     known = {weight: calls for weight in found if (calls := _calls(weight)) and main.issuperset(c.node for c in calls)}
-    seen = moments(model, [call.node for calls in known.values() for call in calls], feeds)
+    seen = moments(model, [call.node for calls in known.values() for call in calls], feeds, SAMPLES)
     readers: dict[Tensor, list[Node]] = {}
     for subgraph in model.subgraphs:
         for node in subgraph.nodes:
@@ -101,6 +97,22 @@ def layers(model: Model, found: Iterable[Weight], feeds: Iterable[Sequence[np.nd
         if fits and np.isfinite(matrix).all() and np.isfinite(values).all():
             made[weight] = Layer(weight.tensor, calls[0], contraction, values, matrix, means)
     return made
+
+
+def halves(
+    model: Model, choices: Mapping[Weight, Gone], feeds: Sequence[Sequence[np.ndarray]]
+) -> tuple[dict[Weight, Layer], dict[Weight, Layer]]:
+    """As two sets of samples show them: one chooses and corrects, damped as suits the other, which tells what is left.
+
+    Few samples let errors vanish that others have: an input that hardly varies in them is no input to do without.
+    """
+    chosen, judge = layers(model, choices, feeds[::2]), layers(model, choices, feeds[1::2])
+    return {w: layer.suited(judge[w], choices[w]) for w, layer in chosen.items() if w in judge}, judge
+
+
+def whole(model: Model, chosen: Mapping[Weight, Layer], feeds: Sequence[Sequence[np.ndarray]]) -> dict[Weight, Layer]:
+    """As all samples show them, damped as a half of them is."""
+    return {w: replace(layer, damping=chosen[w].damping) for w, layer in layers(model, chosen, feeds).items()}
 
 
 def _calls(weight: Weight) -> list[Call]:

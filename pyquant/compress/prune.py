@@ -11,7 +11,7 @@ import numpy as np
 
 from pyquant.calibrate import samples
 from pyquant.compress.compensate import Gone
-from pyquant.compress.layers import Layer, layers
+from pyquant.compress.layers import Layer, halves, layers, whole
 from pyquant.compress.masks import by_name, checked
 from pyquant.compress.patterns import Kept, Pattern, pattern_of
 from pyquant.compress.patterns import least as least_of
@@ -61,8 +61,8 @@ def prune(
     if masks is not None:
         named = by_name(found)
         outs = {named[name]: ~mask | zeros(named[name].tensor) for name, mask in checked(masks, named).items()}
-        known = {} if data is None else layers(made, outs, _feeds(made, data))
         choices: dict[Weight, Gone] = {weight: partial(_masked, out) for weight, out in outs.items()}
+        known = {} if data is None else _known(made, choices, _feeds(made, data))
     else:
         found = [weight for weight in found if operation != "*" or not _by_channel(weight)]
         if not found:
@@ -86,16 +86,19 @@ def _decided(
     counts = {weight: round(sparsity * own.size) for weight, own in scores.items()}
     if data is None:
         return {}, counts if threshold == "operator" else _of_all(scores, sparsity)
-    feeds = _feeds(model, data)
+    feeds, choices = _feeds(model, data), {weight: _choice(rule, weight, counts[weight]) for weight in found}
     if threshold == "operator" or len(feeds) < 2 or isinstance(rule, Kept):
-        return layers(model, found, feeds), counts
-    halves = layers(model, found, feeds[::2]), layers(model, found, feeds[1::2])
-    both = [weight for weight in halves[0] if weight in halves[1]]
-    halves = {w: halves[0][w].suited(halves[1][w], _choice(rule, w, counts[w])) for w in both}, halves[1]
-    known = {weight: layer.joined(halves[1][weight]) for weight, layer in halves[0].items() if weight in halves[1]}
+        return _known(model, choices, feeds), counts
+    parts = halves(model, choices, feeds)
+    known = whole(model, parts[0], feeds)
     units = {weight: scores[weight].size for weight in known}
     total = round(sparsity * sum(own.size for own in scores.values())) - sum(counts[w] for w in found if w not in known)
-    return known, counts | shared_out(model, halves, units, total, partial(_choice, rule), feeds)
+    return known, counts | shared_out(model, parts, units, total, partial(_choice, rule), feeds)
+
+
+def _known(model: Model, choices: Mapping[Weight, Gone], feeds: Sequence[Sequence[np.ndarray]]) -> dict[Weight, Layer]:
+    """What samples tell of weights, damped by halves of them where there are two."""
+    return layers(model, choices, feeds) if len(feeds) < 2 else whole(model, halves(model, choices, feeds)[0], feeds)
 
 
 def _of_all(scores: Mapping[Weight, np.ndarray], sparsity: float) -> dict[Weight, int]:
