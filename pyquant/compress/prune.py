@@ -47,8 +47,9 @@ def prune(
     "mean", by the mean; or "2:4", which leaves 2 of each 4 elements along the last dimension, without a sparsity.
     threshold: "operator", the same share of each weight; "global", of all together, so that some lose more.
     data: samples in any form that `pyquant.calibrate.samples` takes; with them, those go whose loss the others make up
-    for best, and the others and biases are corrected (in integers, more may round to zero). What samples tell nothing
-    of, as other subgraphs and operators without a contraction, loses the least magnitudes.
+    for best, and the others and biases are corrected (in integers, more may round to zero), as far as one half of the
+    samples is right about the other. What samples tell nothing of, as other subgraphs and operators without a
+    contraction, loses the least magnitudes.
     regex, operation, least: which weights, see `weights`. Those of depthwise convolutions, few and dear, are left alone
     unless `operation` asks for them.
     masks: where weights stay, by name, in place of a sparsity: see `masks`.
