@@ -33,7 +33,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "compensated": {"data": True},
     "shared out": {"data": True, "threshold": "global"},
 }
-HEADS = ("bytes", "gzip", "zstd", "sparse", "tables")
+RATES = ("top-1", "apart", "agree", "apart")
+SIZES = ("bytes", "gzip", "zstd", "sparse", "tables")
 LOST = 2.0  # points of top-1, at most, of the best way at 50 % unstructured
 
 
@@ -64,9 +65,8 @@ def compare(name: str, data: Path, sparsities: list[int], patterns: list[str], w
     known = {array.tobytes() for array in task.calibration}
     apart = np.array([array.tobytes() not in known for array in task.inputs])
     print(f"{name}: {len(apart)} samples, {apart.sum()} apart from the {len(known)} that pruning sees")
-    print(
-        f"  {'':29} {'top-1':>6} {'apart':>6} {'agree':>6} {'apart':>6} {' '.join(f'{head:>9}' for head in HEADS)}   s"
-    )
+    rates, sizes = (" ".join(f"{head:>{wide}}" for head in heads) for heads, wide in ((RATES, 6), (SIZES, 9)))
+    print(f"  {'':29} {rates} {sizes}   s")
     before, figures = row(task, task.model, expected, apart)
     print(f"   0 {'':24} {figures}", flush=True)
     good, best = True, {}
