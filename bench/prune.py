@@ -2,16 +2,15 @@
 
 A row per sparsity in percent, pattern and way: plain by magnitude, of each weight alike; compensated by samples, each
 weight alike; the same, but shared out over all weights. top-1 and how often the class is the unpruned model's, in
-percent, on all samples and on those apart from the ones that pruning has seen; bytes of the file, and of it in gzip and
-zstd (where that module is there); seconds of pruning. Exits with 1 where zeros are not as many as asked for, or where
-EfficientNet-Lite0 loses more than 2 points at 50 %.
+percent, on all samples and on those apart from the ones that pruning has seen. Bytes of the file, of it in gzip and in
+zstd ("-" without that module), with weights encoded sparse, and with tables of values ("-" where those save nothing).
+Seconds of pruning. --pattern and --way choose rows, to make the table in parts. Exits with 1 where zeros are not as
+many as asked for, or where EfficientNet-Lite0 loses more than 2 points at 50 %.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
-import importlib
 import os
 import sys
 import time
@@ -34,23 +33,18 @@ WAYS: dict[str, dict[str, Any]] = {
     "compensated": {"data": True},
     "shared out": {"data": True, "threshold": "global"},
 }
+RATES = ("top-1", "apart", "agree", "apart")
+SIZES = ("bytes", "gzip", "zstd", "sparse", "tables")
 LOST = 2.0  # points of top-1, at most, of the best way at 50 % unstructured
 
 
-def zstd(data: bytes) -> str:
-    """The bytes in zstd, or "" without it."""
-    for name in ("compression.zstd", "zstandard"):
-        try:
-            return str(len(importlib.import_module(name).compress(data, 19)))
-        except ImportError:
-            continue
-    return ""
-
-
-def cases(sparsities: list[int]) -> Iterator[tuple[int, str, str]]:
+def cases(sparsities: list[int], patterns: list[str], ways: list[str]) -> Iterator[tuple[int, str, str]]:
     for sparsity in sparsities:
-        for pattern in PATTERNS if sparsity == HALF else PATTERNS[:2]:
-            yield from ((sparsity, pattern, way) for way in WAYS if (pattern, way) != ("2:4", "shared out"))
+        for pattern in patterns:
+            if pattern != "2:4":
+                yield from ((sparsity, pattern, way) for way in ways)
+            elif sparsity == HALF:
+                yield from ((sparsity, pattern, way) for way in ways if way != "shared out")
 
 
 def row(task: Task, model: pq.Model, expected: np.ndarray, apart: np.ndarray) -> tuple[float, str]:
@@ -58,23 +52,25 @@ def row(task: Task, model: pq.Model, expected: np.ndarray, apart: np.ndarray) ->
     found = outputs(model, task.inputs).argmax(axis=1)
     right, same = found == task.labels, found == expected
     rates = [100 * float(of.mean()) for hits in (right, same) for of in (hits, hits[apart])]
-    data = dump(model)
-    figures = [f"{rate:6.1f}" for rate in rates]
-    return rates[0], " ".join([*figures, f"{len(data):9}", f"{len(gzip.compress(data)):9}", f"{zstd(data):>9}"])
+    file = pq.size(model).file
+    lookup = file.lookup if file.lookup != file.raw else None
+    sizes = (file.raw, file.gzip, file.zstd, len(dump(pq.encode_sparse(model))), lookup)
+    return rates[0], " ".join([*(f"{rate:6.1f}" for rate in rates), *(f"{size or '-':>9}" for size in sizes)])
 
 
-def compare(name: str, data: Path, sparsities: list[int]) -> bool:
+def compare(name: str, data: Path, sparsities: list[int], patterns: list[str], ways: list[str]) -> bool:
     """Print a line per case. Returns whether all is as promised."""
     task = TASKS[name](data)
     expected = outputs(task.model, task.inputs).argmax(axis=1)
     known = {array.tobytes() for array in task.calibration}
     apart = np.array([array.tobytes() not in known for array in task.inputs])
     print(f"{name}: {len(apart)} samples, {apart.sum()} apart from the {len(known)} that pruning sees")
-    print(f"  {'':29} {'top-1':>6} {'apart':>6} {'agree':>6} {'apart':>6} {'bytes':>9} {'gzip':>9} {'zstd':>9}  s")
+    rates, sizes = (" ".join(f"{head:>{wide}}" for head in heads) for heads, wide in ((RATES, 6), (SIZES, 9)))
+    print(f"  {'':29} {rates} {sizes}   s")
     before, figures = row(task, task.model, expected, apart)
     print(f"   0 {'':24} {figures}", flush=True)
     good, best = True, {}
-    for sparsity, pattern, way in cases(sparsities):
+    for sparsity, pattern, way in cases(sparsities, patterns, ways):
         options = {**WAYS[way], **({"data": task.calibration} if "data" in WAYS[way] else {})}
         start = time.perf_counter()
         made = pq.prune(task.model, None if pattern == "2:4" else sparsity / 100, pattern, **options)
@@ -100,9 +96,13 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("tasks", nargs="*", choices=["efficientnet_lite0", "resnet", "kws", []], default=[])
     parser.add_argument("--sparsity", type=int, action="append")
+    parser.add_argument("--pattern", choices=PATTERNS, action="append")
+    parser.add_argument("--way", choices=WAYS, action="append")
     arguments = parser.parse_args()
     if "PYQUANT_DATA" not in os.environ:
         sys.exit("PYQUANT_DATA must name the folder of models and data sets")
-    folder, wanted = Path(os.environ["PYQUANT_DATA"]), arguments.sparsity or list(SPARSITIES)
-    results = [compare(name, folder, wanted) for name in arguments.tasks or ("efficientnet_lite0", "resnet")]
+    folder, every = Path(os.environ["PYQUANT_DATA"]), (list(SPARSITIES), list(PATTERNS), list(WAYS))
+    given = arguments.sparsity, arguments.pattern, arguments.way
+    wanted = [chosen or all_of for chosen, all_of in zip(given, every, strict=True)]
+    results = [compare(name, folder, *wanted) for name in arguments.tasks or ("efficientnet_lite0", "resnet")]
     sys.exit(0 if all(results) else 1)

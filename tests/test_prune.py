@@ -186,6 +186,21 @@ def test_samples_lower_the_error() -> None:
     assert error(prune(model, 0.5, data=feeds)) < error(prune(model, masks=mask, data=feeds)) < plain / 3
 
 
+def test_few_samples_do_not_tell_what_others_do_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inputs that are rarely more than 0, and in these samples hardly: damped as suits the half that judges."""
+    rng = np.random.default_rng(7)
+    rows = np.maximum(rng.normal(0, 1, (1000, 96)) @ rng.normal(0, 0.3, (96, 96)) - 4, 0).astype(np.float32)
+    model = dense(normal(24, 96))
+
+    def error(made: Model) -> float:
+        plan, wanted = pq.compile(made), pq.compile(model)
+        return float(np.mean([np.square(plan(x[None]) - wanted(x[None])) for x in rows[60:]]))
+
+    suited = error(prune(model, 0.5, data=rows[:60, None]))
+    monkeypatch.setattr("pyquant.compress.layers.DAMPINGS", (0.01,))
+    assert suited < 0.7 * error(prune(model, 0.5, data=rows[:60, None]))
+
+
 def test_means_of_outputs_stay_where_there_are_biases() -> None:
     feeds = similar(100, 32)
     for bias in (True, False):

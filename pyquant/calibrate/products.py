@@ -14,7 +14,7 @@ from pyquant.run.compile import compile
 
 DAMPING = 0.01  # of the mean diagonal, which keeps matrices regular
 ROWS = 8  # for each weight of an output, after which no more samples are looked at
-SAMPLES = 24  # at least
+SAMPLES = 24  # at least, unless a caller asks for more
 
 # How a node's inputs vary together: (groups, K, K), over the rows that meet the K weights of an output. Depthwise
 # convolutions have a group for each channel, others one. Means do not count, as biases correct what becomes of them.
@@ -42,8 +42,10 @@ def products(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.nd
     return {node: found.products for node, found in moments(model, nodes, feeds).items()}
 
 
-def moments(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.ndarray]]) -> dict[Node, Moments]:
-    """As `products`, with the means."""
+def moments(
+    model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.ndarray]], least: int = SAMPLES
+) -> dict[Node, Moments]:
+    """As `products`, with the means. least: samples that are looked at, however many rows each has."""
     calls = [Call(get(node.op), node) for node in nodes if get(node.op).contraction is not None]
     plan = compile(model, keep=list(dict.fromkeys(call["x"] for call in calls)))
     session = plan.session()
@@ -63,7 +65,7 @@ def moments(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.nda
             count, total = rows.shape[1], rows.sum(axis=1)
             new = (weight * (rows.transpose(0, 2, 1) @ rows), weight * total, weight * count, total, count)
             sums[node] = [a + b for a, b in zip(sums.get(node, (0.0,) * 5), new, strict=True)]
-            if sample + 1 >= SAMPLES and sums[node][4] >= ROWS * rows.shape[2]:
+            if sample + 1 >= least and sums[node][4] >= ROWS * rows.shape[2]:
                 calls.remove(call)
     made: dict[Node, Moments] = {}
     for node, (squares, rows, weight, total, count) in sums.items():
@@ -83,8 +85,8 @@ def _real(tensor: Tensor, values: Mapping[Tensor, np.ndarray]) -> np.ndarray:
     return real(found, tensor.quantization)
 
 
-def damped(matrix: np.ndarray) -> np.ndarray:
-    """With more on the diagonals, so that each can be inverted. matrix: (groups, K, K)"""
+def damped(matrix: np.ndarray, damping: float = DAMPING) -> np.ndarray:
+    """With more on the diagonals, so that each can be inverted. matrix: (groups, K, K). damping: of their mean"""
     diagonal = np.diagonal(matrix, axis1=1, axis2=2)
-    more = np.maximum(DAMPING * diagonal.mean(axis=1), 1e-12)
+    more = np.maximum(damping * diagonal.mean(axis=1), 1e-12)
     return np.asarray(matrix + more[:, None, None] * np.eye(matrix.shape[1]))

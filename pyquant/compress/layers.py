@@ -16,13 +16,17 @@ from pyquant.graph.real import real_values
 from pyquant.ops import Call, get
 from pyquant.ops.contraction import Contraction
 
+DAMPINGS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0)  # of the mean diagonal
+SAMPLES = 100  # that tell, where there are so many: some inputs are rarely more than 0
+TRYING = 8  # steps of the choice by which they are compared
+
 
 @dataclass(frozen=True)
 class Layer:
     """tensor: the weight, with its real values. call: one of the operators that read it, which all take it in one way.
 
-    matrix: (groups, K, K), how their inputs vary together, regular. means: of the inputs, (groups, K), by the bias that
-    goes with them.
+    matrix: (groups, K, K), how their inputs vary together. means: of the inputs, (groups, K), by the bias that goes
+    with them. damping: by how much more each input is taken to vary than samples show, as a share of the mean.
     """
 
     tensor: Tensor
@@ -31,6 +35,7 @@ class Layer:
     values: np.ndarray
     matrix: np.ndarray
     means: Mapping[Tensor, np.ndarray]
+    damping: float = DAMPINGS[0]
 
     def pruned(self, gone: Gone, steps: int = STEPS) -> np.ndarray:
         """The weight's real values, in its shape, 0 where `gone`, which sees its elements in that shape, says so."""
@@ -38,7 +43,7 @@ class Layer:
         def out(scores: np.ndarray, share: float) -> np.ndarray:
             return self._rows(gone(self.contraction.restored(self.call, scores), share))
 
-        rows = compensated(self._rows(self.values).astype(np.float64), self.matrix, out, steps)
+        rows = compensated(self._rows(self.values).astype(np.float64), damped(self.matrix, self.damping), out, steps)
         return self.contraction.restored(self.call, rows.astype(np.float32))
 
     def error(self, values: np.ndarray) -> float:
@@ -54,19 +59,21 @@ class Layer:
             shift = np.einsum("gok,gk->go", change, means).reshape(-1)
             bias.data = encoded(bias, real_values(bias) - shift)
 
-    def joined(self, other: Layer) -> Layer:
-        """As all samples show it, of which each shows a half."""
-        means = {bias: (found + other.means[bias]) / 2 for bias, found in self.means.items()}
-        return replace(self, matrix=(self.matrix + other.matrix) / 2, means=means)
+    def suited(self, judge: Layer, gone: Gone) -> Layer:
+        """With the damping by which what goes and stays does best by other samples."""
+        tried = [replace(self, damping=damping) for damping in DAMPINGS]
+        return min(tried, key=lambda layer: judge.error(layer.pruned(gone, TRYING)))
 
     def _rows(self, values: np.ndarray) -> np.ndarray:
         return self.contraction.weights(self.call, values)
 
 
-def observed(model: Model, found: Iterable[Weight], feeds: Iterable[Sequence[np.ndarray]]) -> dict[Node, Moments]:
+def observed(
+    model: Model, found: Iterable[Weight], feeds: Iterable[Sequence[np.ndarray]], least: int = SAMPLES
+) -> dict[Node, Moments]:
     """Of what weights of the main subgraph meet, as `moments`. feeds: arrays in input order."""
     main = set(model.main.nodes)
-    return moments(model, [node for weight in found for node, _ in weight.uses if node in main], feeds)
+    return moments(model, [node for weight in found for node, _ in weight.uses if node in main], feeds, least)
 
 
 def layers(model: Model, found: Iterable[Weight], seen: Mapping[Node, Moments]) -> dict[Weight, Layer]:
@@ -94,8 +101,25 @@ def layers(model: Model, found: Iterable[Weight], seen: Mapping[Node, Moments]) 
         values, matrix = real_values(weight.tensor), sum(products[1:], products[0])
         fits = contraction.weights(calls[0], values).shape[2] == matrix.shape[1]
         if fits and np.isfinite(matrix).all() and np.isfinite(values).all():
-            made[weight] = Layer(weight.tensor, calls[0], contraction, values, damped(matrix), means)
+            made[weight] = Layer(weight.tensor, calls[0], contraction, values, matrix, means)
     return made
+
+
+def halves(
+    model: Model, choices: Mapping[Weight, Gone], feeds: Sequence[Sequence[np.ndarray]]
+) -> tuple[dict[Weight, Layer], dict[Weight, Layer]]:
+    """As two sets of samples show them: one chooses and corrects, damped as suits the other, which tells what is left.
+
+    Few samples let errors vanish that others have: an input that hardly varies in them is no input to do without.
+    """
+    chosen, judge = (layers(model, choices, observed(model, choices, half)) for half in (feeds[::2], feeds[1::2]))
+    return {w: layer.suited(judge[w], choices[w]) for w, layer in chosen.items() if w in judge}, judge
+
+
+def whole(model: Model, chosen: Mapping[Weight, Layer], feeds: Sequence[Sequence[np.ndarray]]) -> dict[Weight, Layer]:
+    """As all samples show them, damped as a half of them is."""
+    known = layers(model, chosen, observed(model, chosen, feeds))
+    return {weight: replace(layer, damping=chosen[weight].damping) for weight, layer in known.items()}
 
 
 def _calls(weight: Weight) -> list[Call]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from pyquant.calibrate import samples
 from pyquant.compress.compensate import Gone
-from pyquant.compress.layers import Layer, layers, observed
+from pyquant.compress.layers import Layer, halves, layers, observed, whole
 from pyquant.compress.masks import by_name, checked
 from pyquant.compress.patterns import Kept, Pattern, pattern_of
 from pyquant.compress.patterns import least as least_of
@@ -47,8 +47,9 @@ def prune(
     "mean", by the mean; or "2:4", which leaves 2 of each 4 elements along the last dimension, without a sparsity.
     threshold: "operator", the same share of each weight; "global", of all together, so that some lose more.
     data: samples in any form that `pyquant.calibrate.samples` takes; with them, those go whose loss the others make up
-    for best, and the others and biases are corrected (in integers, more may round to zero). What samples tell nothing
-    of, as other subgraphs and operators without a contraction, loses the least magnitudes.
+    for best, and the others and biases are corrected (in integers, more may round to zero), as far as one half of the
+    samples is right about the other. What samples tell nothing of, as other subgraphs and operators without a
+    contraction, loses the least magnitudes.
     regex, operation, least: which weights, see `weights`. Those of depthwise convolutions, few and dear, are left alone
     unless `operation` asks for them.
     masks: where weights stay, by name, in place of a sparsity: see `masks`.
@@ -61,8 +62,8 @@ def prune(
     if masks is not None:
         named = by_name(found)
         outs = {named[name]: ~mask | zeros(named[name].tensor) for name, mask in checked(masks, named).items()}
-        known = {} if data is None else _known(made, outs, _feeds(made, data))
         choices: dict[Weight, Gone] = {weight: partial(_masked, out) for weight, out in outs.items()}
+        known = {} if data is None else _known(made, choices, _feeds(made, data))
     else:
         found = [weight for weight in found if operation != "*" or not _by_channel(weight)]
         if not found:
@@ -86,14 +87,21 @@ def _decided(
     counts = {weight: round(sparsity * own.size) for weight, own in scores.items()}
     if data is None:
         return {}, counts if threshold == "operator" else _of_all(scores, sparsity)
-    feeds = _feeds(model, data)
+    feeds, choices = _feeds(model, data), {weight: _choice(rule, weight, counts[weight]) for weight in found}
     if threshold == "operator" or len(feeds) < 2 or isinstance(rule, Kept):
-        return _known(model, found, feeds), counts
-    halves = _known(model, found, feeds[::2]), _known(model, found, feeds[1::2])
-    known = {weight: layer.joined(halves[1][weight]) for weight, layer in halves[0].items() if weight in halves[1]}
+        return _known(model, choices, feeds), counts
+    parts = halves(model, choices, feeds)
+    known = whole(model, parts[0], feeds)
     units = {weight: scores[weight].size for weight in known}
     total = round(sparsity * sum(own.size for own in scores.values())) - sum(counts[w] for w in found if w not in known)
-    return known, counts | shared_out(model, halves, units, total, partial(_choice, rule), feeds)
+    return known, counts | shared_out(model, parts, units, total, partial(_choice, rule), feeds)
+
+
+def _known(model: Model, choices: Mapping[Weight, Gone], feeds: Sequence[Sequence[np.ndarray]]) -> dict[Weight, Layer]:
+    """What samples tell of weights, damped by halves of them where there are two."""
+    if len(feeds) < 2:
+        return layers(model, choices, observed(model, choices, feeds))
+    return whole(model, halves(model, choices, feeds)[0], feeds)
 
 
 def _of_all(scores: Mapping[Weight, np.ndarray], sparsity: float) -> dict[Weight, int]:
@@ -102,10 +110,6 @@ def _of_all(scores: Mapping[Weight, np.ndarray], sparsity: float) -> dict[Weight
     ends = np.cumsum([own.size for own in scores.values()])
     parts = np.split(least_of(every, round(sparsity * every.size)), ends[:-1])
     return {weight: int(np.count_nonzero(part)) for weight, part in zip(scores, parts, strict=True)}
-
-
-def _known(model: Model, found: Iterable[Weight], feeds: Sequence[Sequence[np.ndarray]]) -> dict[Weight, Layer]:
-    return layers(model, found, observed(model, found, feeds))
 
 
 def _feeds(model: Model, data: Any) -> list[list[np.ndarray]]:

@@ -31,8 +31,7 @@ def shared_out(
 ) -> dict[Weight, int]:
     """How many of its `units` each weight loses, `total` together.
 
-    layers: of these weights, as two sets of samples show them: one chooses and corrects, the other tells what errors
-    are left, as few samples let errors vanish that others have.
+    layers: of these weights, as `halves` makes them.
     """
     sizes = np.array(list(units.values()))
     chosen, judge = layers
