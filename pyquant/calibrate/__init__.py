@@ -5,7 +5,7 @@ from pyquant.calibrate.data import Images, samples
 from pyquant.calibrate.judged import judged
 from pyquant.calibrate.methods import METHODS
 from pyquant.calibrate.observe import calibrate, collect
-from pyquant.calibrate.products import Moments, Products, damped, moments, products
+from pyquant.calibrate.products import Moments, Products, damped, moments, products, tallies
 from pyquant.calibrate.ranges import Range
 from pyquant.calibrate.seen import Seen
 from pyquant.calibrate.states import with_intermediates
@@ -30,5 +30,6 @@ __all__ = [
     "moments",
     "products",
     "samples",
+    "tallies",
     "with_intermediates",
 ]

@@ -37,6 +37,39 @@ class Moments(NamedTuple):
         return np.asarray(self.products + self.centre[:, :, None] * self.centre[:, None])
 
 
+class Tally(NamedTuple):
+    """Sums over rows.
+
+    squares, rows, weight: of their products, (groups, K, K), of themselves, (groups, K), and of what they count, where
+    loud samples count no more than others. total, number: of themselves, (groups, K), and of ones, where all count alike.
+    """
+
+    squares: np.ndarray
+    rows: np.ndarray
+    weight: float
+    total: np.ndarray
+    number: int
+
+    def joined(self, other: Tally) -> Tally:
+        """Of the rows of both."""
+        return Tally(
+            self.squares + other.squares,
+            self.rows + other.rows,
+            self.weight + other.weight,
+            self.total + other.total,
+            self.number + other.number,
+        )
+
+    @property
+    def moments(self) -> Moments:
+        means = self.rows / self.weight
+        matrix = self.squares / self.weight - means[:, :, None] * means[:, None]
+        size = matrix.shape[1]
+        own = np.eye(size) * np.diagonal(matrix, axis1=1, axis2=2)[:, None]
+        share = size / (size + self.number)  # of few rows, what goes together may do so by chance
+        return Moments(self.total / self.number, (1 - share) * matrix + share * own, means)
+
+
 def products(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.ndarray]]) -> Products:
     """Of the real inputs that nodes have. Those of a form that is not known are left out."""
     return {node: found.products for node, found in moments(model, nodes, feeds).items()}
@@ -45,11 +78,18 @@ def products(model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.nd
 def moments(
     model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.ndarray]], least: int = SAMPLES
 ) -> dict[Node, Moments]:
-    """As `products`, with the means. least: samples that are looked at, however many rows each has."""
+    """As `products`, with the means. least: as of `tallies`."""
+    return {node: tally.moments for node, tally in tallies(model, nodes, feeds, least).items()}
+
+
+def tallies(
+    model: Model, nodes: Sequence[Node], feeds: Iterable[Sequence[np.ndarray]], least: int = SAMPLES
+) -> dict[Node, Tally]:
+    """What the moments are made of. least: samples that are looked at, however many rows each has."""
     calls = [Call(get(node.op), node) for node in nodes if get(node.op).contraction is not None]
     plan = compile(model, keep=list(dict.fromkeys(call["x"] for call in calls)))
     session = plan.session()
-    sums: dict[Node, list[np.ndarray]] = {}  # of products, rows, weights of the samples, rows as they are, their number
+    sums: dict[Node, Tally] = {}
     for sample, arrays in enumerate(feeds):
         if not calls:
             break
@@ -63,19 +103,11 @@ def moments(
             node, rows = call.node, found.astype(np.float64, order="C")
             weight = 1 / max(np.square(rows).mean(), 1e-300)  # so that loud samples count no more than others
             count, total = rows.shape[1], rows.sum(axis=1)
-            new = (weight * (rows.transpose(0, 2, 1) @ rows), weight * total, weight * count, total, count)
-            sums[node] = [a + b for a, b in zip(sums.get(node, (0.0,) * 5), new, strict=True)]
-            if sample + 1 >= least and sums[node][4] >= ROWS * rows.shape[2]:
+            new = Tally(weight * (rows.transpose(0, 2, 1) @ rows), weight * total, weight * count, total, count)
+            sums[node] = sums[node].joined(new) if node in sums else new
+            if sample + 1 >= least and sums[node].number >= ROWS * rows.shape[2]:
                 calls.remove(call)
-    made: dict[Node, Moments] = {}
-    for node, (squares, rows, weight, total, count) in sums.items():
-        means = rows / weight
-        matrix = squares / weight - means[:, :, None] * means[:, None]
-        size = matrix.shape[1]
-        own = np.eye(size) * np.diagonal(matrix, axis1=1, axis2=2)[:, None]
-        share = size / (size + count)  # of few rows, what goes together may do so by chance
-        made[node] = Moments(total / count, (1 - share) * matrix + share * own, means)
-    return made
+    return sums
 
 
 def _real(tensor: Tensor, values: Mapping[Tensor, np.ndarray]) -> np.ndarray:

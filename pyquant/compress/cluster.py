@@ -87,9 +87,9 @@ def cluster(
         expected = "float32: open the casts with `fold` first"
         raise OptionError(f"grid: weight {narrow[0].name!r} is in {narrow[0].dtype}, expected {expected}")
     feeds = [] if data is None else _feeds(made, found, data)
-    seen = observed(made, found, feeds) if feeds else {}
+    seen, *halves = observed(made, found, feeds) if feeds else [{}]
     readers = Counter(t for subgraph in made.subgraphs for node in subgraph.nodes for t in node.inputs)
-    uses = [[_Use(node, i, seen.get(node), readers) for node, i in weight.uses] for weight in found]
+    uses, *others = ([[_Use(n, i, of.get(n), readers) for n, i in w.uses] for w in found] for of in (seen, *halves))
     sums = [_sums(w.tensor, own, GRIDS[grid] if grid else None) for w, own in zip(found, uses, strict=True)]
     prices = np.full(len(found), rate / sum(weight.tensor.size for weight in found))
     if rate and feeds:
@@ -98,7 +98,11 @@ def cluster(
     def clustered(index: int) -> tuple[np.ndarray, np.ndarray]:
         generator = np.random.default_rng((seed, index))
         search = Search(centroids, clusters, per_channel, keep_zero, float(prices[index]), generator)
-        return sums[index].clustered(search)
+        own = sums[index]
+        if others:
+            one, other = (_matrix(half[index], own.rows.shape[2]) for half in others)
+            own = own.suited(one, other, search)
+        return own.clustered(search)
 
     wanted = [i for i, own in enumerate(sums) if own.rows.any()]
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy and C let others run meanwhile
@@ -155,8 +159,7 @@ def _sums(tensor: Tensor, uses: list[_Use], grid: Grid | None) -> Sums:
     if not np.isfinite(values).all():
         raise RangeError(f"weight {tensor.name!r}: holds NaN or infinity, expected finite values")
     rows = use.rows(values)
-    found = [m for m in (other.matrix for other in uses) if m is not None and m.shape[1] == rows.shape[2]]
-    matrix = np.mean(found, axis=0) if found else None
+    matrix = _matrix(uses, rows.shape[2])
     if not tensor.dtype.is_float:
         q = tensor.quantization
         assert q is not None
@@ -171,6 +174,12 @@ def _sums(tensor: Tensor, uses: list[_Use], grid: Grid | None) -> Sums:
     most[dead] = most.max()
     steps = np.broadcast_to(most / grid.most, (*rows.shape[:2], 1)).astype(np.float32)
     return Sums(rows, steps.astype(np.float64), grid.most, matrix, "output" if per_axis else "all")
+
+
+def _matrix(uses: list[_Use], size: int) -> np.ndarray | None:
+    """How what a weight meets, so much at a time, goes together in all its uses."""
+    found = [matrix for use in uses if (matrix := use.matrix) is not None and matrix.shape[1] == size]
+    return np.mean(found, axis=0) if found else None
 
 
 def _store(tensor: Tensor, use: _Use, codes: np.ndarray, steps: np.ndarray, sums: Sums) -> None:

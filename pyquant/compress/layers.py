@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pyquant.calibrate import Moments, damped, moments
+from pyquant.calibrate import Moments, damped, tallies
 from pyquant.compress.compensate import STEPS, Gone, compensated
 from pyquant.compress.values import encoded
 from pyquant.compress.weights import Weight
@@ -19,6 +19,8 @@ from pyquant.ops.contraction import Contraction
 DAMPINGS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0)  # of the mean diagonal
 SAMPLES = 100  # that tell, where there are so many: some inputs are rarely more than 0
 TRYING = 8  # steps of the choice by which they are compared
+
+Seen = Mapping[Node, Moments]
 
 
 @dataclass(frozen=True)
@@ -68,16 +70,22 @@ class Layer:
         return self.contraction.weights(self.call, values)
 
 
-def observed(
-    model: Model, found: Iterable[Weight], feeds: Iterable[Sequence[np.ndarray]], least: int = SAMPLES
-) -> dict[Node, Moments]:
-    """Of what weights of the main subgraph meet, as `moments`. feeds: arrays in input order."""
+def observed(model: Model, found: Iterable[Weight], feeds: Sequence[Sequence[np.ndarray]]) -> list[Seen]:
+    """What weights of the main subgraph meet in all samples and, where there are two, in each half of them.
+
+    feeds: arrays in input order.
+    """
     main = set(model.main.nodes)
-    return moments(model, [node for weight in found for node, _ in weight.uses if node in main], feeds, least)
+    nodes = [node for weight in found for node, _ in weight.uses if node in main]
+    parts = [tallies(model, nodes, half, SAMPLES) for half in (feeds[::2], feeds[1::2]) if half]
+    if len(parts) > 1:
+        one, other = parts
+        parts.insert(0, {node: tally.joined(other[node]) for node, tally in one.items()})
+    return [{node: tally.moments for node, tally in part.items()} for part in parts]
 
 
-def layers(model: Model, found: Iterable[Weight], seen: Mapping[Node, Moments]) -> dict[Weight, Layer]:
-    """Those of the main subgraph whose inputs samples tell of. seen: what these are, as `observed`."""
+def layers(model: Model, found: Iterable[Weight], seen: Seen) -> dict[Weight, Layer]:
+    """Those of the main subgraph whose inputs samples tell of. seen: what these are, one of `observed`."""
     known = {weight: calls for weight in found if (calls := _calls(weight))}
     readers: dict[Tensor, list[Node]] = {}
     for subgraph in model.subgraphs:
@@ -106,20 +114,19 @@ def layers(model: Model, found: Iterable[Weight], seen: Mapping[Node, Moments]) 
 
 
 def halves(
-    model: Model, choices: Mapping[Weight, Gone], feeds: Sequence[Sequence[np.ndarray]]
+    model: Model, choices: Mapping[Weight, Gone], seen: Sequence[Seen]
 ) -> tuple[dict[Weight, Layer], dict[Weight, Layer]]:
     """As two sets of samples show them: one chooses and corrects, damped as suits the other, which tells what is left.
 
     Few samples let errors vanish that others have: an input that hardly varies in them is no input to do without.
     """
-    chosen, judge = (layers(model, choices, observed(model, choices, half)) for half in (feeds[::2], feeds[1::2]))
+    chosen, judge = (layers(model, choices, half) for half in seen[1:])
     return {w: layer.suited(judge[w], choices[w]) for w, layer in chosen.items() if w in judge}, judge
 
 
-def whole(model: Model, chosen: Mapping[Weight, Layer], feeds: Sequence[Sequence[np.ndarray]]) -> dict[Weight, Layer]:
+def whole(model: Model, chosen: Mapping[Weight, Layer], seen: Sequence[Seen]) -> dict[Weight, Layer]:
     """As all samples show them, damped as a half of them is."""
-    known = layers(model, chosen, observed(model, chosen, feeds))
-    return {weight: replace(layer, damping=chosen[weight].damping) for weight, layer in known.items()}
+    return {w: replace(layer, damping=chosen[w].damping) for w, layer in layers(model, chosen, seen[0]).items()}
 
 
 def _calls(weight: Weight) -> list[Call]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pyquant.calibrate import samples
 from pyquant.compress.compensate import Gone
-from pyquant.compress.layers import Layer, halves, layers, observed, whole
+from pyquant.compress.layers import Layer, Seen, halves, layers, observed, whole
 from pyquant.compress.masks import by_name, checked
 from pyquant.compress.patterns import Kept, Pattern, pattern_of
 from pyquant.compress.patterns import least as least_of
@@ -63,7 +63,7 @@ def prune(
         named = by_name(found)
         outs = {named[name]: ~mask | zeros(named[name].tensor) for name, mask in checked(masks, named).items()}
         choices: dict[Weight, Gone] = {weight: partial(_masked, out) for weight, out in outs.items()}
-        known = {} if data is None else _known(made, choices, _feeds(made, data))
+        known = {} if data is None else _known(made, choices, observed(made, choices, _feeds(made, data)))
     else:
         found = [weight for weight in found if operation != "*" or not _by_channel(weight)]
         if not found:
@@ -88,20 +88,21 @@ def _decided(
     if data is None:
         return {}, counts if threshold == "operator" else _of_all(scores, sparsity)
     feeds, choices = _feeds(model, data), {weight: _choice(rule, weight, counts[weight]) for weight in found}
-    if threshold == "operator" or len(feeds) < 2 or isinstance(rule, Kept):
-        return _known(model, choices, feeds), counts
-    parts = halves(model, choices, feeds)
-    known = whole(model, parts[0], feeds)
+    seen = observed(model, found, feeds)
+    if threshold == "operator" or len(seen) == 1 or isinstance(rule, Kept):
+        return _known(model, choices, seen), counts
+    parts = halves(model, choices, seen)
+    known = whole(model, parts[0], seen)
     units = {weight: scores[weight].size for weight in known}
     total = round(sparsity * sum(own.size for own in scores.values())) - sum(counts[w] for w in found if w not in known)
     return known, counts | shared_out(model, parts, units, total, partial(_choice, rule), feeds)
 
 
-def _known(model: Model, choices: Mapping[Weight, Gone], feeds: Sequence[Sequence[np.ndarray]]) -> dict[Weight, Layer]:
+def _known(model: Model, choices: Mapping[Weight, Gone], seen: Sequence[Seen]) -> dict[Weight, Layer]:
     """What samples tell of weights, damped by halves of them where there are two."""
-    if len(feeds) < 2:
-        return layers(model, choices, observed(model, choices, feeds))
-    return whole(model, halves(model, choices, feeds)[0], feeds)
+    if len(seen) == 1:
+        return layers(model, choices, seen[0])
+    return whole(model, halves(model, choices, seen)[0], seen)
 
 
 def _of_all(scores: Mapping[Weight, np.ndarray], sparsity: float) -> dict[Weight, int]:

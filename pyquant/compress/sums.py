@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from pyquant.calibrate import column_by_column, curvatures
+from pyquant.calibrate import column_by_column, curvatures, damped
 from pyquant.compress.kmeans import Points, centers, nearest, priced
+from pyquant.compress.layers import DAMPINGS
 
 ROUNDS = 3  # of steps that suit the codes, then codes that suit the steps
 STEPS_TO_DOUBLE = 16  # different steps in an octave: 2 % off at most
+TRYING = 64  # outputs by which dampings are compared
 PART = 1 << 22  # pairs of an element and a value that are compared at a time
 
 
@@ -32,7 +34,8 @@ class Sums:
     """rows: (groups, outputs, K), the real weights of each sum. step: (groups, outputs, 1), what they are counted in.
 
     whole: None, or the most that a whole number of steps may be. matrix: (groups, K, K), how what they meet goes
-    together, or None. fitted: "output" or "all", to which steps may suit values anew; "none".
+    together, or None. fitted: "output" or "all", to which steps may suit values anew; "none". damping: by how much more
+    each of what they meet is taken to vary than the matrix says, as a share of the mean.
     """
 
     rows: np.ndarray
@@ -40,13 +43,29 @@ class Sums:
     whole: int | None = None
     matrix: np.ndarray | None = None
     fitted: str = "none"
+    damping: float = 0.0
+
+    def suited(self, one: np.ndarray | None, other: np.ndarray | None, search: Search) -> Sums:
+        """With the damping by which what some samples tell does best by others. one, other: matrices as of these."""
+        if one is None or other is None:
+            return self
+        few = slice(None, None, max(self.rows.shape[1] // TRYING, 1))
+        part = replace(self, rows=self.rows[:, few], step=self.step[:, few], matrix=one)
+
+        def left(damping: float) -> float:
+            codes, steps = replace(part, damping=damping).clustered(search._replace(price=0.0))
+            change = codes * steps - part.rows
+            return float(np.sum((change @ other) * change))
+
+        return replace(self, damping=min(DAMPINGS, key=left))
 
     def clustered(self, search: Search) -> tuple[np.ndarray, np.ndarray]:
         """What each weight becomes, in steps, (groups, outputs, K), and these steps, (groups, outputs, 1)."""
         if self.matrix is None:
             curvature, power = np.ones((1, 1, 1)), np.square(self.rows).sum()
         else:
-            curvature = curvatures(self.matrix)[:, None]
+            matrix = damped(self.matrix, self.damping)
+            curvature = curvatures(matrix)[:, None]
             power = np.sum((self.rows @ self.matrix) * self.rows)
         steps = self.step
         for left in range(ROUNDS if self.fitted != "none" else 0, -1, -1):
@@ -62,7 +81,7 @@ class Sums:
             best = table.choose(values.reshape(-1, 1), (scale * curvature).reshape(-1, 1)).reshape(shape)
             return np.where(self.rows[:, :, k] == 0, 0.0, best) if search.keep_zero else best
 
-        return column_by_column(x, self.matrix, choose), steps
+        return column_by_column(x, matrix, choose), steps
 
     def _values(self, x: np.ndarray, weight: np.ndarray, search: Search) -> _Table:
         """The values that weights may take, each for itself."""
