@@ -41,7 +41,7 @@ class Tally(NamedTuple):
     """Sums over rows.
 
     squares, rows, weight: of their products, (groups, K, K), of themselves, (groups, K), and of what they count, where
-    loud samples count no more than others. total, number: of themselves, (groups, K), and of ones, where all count alike.
+    loud samples count no more than others. total, number: of themselves, (groups, K), and of ones, where all are alike.
     """
 
     squares: np.ndarray

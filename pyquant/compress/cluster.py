@@ -65,7 +65,7 @@ def cluster(
     rate: of a weight whose file is compressed, what a bit for each element of all weights may cost in noise, as a share
     of the power of the model's outputs: rare values become rarer. With data, what noise of each weight does to the
     outputs is tried; without, it is taken to be as much, as a share, as in the weight. 0: as little noise as so many
-    values allow; 0.1 to 0.3 are of use.
+    values allow.
     regex, operation, least: as of `weights`. Weights in neither float nor at most 8 bits stay as they are, and those in
     float16, which casts stand behind, stay in that.
     Raises OptionError, DataError, RangeError for weights that are not finite.
