@@ -9,6 +9,8 @@ how often the class is the float model's. dB: signal to noise of the outputs, or
 Calibration samples are those of the converter's files where they are known, and the same for litert-quantizer, which is
 left out where it is not installed. All files run in our kernels, which are exact. Ours are made with `newer_axes`, a
 scale for each output of FULLY_CONNECTED, and `newer_kernels`, as both others write them.
+
+`python bench/accuracy.py TASK --file FILE` prints the same figures of a file, as of one by `pyquant debug --try`.
 """
 
 from __future__ import annotations
@@ -272,9 +274,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("tasks", nargs="*", choices=[*TASKS, []], default=[])
     parser.add_argument("--formats", default=",".join(FORMATS))
+    parser.add_argument("--file", type=Path)
     arguments = parser.parse_args()
     if "PYQUANT_DATA" not in os.environ:
         sys.exit("PYQUANT_DATA must name the folder of models and data sets")
-    formats = arguments.formats.split(",")
-    results = [compare(name, Path(os.environ["PYQUANT_DATA"]), formats) for name in arguments.tasks or TASKS]
+    data, formats = Path(os.environ["PYQUANT_DATA"]), arguments.formats.split(",")
+    if arguments.file is not None:
+        for of in (TASKS[name](data) for name in arguments.tasks):
+            print(Figures.of(pq.open(arguments.file), of, outputs(of.model, of.inputs)))
+        sys.exit()
+    results = [compare(name, data, formats) for name in arguments.tasks or TASKS]
     sys.exit(0 if all(results) else 1)

@@ -1,20 +1,5 @@
 """Inspect, rewrite, quantize, run and validate `.tflite` models without TensorFlow."""
 
-from pyquant import edgetpu
-from pyquant.advise import pipeline
-from pyquant.calibrate import Images, Range, calibrate, samples
-from pyquant.compress import (
-    ChannelGroup,
-    channel_groups,
-    cluster,
-    compress_lut,
-    decode_sparse,
-    decompress_lut,
-    encode_sparse,
-    prune,
-    prune_channels,
-    size,
-)
 from pyquant.errors import (
     DataError,
     FileError,
@@ -28,7 +13,6 @@ from pyquant.errors import (
     ShapeError,
     UnsupportedOp,
 )
-from pyquant.export import export_c
 from pyquant.graph import (
     Builder,
     Model,
@@ -48,14 +32,29 @@ from pyquant.graph import (
     strip,
     with_associated_files,
 )
-from pyquant.lint import Finding, lint, repair
-from pyquant.quantize import SCHEMES, Assignments, Recipe, Rule, apply, assign, dequantize, quantize, retype
-from pyquant.rewrite import batch, compat, fold, fuse, io_type, resize
+from pyquant.lazy import lazy
 from pyquant.run import Interpreter, Limits, Plan, compile, interpret, timeline
-from pyquant.see import Diff, describe, diff
-from pyquant.validate import accuracy, validate
 
 __version__ = "0.1.0"
+
+# What else is public, by the package that holds it, imported on first use. Type checkers read `__init__.pyi`.
+lazy(
+    __name__,
+    {
+        "pyquant.advise": "pipeline",
+        "pyquant.calibrate": "Images Range calibrate samples",
+        "pyquant.compress": (
+            "ChannelGroup channel_groups cluster compress_lut decode_sparse decompress_lut encode_sparse prune "
+            "prune_channels size"
+        ),
+        "pyquant.export": "export_c",
+        "pyquant.lint": "Finding lint repair",
+        "pyquant.quantize": "SCHEMES Assignments Recipe Rule apply assign dequantize quantize retype",
+        "pyquant.rewrite": "batch compat fold fuse io_type resize",
+        "pyquant.see": "Diff describe diff",
+        "pyquant.validate": "accuracy validate",
+    },
+)
 __all__ = [
     "SCHEMES",
     "Assignments",

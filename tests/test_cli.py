@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 import pyquant as pq
 from pyquant.cli import main
+from pyquant.cli.main import VERBS, commands
 from pyquant.ops.build import add
 from pyquant.validate import Oracle
 
@@ -279,3 +280,15 @@ def test_a_pipe_gets_no_progress_and_no_wrapping(folder: Path) -> None:
 def test_help_names_every_verb() -> None:
     text = run("--help").stdout
     assert all(f"\n  {verb} " in text for verb in ("inspect", "quantize", "run", "validate", "bench", "demo"))
+
+
+def test_every_verb_is_in_the_module_that_the_table_names() -> None:
+    for module in set(VERBS.values()):
+        assert {command.name for command in commands(module)} == {v for v, home in VERBS.items() if home == module}
+    homes = {path.stem for path in Path(pq.cli.__file__).parent.glob("*.py") if "click.command(" in path.read_text()}
+    assert {home for home in homes if not home.startswith("edgetpu")} == {*VERBS.values()} - {"edgetpu"}
+
+
+def test_help_lists_every_verb() -> None:
+    result = run("--help")
+    assert all(re.search(rf"^  {verb} ", result.stdout, re.MULTILINE) for verb in VERBS)

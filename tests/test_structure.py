@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ import pyquant
 PACKAGE = Path(pyquant.__file__).parent
 # layer -> height; equal heights never import each other
 HEIGHTS = {
-    **dict.fromkeys(("errors", "table"), 0),
+    **dict.fromkeys(("errors", "lazy", "table"), 0),
     **dict.fromkeys(("dtypes", "native"), 1),
     **dict.fromkeys(("wire", "fixed"), 2),
     "graph": 3,
@@ -83,3 +86,23 @@ def test_init_files_only_name() -> None:
             n for n in ast.parse(path.read_text()).body if isinstance(n, (ast.FunctionDef, ast.ClassDef, ast.For))
         ]
         assert not bodies, f"{path} holds code"
+
+
+def test_public_names_are_imported_when_they_are_asked_for() -> None:
+    code = (
+        "import sys, pyquant as pq; late = ('quantize', 'compress', 'edgetpu'); "
+        "assert not any(f'pyquant.{name}' in sys.modules for name in late); import pyquant.quantize; "
+        "assert all(callable(getattr(pq, name)) for name in ('quantize', 'calibrate', 'lint', 'validate')); "
+        "assert pq.edgetpu.check and 'prune' in dir(pq) and not hasattr(pq, 'nothing')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_type_checkers_see_the_public_names() -> None:
+    stub = ast.parse((PACKAGE / "__init__.pyi").read_text())
+    told = {alias.name: node.module for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    lists = [node.value for node in stub.body if isinstance(node, ast.Assign)]
+    assert [ast.literal_eval(names) for names in lists] == [pyquant.__all__]
+    assert set(told) == set(pyquant.__all__)
+    for name, module in told.items():
+        assert getattr(pyquant, name) is getattr(importlib.import_module(str(module)), name), name

@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import click
 
-from pyquant.cli import (
-    bench,
-    cluster,
-    compat,
-    compress,
-    cut,
-    debug,
-    demo,
-    dequantize,
-    diff,
-    edgetpu,
-    export_c,
-    inspect,
-    layout,
-    lint,
-    memory,
-    names,
-    ops,
-    prune,
-    prune_channels,
-    quantize,
-    retype,
-    rewrite,
-    run,
-    size,
-    strip,
-    validate,
-)
 from pyquant.errors import PyQuantError
+
+# The module of each verb, imported when it is asked for.
+VERBS = {
+    **{verb: verb for verb in ("bench", "cluster", "compat", "compress", "debug", "demo", "dequantize", "diff")},
+    **{verb: verb for verb in ("edgetpu", "inspect", "layout", "lint", "memory", "ops", "prune", "quantize", "retype")},
+    **{verb: verb for verb in ("run", "size", "strip", "validate")},
+    **dict.fromkeys(("extract", "merge", "split"), "cut"),
+    **dict.fromkeys(("rename", "reorder"), "names"),
+    **dict.fromkeys(("batch", "fold", "fuse", "io-type", "resize"), "rewrite"),
+    "dedupe": "strip",
+    "export-c": "export_c",
+    "prune-channels": "prune_channels",
+}
+
+
+def commands(module: str) -> tuple[click.Command, ...]:
+    """What a module of VERBS holds."""
+    found = import_module(f"pyquant.cli.{module}")
+    return getattr(found, "commands", None) or (found.command,)
 
 
 class Verbs(click.Group):
     """Turns an error of ours into one line on stderr and exit code 1; click itself exits with 2 for wrong usage."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        return next(command for command in commands(VERBS[cmd_name]) if command.name == cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -51,35 +51,3 @@ class Verbs(click.Group):
 @click.version_option(package_name="pyquant")
 def main() -> None:
     """Inspect, quantize, run and validate .tflite models without TensorFlow."""
-
-
-for module in (
-    inspect,
-    diff,
-    quantize,
-    compress,
-    cluster,
-    dequantize,
-    prune_channels,
-    retype,
-    compat,
-    run,
-    validate,
-    ops,
-    bench,
-    memory,
-    size,
-    debug,
-    demo,
-    cut,
-    names,
-    strip,
-    prune,
-    rewrite,
-    layout,
-    lint,
-    edgetpu,
-    export_c,
-):
-    for command in getattr(module, "commands", None) or (module.command,):
-        main.add_command(command)
