@@ -237,6 +237,14 @@ def test_less_goes_where_it_costs_more() -> None:
     assert sum(counts.values()) == 512 and counts["quiet/w"] > 450
 
 
+def test_gains_of_outputs_change_nothing_in_what_goes() -> None:
+    """What reads an output may take its gain back: errors count as shares of each output's own power."""
+    w, feeds = normal(24, 32), similar(80, 32)
+    gains = np.exp2(np.arange(-2, 4, dtype=np.float32)).repeat(4)[:, None]
+    even, uneven = (prune(dense(rows), 0.5, data=feeds) for rows in (w, w * gains))
+    np.testing.assert_array_equal(masks(even)["w"], masks(uneven)["w"])
+
+
 def test_int8_models_are_corrected_by_samples() -> None:
     feeds = similar(200, 32)
     model = dense(normal(24, 32))
