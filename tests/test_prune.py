@@ -237,6 +237,28 @@ def test_less_goes_where_it_costs_more() -> None:
     assert sum(counts.values()) == 512 and counts["quiet/w"] > 450
 
 
+def test_no_weight_goes_whole_that_holds_a_few_great_elements() -> None:
+    """Costs are tried to near the end of a weight, where what most of it costs says little."""
+    b = Builder()
+    x, rng, parts = b.input("x", (1, 32)), np.random.default_rng(1), []
+    for name, gain in (("loud", 10.0), ("quiet", 1.0)):
+        w = rng.normal(0, 0.1, (16, 32)).astype(np.float32)
+        w[:, 0] = 3 if name == "quiet" else w[:, 0]
+        scaled = add(b, "MUL", [x, b.constant(f"{name}/gain", np.float32([gain]))], f"{name}/x")
+        constants = [b.constant(f"{name}/w", w), b.constant(f"{name}/b", normal(16))]
+        parts.append(add(b, "FULLY_CONNECTED", [scaled, *constants], name))
+    counts = zeros(prune(b.model([add(b, "ADD", parts, "y")]), 0.8, data=similar(80, 32), threshold="global"))
+    assert counts["quiet/w"] <= 31 * 16
+
+
+def test_gains_of_outputs_change_nothing_in_what_goes() -> None:
+    """What reads an output may take its gain back: errors count as shares of each output's own power."""
+    w, feeds = normal(24, 32), similar(80, 32)
+    gains = np.exp2(np.arange(-2, 4, dtype=np.float32)).repeat(4)[:, None]
+    even, uneven = (prune(dense(rows), 0.5, data=feeds) for rows in (w, w * gains))
+    np.testing.assert_array_equal(masks(even)["w"], masks(uneven)["w"])
+
+
 def test_int8_models_are_corrected_by_samples() -> None:
     feeds = similar(200, 32)
     model = dense(normal(24, 32))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from pyquant.ops.contraction import Contraction
 
 DAMPINGS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0)  # of the mean diagonal
 SAMPLES = 100  # that tell, where there are so many: some inputs are rarely more than 0
+LEAST = 1e-3  # of the mean power of outputs: what the quietest count as
 TRYING = 8  # steps of the choice by which they are compared
 
 Seen = Mapping[Node, Moments]
@@ -45,12 +47,16 @@ class Layer:
         def out(scores: np.ndarray, share: float) -> np.ndarray:
             return self._rows(gone(self.contraction.restored(self.call, scores), share))
 
-        rows = compensated(self._rows(self.values).astype(np.float64), damped(self.matrix, self.damping), out, steps)
+        rows = self._rows(self.values) / self.spread
+        rows = compensated(rows, damped(self.matrix, self.damping), out, steps) * self.spread
         return self.contraction.restored(self.call, rows.astype(np.float32))
 
     def error(self, values: np.ndarray) -> float:
-        """Of the sums that the weight makes with these values, squared, whatever becomes of their means."""
-        change = self._rows(values - self.values)
+        """Of the sums that the weight makes with these values, as shares of the power of each output's, summed up.
+
+        Whatever becomes of their means.
+        """
+        change = self._rows(values - self.values) / self.spread
         return float(np.sum((change @ self.matrix) * change))
 
     def store(self, values: np.ndarray) -> None:
@@ -65,6 +71,16 @@ class Layer:
         """With the damping by which what goes and stays does best by other samples."""
         tried = [replace(self, damping=damping) for damping in DAMPINGS]
         return min(tried, key=lambda layer: judge.error(layer.pruned(gone, TRYING)))
+
+    @cached_property
+    def spread(self) -> np.ndarray:
+        """The standard deviation of each output's sums, (groups, outputs, 1).
+
+        Gains of outputs say little of how much these matter: the operators that read them have gains of their own.
+        """
+        rows = self._rows(self.values).astype(np.float64)
+        power = np.maximum(np.sum((rows @ self.matrix) * rows, axis=2, keepdims=True), 0)
+        return np.asarray(np.sqrt(np.maximum(power, max(LEAST * power.mean(), 1e-30))))
 
     def _rows(self, values: np.ndarray) -> np.ndarray:
         return self.contraction.weights(self.call, values)
