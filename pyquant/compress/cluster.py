@@ -15,6 +15,7 @@ from pyquant.calibrate import Moments, samples
 from pyquant.compress.effects import Effects
 from pyquant.compress.kmeans import STARTS
 from pyquant.compress.layers import layers, observed
+from pyquant.compress.settle import settle
 from pyquant.compress.sums import Search, Sums
 from pyquant.compress.values import encoded
 from pyquant.compress.weights import Weight, weights
@@ -112,6 +113,8 @@ def cluster(
                 if use.bias is not None and use.seen is not None:
                     shift = np.einsum("gok,gk->go", codes * steps - sums[i].rows, use.seen.means)
                     use.bias.data = (real_values(use.bias) - shift.reshape(-1)).astype(np.float32)
+    if feeds:
+        settle(made, model, {weight.tensor for weight in found}, feeds)
     remove_unused(made)  # the buffers of before
     return made
 

@@ -110,8 +110,12 @@ class Sums:
         along = np.sum(curvature * codes * codes, axis=axis, keepdims=True)
         fits = across > 0
         found = np.where(fits, across / np.where(fits, along, 1), steps)
-        found = np.exp2(np.rint(np.log2(found) * STEPS_TO_DOUBLE) / STEPS_TO_DOUBLE)
-        return np.asarray(found, np.float32).astype(np.float64)
+        return few_steps(found)
+
+
+def few_steps(steps: np.ndarray) -> np.ndarray:
+    """Those near given ones of which there are few, float32 numbers."""
+    return np.exp2(np.rint(np.log2(steps) * STEPS_TO_DOUBLE) / STEPS_TO_DOUBLE).astype(np.float32).astype(np.float64)
 
 
 class _Table(NamedTuple):
