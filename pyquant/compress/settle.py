@@ -1,8 +1,9 @@
-"""Settles a model whose weights were rounded: layer by layer, its channels are distributed again as they were before."""
+"""Settles a model whose weights were rounded: layer by layer, channels are again distributed as they were."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +41,8 @@ def settle(model: Model, original: Model, tensors: Collection[Tensor], feeds: Se
     each channel, and comes nearer to the deviation. All stays as it was where that does not bring outputs nearer.
     """
     feeds = feeds[:: max(len(feeds) // SAMPLES, 1)][:SAMPLES]
-    pairs = [(i, node) for i, node in enumerate(model.main.nodes) if _settles(model, node, tensors)]
+    readers = Counter(t for subgraph in model.subgraphs for node in subgraph.nodes for t in node.inputs)
+    pairs = [(i, node) for i, node in enumerate(model.main.nodes) if _settles(node, tensors, readers)]
     wanted = _channels(original, [original.main.nodes[i].outputs[0] for i, _ in pairs], feeds)
     expected = outcomes(original, feeds)
     noise = np.square(outcomes(model, feeds) - expected).sum()
@@ -52,12 +54,13 @@ def settle(model: Model, original: Model, tensors: Collection[Tensor], feeds: Se
             tensor.data, tensor.quantization = data, quantization
 
 
-def _settles(model: Model, node: Node, tensors: Collection[Tensor]) -> bool:
-    """Whether a node's weight was rounded, and its bias is its own."""
-    if get(node.op).contraction is None or len(node.inputs) < 3 or node.inputs[1] not in tensors:
+def _settles(node: Node, tensors: Collection[Tensor], readers: Mapping[Tensor | None, int]) -> bool:
+    """Whether a node's weight was rounded, and it and the bias are its own."""
+    if len(node.inputs) < 3 or node.inputs[1] not in tensors or get(node.op).contraction is None:
         return False
-    bias, used = node.inputs[2], [t for s in model.subgraphs for n in s.nodes for t in n.inputs]
-    return bias is not None and bias.is_constant and bias.dtype is FLOAT32 and used.count(bias) == 1
+    weight, bias = node.inputs[1:3]
+    own = weight is not None and weight.dtype is FLOAT32 and readers[weight] == readers[bias] == 1
+    return own and bias is not None and bias.is_constant and bias.dtype is FLOAT32
 
 
 def _channels(model: Model, tensors: Sequence[Tensor], feeds: Sequence[Sequence[np.ndarray]]) -> list[_Channels]:
