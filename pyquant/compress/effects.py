@@ -50,8 +50,8 @@ def outcomes(model: Model, feeds: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     """What a model is judged by, square roots of probabilities: (samples, n), n = 0 where no output is real."""
     makers = {t: node for node in model.main.nodes for t in node.outputs}
     likely = [t for t in model.main.outputs if t in makers and t.dtype is FLOAT32 and _probable(makers[t].op)]
-    other = set(judged(model)) - {makers[t].inputs[0] for t in likely}
-    kept = [*likely, *(t for t in judged(model) if t in other)]
+    named = {*likely, *(makers[t].inputs[0] for t in likely)}
+    kept = [*likely, *(t for t in judged(model) if t not in named)]
     session = compile(model, keep=kept).session()
     found = []
     for arrays in feeds:

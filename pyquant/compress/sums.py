@@ -123,7 +123,8 @@ class Sums:
 
 def few_steps(steps: np.ndarray) -> np.ndarray:
     """Those near given ones of which there are few, float32 numbers."""
-    return np.exp2(np.rint(np.log2(steps) * STEPS_TO_DOUBLE) / STEPS_TO_DOUBLE).astype(np.float32).astype(np.float64)
+    found = np.exp2(np.rint(np.log2(steps) * STEPS_TO_DOUBLE) / STEPS_TO_DOUBLE)
+    return np.asarray(found, np.float32).astype(np.float64)
 
 
 def _counted(power: np.ndarray) -> np.ndarray:
