@@ -11,8 +11,10 @@ from networks import network, runs_in_oracles, samples
 import pyquant as pq
 from pyquant import native
 from pyquant.compress import STARTS, losses, partition, weights
+from pyquant.compress.effects import outcomes
 from pyquant.compress.kmeans import Points, centers, inertia, priced
 from pyquant.compress.losses import coded
+from pyquant.compress.settle import settle
 from pyquant.dtypes import FLOAT16
 from pyquant.errors import OptionError
 from pyquant.graph import Builder
@@ -285,6 +287,31 @@ def test_a_rate_spares_the_weights_that_outputs_depend_on() -> None:
     made = pq.cluster(model, 16, data=rng.normal(size=(50, 1, 32)).astype(np.float32), rate=0.02)
     one, other = losses(model, made)
     assert one.entropy > other.entropy + 1
+
+
+def test_settling_keeps_codes_and_brings_channels_back() -> None:
+    """Channels have their means again, after the activation; what would bring outputs no nearer changes nothing."""
+    model = network()
+    made = pq.cluster(model, 4, grid="int8")
+    codes = [coded(weight.tensor) for weight in weights(made)]
+    feeds = [[x] for x in FEEDS]
+    before = np.square(outcomes(made, feeds) - outcomes(model, feeds)).sum()
+    settle(made, model, {weight.tensor for weight in weights(made)}, feeds)
+    after = np.square(outcomes(made, feeds) - outcomes(model, feeds)).sum()
+    assert after < 0.8 * before
+    for weight, old in zip(weights(made), codes, strict=True):
+        np.testing.assert_array_equal(coded(weight.tensor), old)
+    again = model.copy()
+    settle(again, model, {weight.tensor for weight in weights(again)}, feeds)
+    assert np.abs(outcomes(again, feeds) - outcomes(model, feeds)).max() < 1e-6
+
+
+def test_probabilities_are_compared_by_their_roots() -> None:
+    b = Builder()
+    x = b.input("x", (1, 8))
+    y = add(b, "SOFTMAX", [x], "y")
+    model, feed = b.model([y]), np.arange(8, dtype=np.float32)[None]
+    np.testing.assert_allclose(outcomes(model, [[feed]]) ** 2, pq.compile(model)(feed), rtol=1e-5)
 
 
 def test_counts_stay_from_pruning_to_the_file() -> None:

@@ -15,6 +15,7 @@ from pyquant.calibrate import Moments, samples
 from pyquant.compress.effects import Effects
 from pyquant.compress.kmeans import STARTS
 from pyquant.compress.layers import layers, observed
+from pyquant.compress.settle import settle
 from pyquant.compress.sums import Search, Sums
 from pyquant.compress.values import encoded
 from pyquant.compress.weights import Weight, weights
@@ -27,6 +28,7 @@ from pyquant.ops import Call, get
 
 DEAD = 2.0**-16  # of what a weight reaches: channels below are 0 on a grid, as their biases do not fit their steps
 LEAST = 1e-3  # that noise of a weight is taken to be worth
+TRUST = 0.8  # in how worths differ, as a power: a few samples tell them, each weight alone with noise
 
 
 class Grid(NamedTuple):
@@ -59,7 +61,7 @@ def cluster(
     centroids: where the values start, one of `kmeans.STARTS`; those but "optimal", which is exact, go on by Lloyd's
     steps; seed: of what they draw. data: representative samples of a float model, in any form that
     `pyquant.calibrate.samples` takes: then values and what is rounded to which are chosen for the outputs on these, and
-    biases correct what becomes of means. keep_zero: what is 0 stays 0.
+    biases, and scales of a grid, bring back how channels are distributed, see `settle`. keep_zero: what is 0 stays 0.
     grid: one of GRIDS: float weights become whole steps of scales that their tensors then carry, which
     `pyquant.quantize` takes over; it does not change one of them then. Quantized weights keep their scales.
     rate: of a weight whose file is compressed, what a bit for each element of all weights may cost in noise, as a share
@@ -112,6 +114,8 @@ def cluster(
                 if use.bias is not None and use.seen is not None:
                     shift = np.einsum("gok,gk->go", codes * steps - sums[i].rows, use.seen.means)
                     use.bias.data = (real_values(use.bias) - shift.reshape(-1)).astype(np.float32)
+    if feeds:
+        settle(made, model, {weight.tensor for weight in found}, feeds)
     remove_unused(made)  # the buffers of before
     return made
 
@@ -224,4 +228,5 @@ def _worth(
     """What noise of each weight's sums makes of noise in the model's outputs, both as shares of power."""
     known, effects = layers(model, found, seen), Effects(model, feeds)
     own = [known.get(w) for w in found]
-    return np.array([max(effects.of(o) * o.error(np.zeros_like(o.values)), LEAST) if o else 1.0 for o in own])
+    worth = np.array([max(effects.of(o) * o.error(np.zeros_like(o.values)), LEAST) if o else 1.0 for o in own])
+    return np.asarray(worth**TRUST * np.exp(np.log(worth).mean()) ** (1 - TRUST))
