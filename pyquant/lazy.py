@@ -16,8 +16,9 @@ class _Lazy(ModuleType):
     _homes: Mapping[str, str]
 
     def __getattr__(self, name: str) -> Any:
-        if name in self._homes:
-            value = getattr(import_module(self._homes[name]), name)
+        home = self._homes.get(name, self.__name__)
+        if home != self.__name__:
+            value = getattr(import_module(home), name)
         elif not name.startswith("_") and find_spec(f"{self.__name__}.{name}"):
             value = import_module(f"{self.__name__}.{name}")
         else:
@@ -33,8 +34,14 @@ class _Lazy(ModuleType):
         return sorted({*self.__dict__, *self._homes})
 
 
-def lazy(package: str, homes: Mapping[str, str]) -> None:
-    """Give a package that is being imported the names that modules hold, separated by spaces, and its submodules."""
+def lazy(package: str, homes: Mapping[str, str]) -> list[str]:
+    """Give a package that is being imported the names that modules hold, separated by spaces, and its submodules.
+
+    Returns all public names, those that the package has imported among them.
+    """
     module = sys.modules[package]
+    given = {name: value for name, value in vars(module).items() if value is not lazy and not name.startswith("_")}
+    own = [name for name, value in given.items() if not isinstance(value, ModuleType)]
     module.__dict__["_homes"] = {name: home for home, names in homes.items() for name in names.split()}
     module.__class__ = _Lazy
+    return sorted([*own, *module._homes])
