@@ -88,14 +88,14 @@ def test_init_files_only_name() -> None:
         assert not bodies, f"{path} holds code"
 
 
-def test_public_names_are_imported_when_they_are_asked_for() -> None:
+def test_public_names_are_imported_when_they_are_asked_for(tmp_path: Path) -> None:
     code = (
         "import sys, pyquant as pq; late = ('quantize', 'compress', 'edgetpu'); "
         "assert not any(f'pyquant.{name}' in sys.modules for name in late); import pyquant.quantize; "
         "assert all(callable(getattr(pq, name)) for name in ('quantize', 'calibrate', 'lint', 'validate')); "
         "assert pq.edgetpu.check and 'prune' in dir(pq) and not hasattr(pq, 'nothing')"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)  # not the checkout, which is not built
 
 
 def test_type_checkers_see_the_public_names() -> None:
