@@ -12,7 +12,7 @@ from pyquant.compress.layers import Layer
 from pyquant.compress.weights import Weight
 from pyquant.graph import Model
 
-TRIED = np.array([0.25, 0.5, 0.75, 0.9, 0.97])  # shares of a weight at which it is seen what their loss costs
+TRIED = np.array([0.25, 0.5, 0.75, 0.9, 0.97, 1.0])  # shares of a weight at which it is seen what their loss costs
 FIRST = 3  # below the least of them, costs grow with this power of the share: weights are as dense about 0 as near it
 STEPS = 8  # of the choice at each
 SLICES = 100  # of a weight, in which its elements go
