@@ -35,7 +35,6 @@ SCHEMES = {
     "float16": Rule(weights="float16", cast_weights=True),
     "bfloat16": Rule(weights="bfloat16", cast_weights=True),
 }
-EXTREME = ("ends-", "extremes", "prod-float32-all")  # rows of numbers that no scale spans
 # Steps of the output by which integer kernels may be off: half of one for rounding, and for multipliers of 31 bits as
 # much at most; those of int16 kernels have 16 bits, which the largest codes tell.
 ROUNDING = {"int8": 1.001, "int16": 2.001}
@@ -54,17 +53,17 @@ APART = {"SUM-int8": 1, "SUM-int16x8": 1, "DEPTHWISE_CONV_2D-int4x8": 1}
 
 def rows_of(op: str) -> list[Case]:
     """The float rows of which a runtime makes what ours does."""
-    return [
-        case
-        for id, case in ROWS.items()
-        if case.op == op and case.oracles and not any(word in id for word in EXTREME) and is_float(case)
-    ]
+    return [case for case in ROWS.values() if case.op == op and case.oracles and is_float(case) and is_finite(case)]
 
 
 def is_float(case: Case) -> bool:
     kinds = {value.dtype for value in case.inputs if value is not None}
     scaled = any(value is not None and (value.variable or value.scale is not None) for value in case.inputs)
     return "float32" in kinds and not scaled
+
+
+def is_finite(case: Case) -> bool:
+    return all(np.isfinite(feed).all() for feed in case.feeds() if feed.dtype == np.float32)
 
 
 def is_quantizable(op: str) -> bool:
@@ -88,29 +87,52 @@ NAMED = {"int8": "int8", "int16x8": "int16x8", "dynamic": "dynamic range", "weig
 CLAIMED = {one.operator: one.by for one in quantizable()}
 
 
+# Rows that do not hold yet: numbers of 1e38, and products of very many factors.
+OPEN = {
+    "LOGISTIC-int8": ["logistic-float32-extremes"],
+    "REDUCE_PROD-int16x8": ["reduce_prod-float32-all", "reduce_prod-float32-all_kept"],
+}
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_files_run_and_are_near_float(name: str, oracle_of: Callable[[str], Oracle]) -> None:
     op, scheme = EVERY[name]
-    rule, made = SCHEMES[scheme], 0
-    for case in rows_of(op):
-        model, feeds = case.model(), case.feeds()
-        try:
-            decided = pq.assign(model, [rule], data=[feeds], newer_kernels=True)
-        except RecipeError as refusal:
-            assert "converts no operator of this model: " in str(refusal)
-            continue
-        (kind,) = decided.kinds.values()
-        if kind == "hybrid" and not all(feed.size for feed in feeds):
-            continue  # which no runtime takes
-        small = apply(decided)
-        runs_as_ours(case, kind, rule, small, feeds, APART.get(name, 0), oracle_of)
-        if rule.is_static:
-            near_float(case, model, small, feeds)
-        made += 1
+    made = sum(holds(name, case, oracle_of) for case in rows_of(op) if case.id not in OPEN.get(name, ()))
     if scheme in NAMED:
         assert bool(made) == (op in CLAIMED and "pyquant" in CLAIMED[op][NAMED[scheme]])
     if not made:
         pytest.skip("it stays float")
+
+
+@pytest.mark.xfail(strict=True, reason="not near float, or not equal to the runtimes, yet")
+@pytest.mark.parametrize(("name", "row"), [(name, row) for name, rows in OPEN.items() for row in rows])
+def test_rows_that_are_open(name: str, row: str, oracle_of: Callable[[str], Oracle]) -> None:
+    assert all(holds(name, case, oracle_of) for case in rows_of(EVERY[name][0]) if case.id == row)
+
+
+def test_rows_without_codes_are_told() -> None:
+    left = sum(
+        is_float(case) and not is_finite(case) for case in ROWS.values() if case.op in {op for op, _ in EVERY.values()}
+    )
+    pytest.skip(f"{left} rows feed NaN or infinity, for which there are no codes")
+
+
+def holds(name: str, case: Case, oracle_of: Callable[[str], Oracle]) -> bool:
+    """Whether a row is quantized; it is checked then."""
+    rule, model, feeds = SCHEMES[EVERY[name][1]], case.model(), case.feeds()
+    try:
+        decided = pq.assign(model, [rule], data=[feeds], newer_kernels=True)
+    except RecipeError as refusal:
+        assert "converts no operator of this model: " in str(refusal)
+        return False
+    (kind,) = decided.kinds.values()
+    if kind == "hybrid" and not all(feed.size for feed in feeds):
+        return False  # which no runtime takes
+    small = apply(decided)
+    runs_as_ours(case, kind, rule, small, feeds, APART.get(name, 0), oracle_of)
+    if rule.is_static:
+        near_float(case, model, small, feeds)
+    return True
 
 
 def runs_as_ours(
