@@ -155,7 +155,8 @@ RELU_N1_TO_1 = _relu("RELU_N1_TO_1", -1, 1, ("int8", "uint8"), activation=2)
 RELU6 = _relu("RELU6", 0, 6, ("int8", "uint8", "int16"), activation=3)
 RELU_0_TO_1 = _relu("RELU_0_TO_1", 0, 1, ("int8", "uint8"))
 
-TABLE = {"int16": 2.0**31 / (4096 * 3)}  # in the units of the sigmoid table, a step of the input fits int32
+# Of int16 a step of the input fits int32, in the units of the sigmoid table; that of int8 is looked up.
+TABLE = {"int8": float("inf"), "int16": 2.0**31 / (4096 * 3)}
 
 LOGISTIC = register(
     Operator(

@@ -97,7 +97,7 @@ class Slot:
     run the memory of the variable). A variadic slot stands for all remaining inputs or outputs.
     scale None means free. newer_axis: a weight axis that runtimes after tflite-runtime 2.14 take, but not
     microcontroller runtimes and accelerators. blocks: it may have a scale for each block of its last dimension.
-    below: by kind of the node, what its scale must stay below for kernels to take it.
+    below: by kind of the node, what its scale must stay below for kernels to take it, be that less or more than others.
     types: by kind of the node the one element type that kernels take here, where it is not the kind's or the rule's.
     symmetric: its zero point is 0 in every type. most: kernels of integers cut off what lies further from 0.
     sums: of weights that meet int16 codes in sums of 32 bits, which are not to overflow: from the node and the real

@@ -118,7 +118,7 @@ REDUCE_PROD = _reduction(
         **dict.fromkeys(("float32", *WHOLE), reduction(product)),
         **dict.fromkeys(("int8", "int16"), reduction(product_codes)),
     },
-    Slot("y"),
+    Slot("y", below=dict.fromkeys(("int8", "int16"), 2.0**40)),  # so many factors overflow in between
 )
 REDUCE_MAX, REDUCE_MIN = (
     _reduction(

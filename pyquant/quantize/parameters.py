@@ -16,7 +16,7 @@ from pyquant.ops import PowerOfTwo
 from pyquant.wire.file import large_map, release
 
 SMALLEST_SCALE = 2.0**-40  # products of two scales stay normal float32 numbers
-LARGEST_SCALE = 2.0**40  # of what a model computes; its kernels' multipliers stay finite
+LARGEST_SCALE = 2.0**40  # of what a model computes, where no slot says more; its kernels' multipliers stay finite
 LARGEST_WEIGHT_SCALE = 2.0**60  # a bias that needs more is beyond any output of LARGEST_SCALE
 SUM_LIMIT = 32000  # of weights' codes: times int16, and with a bias of 2**30 and the weights' rounding, below 2**31
 PART = 1 << 20  # bytes of a weight that are read at a time
@@ -24,15 +24,20 @@ BIAS_LIMIT = {"int32": 2.0**30, "int64": 2.0**38}  # leaves the accumulator a bi
 
 
 def activation(
-    low: float, high: float, dtype: DType, floor: float = SMALLEST_SCALE, symmetric: bool = False
+    low: float,
+    high: float,
+    dtype: DType,
+    floor: float = SMALLEST_SCALE,
+    symmetric: bool = False,
+    cap: float = LARGEST_SCALE,
 ) -> Quantization:
     """Scale and zero point of an activation: for int16 and where `symmetric` about 0; zero is always representable.
 
-    The scale is at least `floor`, and where that is not more, at most LARGEST_SCALE.
+    The scale is at least `floor`, and where that is not more, at most `cap`.
     """
     assert dtype.lo is not None and dtype.hi is not None
     wanted = activation_scale(low, high, dtype, symmetric)
-    scale = float(np.float32(max(min(wanted, LARGEST_SCALE), floor)))
+    scale = float(np.float32(max(min(wanted, cap), floor)))
     if dtype.name == "int16" or symmetric:
         return Quantization.of(scale)
     zero_point = int(round_half_away(np.float64(dtype.lo - min(low, 0.0) / scale)))

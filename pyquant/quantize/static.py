@@ -65,6 +65,7 @@ class Static:
         self.groups = Groups()
         self.symmetric: set[Hashable] = set()  # groups
         self.floors: dict[Hashable, float] = {}  # by group
+        self.caps: dict[Hashable, float] = {}  # by group, the greatest scale
         self.wanted: dict[Use, Quantization] = {}  # of weights, whatever their bias
         self.weights: dict[Use, Quantization] = {}
         nodes = [node for subgraph in made.model.subgraphs for node in subgraph.nodes]
@@ -79,6 +80,11 @@ class Static:
             self._join(node, operator)
         self._join_variables()
         self.symmetric = {self.groups.root(key) for node in self.operators for key in self._symmetric_keys(node)}
+        for node in self.operators:
+            for slot, key in self._members(node):
+                cap = np.inf if self.types[node].name in slot.below else parameters.LARGEST_SCALE
+                root = self.groups.root(key)
+                self.caps[root] = min(cap, self.caps.get(root, np.inf))
         for _ in range(len(self.operators) + 2):  # raising one scale can demand another, downstream
             self._solve_weights()
             if not self._raise_floors():
@@ -232,12 +238,12 @@ class Static:
         fixed = self.groups.fixed(key)
         if fixed is not None:
             return Encoding(key.type, Quantization.of(*fixed))
-        seen, floor = self.groups.range(key), self.floors.get(self.groups.root(key), parameters.SMALLEST_SCALE)
+        root, seen = self.groups.root(key), self.groups.range(key)
         low, high = (seen.low, seen.high) if seen.low < seen.high or seen.low != 0 else (0.0, 1.0)
-        symmetric = self.groups.root(key) in self.symmetric
         if key in self.powers:
             return Encoding(key.type, parameters.power_of_two(low, high, key.type, self.powers[key]))
-        return Encoding(key.type, parameters.activation(low, high, key.type, floor, symmetric))
+        floor, cap = self.floors.get(root, parameters.SMALLEST_SCALE), self.caps.get(root, parameters.LARGEST_SCALE)
+        return Encoding(key.type, parameters.activation(low, high, key.type, floor, root in self.symmetric, cap))
 
     def _scale(self, key: Key) -> float:
         quantization = self._encoding(key).quantization
