@@ -47,9 +47,8 @@ ORACLES: dict[str, tuple[str, ...]] = {
 }
 # What the second input of an operator must not be.
 REFUSED: dict[str, Callable[[Value, float], bool]] = {
-    **dict.fromkeys(
-        ("DIV", "FLOOR_DIV", "FLOOR_MOD"), lambda v, n: n in ((0, -1) if v.scale is None else (v.zero_point,))
-    ),
+    **dict.fromkeys(("DIV", "FLOOR_DIV"), lambda v, n: n in ((0, -1) if v.scale is None else (v.zero_point,))),
+    "FLOOR_MOD": lambda v, n: v.dtype != "float32" and n in (0, -1),
     "POW": lambda v, n: v.dtype == "int32" and n < 0,
 }
 

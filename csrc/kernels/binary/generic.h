@@ -161,7 +161,11 @@ ELEMENTWISE(atan2, angle)
         NAME(runs)(NAME(f), step, begin, end);                               \
     }
 DIVISION(floor_divide, floor_quotient)
+#if INTEGER
 DIVISION(floor_modulo, floor_rest)
+#else
+ELEMENTWISE(floor_modulo, floor_rest)
+#endif
 #if INTEGER && !SCALED
 DIVISION(divide, quotient)
 #endif
