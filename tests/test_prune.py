@@ -214,6 +214,26 @@ def test_means_of_outputs_stay_where_there_are_biases() -> None:
         assert np.abs(shift).max() < 3 * noise.max()
 
 
+def test_means_behind_activations_stay() -> None:
+    """Of a layer's own outputs, and of the next one's, which meets what is left of the first."""
+    b, feeds = Builder(), similar(100, 32)
+    x, rng = b.input("x", (1, 32)), np.random.default_rng(4)
+    for name, shape in (("first", (48, 32)), ("second", (24, 48))):
+        w = rng.normal(0, 0.3, shape).astype(np.float32)
+        constants = [b.constant(f"{name}/w", w), b.constant(f"{name}/b", rng.normal(0, 1, shape[0]).astype(np.float32))]
+        x = add(b, "FULLY_CONNECTED", [x, *constants], name, fused_activation_function="RELU")
+    model = b.model([x])
+    made = prune(model, 0.6, data=feeds)
+    assert zeros(made) == {"first/w": round(0.6 * 48 * 32), "second/w": round(0.6 * 24 * 48)}
+    for layer in range(2):
+        values = [
+            np.concatenate([plan.run(feed)[t] for feed in feeds])
+            for t, plan in ((t, pq.compile(m, keep=[t])) for m in (model, made) for t in m.main.nodes[layer].outputs)
+        ]
+        shift, noise = values[1].mean(axis=0) - values[0].mean(axis=0), (values[1] - values[0]).std()
+        assert noise > 0.1 and np.abs(shift).max() < 0.01 * noise
+
+
 def test_a_bias_that_others_read_stays() -> None:
     b = Builder()
     x, w, bias = b.input("x", (1, 16)), b.constant("w", normal(8, 16)), b.constant("b", normal(8))

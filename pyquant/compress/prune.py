@@ -15,6 +15,7 @@ from pyquant.compress.layers import Layer, Seen, halves, layers, observed, whole
 from pyquant.compress.masks import by_name, checked
 from pyquant.compress.patterns import Kept, Pattern, pattern_of
 from pyquant.compress.patterns import least as least_of
+from pyquant.compress.settle import settle
 from pyquant.compress.shares import shared_out
 from pyquant.compress.values import without, zeros
 from pyquant.compress.weights import Weight, weights
@@ -48,7 +49,8 @@ def prune(
     threshold: "operator", the same share of each weight; "global", of all together, so that some lose more.
     data: samples in any form that `pyquant.calibrate.samples` takes; with them, those go whose loss the others make up
     for best, and the others and biases are corrected (in integers, more may round to zero), as far as one half of the
-    samples is right about the other. What samples tell nothing of, as other subgraphs and operators without a
+    samples is right about the other; biases of float32 operators, depthwise ones too, then bring back the means of what
+    comes behind activations, see `settle`. What samples tell nothing of, as other subgraphs and operators without a
     contraction, loses the least magnitudes.
     regex, operation, least: which weights, see `weights`. Those of depthwise convolutions, few and dear, are left alone
     unless `operation` asks for them.
@@ -59,35 +61,44 @@ def prune(
     _check(sparsity, rule, pattern, threshold, masks)
     made = model.copy()
     found = weights(made, regex, operation, least, casts=True)
+    meant = {weight.tensor for weight in found}
+    feeds = [] if data is None else _feeds(made, data)
     if masks is not None:
         named = by_name(found)
         outs = {named[name]: ~mask | zeros(named[name].tensor) for name, mask in checked(masks, named).items()}
         choices: dict[Weight, Gone] = {weight: partial(_masked, out) for weight, out in outs.items()}
-        known = {} if data is None else _known(made, choices, observed(made, choices, _feeds(made, data)))
+        known = _known(made, choices, observed(made, choices, feeds)) if feeds else {}
     else:
         found = [weight for weight in found if operation != "*" or not _by_channel(weight)]
         if not found:
             raise OptionError("operation '*' leaves alone depthwise convolutions, and no other weights are meant")
-        known, counts = _decided(made, found, rule, sparsity or 0.0, threshold, data)
+        known, counts = _decided(made, found, rule, sparsity or 0.0, threshold, feeds)
         choices = {weight: _choice(rule, weight, counts[weight]) for weight in found}
     for weight, gone in choices.items():
         if weight in known:
             known[weight].store(known[weight].pruned(gone))
         else:
             weight.tensor.data = without(weight.tensor, gone(_magnitudes(weight.tensor), 1.0))
+    if known:
+        settle(made, model, meant, feeds)
     remove_unused(made)
     return made
 
 
 def _decided(
-    model: Model, found: Sequence[Weight], rule: Pattern, sparsity: float, threshold: str, data: Any
+    model: Model,
+    found: Sequence[Weight],
+    rule: Pattern,
+    sparsity: float,
+    threshold: str,
+    feeds: Sequence[Sequence[np.ndarray]],
 ) -> tuple[dict[Weight, Layer], dict[Weight, int]]:
     """What samples tell of weights, and how many elements or blocks of each go."""
     scores = {weight: rule.units(_magnitudes(weight.tensor)).reshape(-1) for weight in found}
     counts = {weight: round(sparsity * own.size) for weight, own in scores.items()}
-    if data is None:
+    if not feeds:
         return {}, counts if threshold == "operator" else _of_all(scores, sparsity)
-    feeds, choices = _feeds(model, data), {weight: _choice(rule, weight, counts[weight]) for weight in found}
+    choices = {weight: _choice(rule, weight, counts[weight]) for weight in found}
     seen = observed(model, found, feeds)
     if threshold == "operator" or len(seen) == 1 or isinstance(rule, Kept):
         return _known(model, choices, seen), counts

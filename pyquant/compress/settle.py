@@ -1,4 +1,4 @@
-"""Settles a model whose weights were rounded: layer by layer, channels are again distributed as they were."""
+"""Settles a model whose weights were rounded or pruned: layer by layer, channels are again distributed as they were."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Channels(NamedTuple):
 def settle(model: Model, original: Model, tensors: Collection[Tensor], feeds: Sequence[Sequence[np.ndarray]]) -> None:
     """Give biases, and the scales of clustered weights, what keeps means and deviations of outputs, in place.
 
-    model: a copy of `original` with the same nodes, in which `tensors`, weights, were rounded. Codes stay as they are.
+    model: a copy of `original` with the same nodes, in which `tensors`, weights, were changed. Codes stay as they are.
     What a layer makes of what those before it, settled, give it has the mean of before, after the fused activation, in
     each channel, and comes nearer to the deviation. All stays as it was where that does not bring outputs nearer.
     """
@@ -55,7 +55,7 @@ def settle(model: Model, original: Model, tensors: Collection[Tensor], feeds: Se
 
 
 def _settles(node: Node, tensors: Collection[Tensor], readers: Mapping[Tensor | None, int]) -> bool:
-    """Whether a node's weight was rounded, and it and the bias are its own."""
+    """Whether a node's weight is one of these, and it and the bias are its own."""
     if len(node.inputs) < 3 or node.inputs[1] not in tensors or get(node.op).contraction is None:
         return False
     weight, bias = node.inputs[1:3]
