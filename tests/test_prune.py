@@ -31,11 +31,12 @@ def zeros(model: Model, **which: Any) -> dict[str, int]:
     return {name: int(np.count_nonzero(~mask)) for name, mask in masks(model, **which).items()}
 
 
-def dense(w: np.ndarray, bias: bool = True) -> Model:
+def dense(w: np.ndarray, bias: bool = True, likely: bool = False) -> Model:
     b = Builder()
     x = b.input("x", (1, w.shape[1]))
     constants = [b.constant("w", w)] + ([b.constant("b", normal(len(w)))] if bias else [])
-    return b.model([add(b, "FULLY_CONNECTED", [x, *constants], "y")])
+    y = add(b, "FULLY_CONNECTED", [x, *constants], "y")
+    return b.model([add(b, "SOFTMAX", [y], "likely", beta=1.0) if likely else y])
 
 
 def weight(model: Model) -> np.ndarray:
@@ -257,6 +258,16 @@ def test_gains_of_outputs_change_nothing_in_what_goes() -> None:
     gains = np.exp2(np.arange(-2, 4, dtype=np.float32)).repeat(4)[:, None]
     even, uneven = (prune(dense(rows), 0.5, data=feeds) for rows in (w, w * gains))
     np.testing.assert_array_equal(masks(even)["w"], masks(uneven)["w"])
+
+
+def test_logits_are_kept_where_they_are_great() -> None:
+    """There inputs of at least 0 go with signs of weights; others tell nothing."""
+    w, rng = normal(24, 32), np.random.default_rng(2)
+    for low, least_more, most_more in ((0.0, 1.2, 2.0), (-np.inf, 0.9, 1.1)):
+        feeds = np.maximum(rng.normal(0, 1, (200, 1, 32)), low).astype(np.float32)
+        made = [prune(dense(w, likely=likely), 0.7, data=feeds) for likely in (False, True)]
+        plain, logits = (np.count_nonzero(weight(of) > 0) for of in made)
+        assert least_more < logits / plain < most_more
 
 
 def test_int8_models_are_corrected_by_samples() -> None:

@@ -2,7 +2,7 @@
 
 from pyquant.calibrate.columns import Choose, column_by_column, curvatures
 from pyquant.calibrate.data import Images, samples
-from pyquant.calibrate.judged import judged
+from pyquant.calibrate.judged import judged, probabilities
 from pyquant.calibrate.methods import METHODS
 from pyquant.calibrate.observe import calibrate, collect
 from pyquant.calibrate.products import Moments, Products, damped, moments, products, tallies
@@ -28,6 +28,7 @@ __all__ = [
     "damped",
     "judged",
     "moments",
+    "probabilities",
     "products",
     "samples",
     "tallies",

@@ -6,16 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pyquant.calibrate import judged
+from pyquant.calibrate import judged, probabilities
 from pyquant.compress.layers import Layer
-from pyquant.dtypes import FLOAT32
 from pyquant.graph import Model
-from pyquant.ops import Fixed, find
 from pyquant.run.compile import compile
 
 SAMPLES = 25  # by which weights are compared
 PROBE = 0.3  # of its value, by which each element changes for that: much, as few bits leave much noise
-PROBABILITIES = (1 / 256, -128)  # the int8 scale and zero point of what lies in 0..1
 
 
 class Effects:
@@ -48,9 +45,8 @@ class Effects:
 
 def outcomes(model: Model, feeds: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     """What a model is judged by, square roots of probabilities: (samples, n), n = 0 where no output is real."""
-    makers = {t: node for node in model.main.nodes for t in node.outputs}
-    likely = [t for t in model.main.outputs if t in makers and t.dtype is FLOAT32 and _probable(makers[t].op)]
-    named = {*likely, *(makers[t].inputs[0] for t in likely)}
+    likely = probabilities(model)
+    named = {*likely, *likely.values()}
     kept = [*likely, *(t for t in judged(model) if t not in named)]
     session = compile(model, keep=kept).session()
     found = []
@@ -59,10 +55,3 @@ def outcomes(model: Model, feeds: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
         parts = [np.sqrt(np.maximum(values[t], 0)) if t in likely else values[t] for t in kept]
         found.append(np.concatenate([np.zeros(0), *(part.reshape(-1) for part in parts)]))
     return np.array(found)
-
-
-def _probable(op: str) -> bool:
-    """Whether what an operator makes lies in 0..1."""
-    operator = find(op)
-    scale = None if operator is None else operator.outputs[0].scale
-    return isinstance(scale, Fixed) and scale.values.get("int8") == PROBABILITIES

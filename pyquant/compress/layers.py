@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from pyquant.calibrate import Moments, damped, tallies
+from pyquant.calibrate import Moments, damped, probabilities, tallies
 from pyquant.compress.compensate import STEPS, Gone, compensated
 from pyquant.compress.values import encoded
 from pyquant.compress.weights import Weight
@@ -20,6 +20,7 @@ from pyquant.ops.contraction import Contraction
 DAMPINGS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0)  # of the mean diagonal
 SAMPLES = 100  # that tell, where there are so many: some inputs are rarely more than 0
 LEAST = 1e-3  # of the mean power of outputs: what the quietest count as
+TOWARDS = 1.0  # deviation of each input, by which it lies nearer to what makes an output great where that is great
 TRYING = 8  # steps of the choice by which they are compared
 
 Seen = Mapping[Node, Moments]
@@ -31,6 +32,7 @@ class Layer:
 
     matrix: (groups, K, K), how their inputs vary together. means: of the inputs, (groups, K), by the bias that goes
     with them. damping: by how much more each input is taken to vary than samples show, as a share of the mean.
+    logits: the moments of inputs where what probabilities are made of comes out, else None.
     """
 
     tensor: Tensor
@@ -40,12 +42,13 @@ class Layer:
     matrix: np.ndarray
     means: Mapping[Tensor, np.ndarray]
     damping: float = DAMPINGS[0]
+    logits: Moments | None = None
 
     def pruned(self, gone: Gone, steps: int = STEPS) -> np.ndarray:
         """The weight's real values, in its shape, 0 where `gone`, which sees its elements in that shape, says so."""
 
         def out(scores: np.ndarray, share: float) -> np.ndarray:
-            return self._rows(gone(self.contraction.restored(self.call, scores), share))
+            return self._rows(gone(self.contraction.restored(self.call, scores * self.favour), share))
 
         rows = self._rows(self.values) / self.spread
         rows = compensated(rows, damped(self.matrix, self.damping), out, steps) * self.spread
@@ -82,6 +85,19 @@ class Layer:
         power = np.maximum(np.sum((rows @ self.matrix) * rows, axis=2, keepdims=True), 0)
         return np.asarray(np.sqrt(np.maximum(power, max(LEAST * power.mean(), 1e-30))))
 
+    @cached_property
+    def favour(self) -> np.ndarray | float:
+        """By how much more weights matter than moments say, (groups, outputs, K): logits do where they are great.
+
+        There inputs lie towards the signs of the weights: of inputs of at least 0, those of positive weights are great.
+        """
+        if self.logits is None:
+            return 1.0
+        mean = self.logits.means[:, None]
+        power = np.maximum(np.diagonal(self.logits.products, axis1=1, axis2=2), 1e-30)[:, None]
+        near = mean + TOWARDS * np.sqrt(power) * np.sign(self._rows(self.values))
+        return np.asarray(np.sqrt((near * near + power) / (mean * mean + power)))
+
     def _rows(self, values: np.ndarray) -> np.ndarray:
         return self.contraction.weights(self.call, values)
 
@@ -108,7 +124,7 @@ def layers(model: Model, found: Iterable[Weight], seen: Seen) -> dict[Weight, La
         for node in subgraph.nodes:
             for tensor in {t for t in node.inputs if t is not None}:
                 readers.setdefault(tensor, []).append(node)
-    made = {}
+    made, logits = {}, set(probabilities(model).values())
     for weight, calls in known.items():
         if not all(call.node in seen for call in calls):
             continue
@@ -125,7 +141,8 @@ def layers(model: Model, found: Iterable[Weight], seen: Seen) -> dict[Weight, La
         values, matrix = real_values(weight.tensor), sum(products[1:], products[0])
         fits = contraction.weights(calls[0], values).shape[2] == matrix.shape[1]
         if fits and np.isfinite(matrix).all() and np.isfinite(values).all():
-            made[weight] = Layer(weight.tensor, calls[0], contraction, values, matrix, means)
+            own = seen[calls[0].node] if calls[0]["y"] in logits else None
+            made[weight] = Layer(weight.tensor, calls[0], contraction, values, matrix, means, logits=own)
     return made
 
 
