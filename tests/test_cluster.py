@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from networks import network, runs_in_oracles, samples
 
 import pyquant as pq
 from pyquant import native
-from pyquant.compress import STARTS, losses, partition, weights
+from pyquant.compress import STARTS, kmeans, losses, partition, weights
 from pyquant.compress.effects import outcomes
 from pyquant.compress.kmeans import Points, centers, inertia, priced
 from pyquant.compress.losses import coded
@@ -125,6 +125,18 @@ def test_a_price_on_bits_buys_entropy_with_noise() -> None:
         noise, entropy = inertia(points, found), float(np.sum(bits * 2.0**-bits))
         assert noise >= before[0] and entropy < before[1]
         before = (noise, entropy)
+
+
+@pytest.mark.parametrize("seed", [269, 542, 1094])
+def test_a_center_that_has_become_dear_takes_no_other_with_it(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noise and bits cost less from step to step, up to what rounding to whole numbers does."""
+    x, price, costs = np.random.default_rng(seed).logistic(size=1000) * 11, 250.0, []
+    points = Points.of(x)
+    for steps in range(1, 12):
+        monkeypatch.setattr(kmeans, "STEPS", steps)
+        found, bits = priced(points, centers(points, 32), price, whole=127)
+        costs.append(np.min(np.square(x[:, None] - found) + price * bits, axis=1).mean())
+    assert all(after < before * 1.01 for before, after in pairwise(costs))
 
 
 @pytest.mark.parametrize("bad", [[1.0, np.nan], [np.inf, 0.0]])
@@ -304,6 +316,15 @@ def test_settling_keeps_codes_and_brings_channels_back() -> None:
     again = model.copy()
     settle(again, model, {weight.tensor for weight in weights(again)}, feeds)
     assert np.abs(outcomes(again, feeds) - outcomes(model, feeds)).max() < 1e-6
+
+
+def test_settling_is_the_same_with_no_room_for_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, made = network(), []
+    for held in (1 << 20, 0):
+        monkeypatch.setattr("pyquant.compress.settle.HELD", held)
+        made.append(pq.cluster(model, 4, grid="int8"))
+        settle(made[-1], model, {weight.tensor for weight in weights(made[-1])}, [[x] for x in FEEDS])
+    assert pq.diff(*made).same
 
 
 def test_probabilities_are_compared_by_their_roots() -> None:

@@ -158,10 +158,23 @@ def priced(
         before = borders
         if borders.size != found.size + 1:  # of which one went
             borders = _borders(points, found)
-        borders = _borders(points, found, price * _bits(points, borders))
+        cost = price * _bits(points, borders)
+        best = _best_somewhere(found, cost)
+        found, borders = found[best], _borders(points, found[best], cost[best])
         if np.array_equal(before, borders):
             break
     return found, _bits(points, borders)
+
+
+def _best_somewhere(found: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """Which centers are the nearest to some number, where costs are added to squared distances: their indices."""
+    best = np.arange(found.size)
+    while True:
+        never = np.diff(_middles(found[best], cost[best])) < 0  # it ends before it begins
+        if not never.any():
+            return best
+        never[1:] &= ~never[:-1]  # its neighbours, which are better than it, must stay
+        best = np.delete(best, 1 + np.flatnonzero(never))
 
 
 def _moved(points: Points, borders: np.ndarray, found: np.ndarray, zero: bool, whole: int | None) -> np.ndarray:
@@ -183,9 +196,13 @@ def _bits(points: Points, borders: np.ndarray) -> np.ndarray:
 
 def _borders(points: Points, found: np.ndarray, cost: np.ndarray | float = 0.0) -> np.ndarray:
     """Where the points of each center start, and the last end: those to which it is nearest, a cost added for each."""
+    return np.concatenate(([0], np.searchsorted(points.x, _middles(found, cost)), [points.x.size]))
+
+
+def _middles(found: np.ndarray, cost: np.ndarray | float) -> np.ndarray:
+    """Where one center and the next are equally far, with their costs."""
     shift = np.diff(np.broadcast_to(cost, found.shape)) / (2 * np.diff(found))
-    middles = np.maximum.accumulate((found[1:] + found[:-1]) / 2 + shift)
-    return np.concatenate(([0], np.searchsorted(points.x, middles), [points.x.size]))
+    return np.asarray((found[1:] + found[:-1]) / 2 + shift)
 
 
 def nearest(values: np.ndarray, found: np.ndarray) -> np.ndarray:

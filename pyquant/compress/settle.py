@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,13 +14,15 @@ from pyquant.compress.losses import coded
 from pyquant.compress.sums import few_steps
 from pyquant.dtypes import FLOAT32
 from pyquant.fixed import activation_bounds
-from pyquant.graph import Model, Node, Quantization, Tensor
+from pyquant.graph import Model, Node, Quantization, Subgraph, Tensor
 from pyquant.graph.real import real_values
 from pyquant.ops import get
 from pyquant.run.compile import compile
+from pyquant.run.limits import unpacked_bytes
 
 SAMPLES = 100  # that tell
 ROWS = 64  # of one sample, spread over it
+HELD = 1 << 29  # bytes of values that all samples make of a model up to one node
 STRENGTH = 0.5  # of the way to the deviation of before, as a power: noise is a part of what there is now
 MOST = 2.0  # by which a scale changes
 STEPS = 8  # of Newton's to a bias
@@ -47,8 +50,9 @@ def settle(model: Model, original: Model, tensors: Collection[Tensor], feeds: Se
     expected = outcomes(original, feeds)
     noise = np.square(outcomes(model, feeds) - expected).sum()
     before = [(t, t.data, t.quantization) for _, node in pairs for t in node.inputs[1:3] if t is not None]
+    walk = _Walk(model, feeds)
     for (i, node), channels in zip(pairs, wanted, strict=True):
-        _settle(node, _sums(model, i, feeds), channels)
+        _settle(node, walk.sums(i), channels)
     if np.square(outcomes(model, feeds) - expected).sum() > noise:
         for tensor, data, quantization in before:
             tensor.data, tensor.quantization = data, quantization
@@ -75,15 +79,39 @@ def _channels(model: Model, tensors: Sequence[Tensor], feeds: Sequence[Sequence[
     return [_Channels(mean, np.sqrt(np.maximum(square - mean * mean, 0))) for mean, square in sums]
 
 
-def _sums(model: Model, i: int, feeds: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    """What node i makes before its fused activation, (n, channels)."""
-    part = model.copy()
-    graph = part.main
-    node = graph.nodes[i]
-    node.options = node.options.replace(fused_activation_function=0) if node.options is not None else None
-    graph.nodes, graph.outputs, part.signatures = graph.nodes[: i + 1], node.outputs[:1], []
-    session = compile(part).session()
-    return np.concatenate([_rows(session.run(*arrays)[node.outputs[0]]) for arrays in feeds])
+class _Walk:
+    """Through the nodes of a model, with what samples make of them up to there."""
+
+    def __init__(self, model: Model, feeds: Sequence[Sequence[np.ndarray]]) -> None:
+        self.nodes, self.at = model.main.nodes, 0
+        self.values = [dict(zip(model.main.inputs, arrays, strict=True)) for arrays in feeds]
+
+    def sums(self, i: int) -> np.ndarray:
+        """What node i makes before its fused activation, (n, channels), as all nodes before it are now."""
+        self._go_to(i)
+        node = self.nodes[i]
+        if node.options is not None:
+            node = replace(node, options=node.options.replace(fused_activation_function=0))
+        made = self._run([*self.nodes[self.at : i], node], node.outputs[:1])
+        return np.concatenate([_rows(values[node.outputs[0]]) for values in made])
+
+    def _go_to(self, i: int) -> None:
+        """Keep what nodes from i on read, where that is not too much and all of it can be fed."""
+        read = {t for node in self.nodes[i:] for t in node.inputs}
+        made = [t for node in self.nodes[self.at : i] for t in node.outputs if t in read]
+        kept = [*(t for t in self.values[0] if t in read), *made]
+        if all(t.dtype.numpy is not None for t in kept) and sum(map(unpacked_bytes, kept)) * len(self.values) <= HELD:
+            for sample, new in enumerate(self._run(self.nodes[self.at : i], made)):
+                every = self.values[sample] | new
+                self.values[sample] = {t: every[t] for t in kept}
+            self.at = i
+
+    def _run(self, nodes: list[Node], outputs: list[Tensor]) -> Iterator[dict[Tensor, np.ndarray]]:
+        """What nodes make of the values of each sample."""
+        read = {t for node in nodes for t in node.inputs}
+        inputs = [t for t in self.values[0] if t in read]
+        session = compile(Model([Subgraph("", [], inputs, outputs, nodes)])).session()
+        return (session.run(*(values[t] for t in inputs)) for values in self.values)
 
 
 def _rows(values: np.ndarray) -> np.ndarray:
