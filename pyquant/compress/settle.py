@@ -128,13 +128,14 @@ def _settle(node: Node, sums: np.ndarray, wanted: _Channels) -> None:
     before = real_values(bias).astype(np.float64)
     gain, q = np.ones(before.size), weight.quantization
     if q is not None and q.per_axis:
-        now = np.clip(sums, low, high).std(axis=0, dtype=np.float64)
-        ratio = wanted.deviation / np.where(now > 0, now, 1)
-        steps = few_steps(q.scale * np.where(now > 0, np.clip(ratio, 1 / MOST, MOST), 1) ** STRENGTH)
-        gain = steps / q.scale
-        shape = [-1 if axis == q.axis else 1 for axis in range(len(weight.shape))]
-        weight.data = (coded(weight) * steps.reshape(shape)).astype(np.float32)
-        weight.quantization = Quantization.of(steps.astype(np.float32), 0, q.axis)
+        codes, shape = coded(weight), [-1 if axis == q.axis else 1 for axis in range(len(weight.shape))]
+        if np.array_equal((codes * q.scale.reshape(shape).astype(np.float64)).astype(np.float32), weight.data):
+            now = np.clip(sums, low, high).std(axis=0, dtype=np.float64)
+            ratio = wanted.deviation / np.where(now > 0, now, 1)
+            steps = few_steps(q.scale * np.where(now > 0, np.clip(ratio, 1 / MOST, MOST), 1) ** STRENGTH)
+            gain = steps / q.scale
+            weight.data = (codes * steps.reshape(shape)).astype(np.float32)
+            weight.quantization = Quantization.of(steps.astype(np.float32), 0, q.axis)
     sums = ((sums - before) * gain).astype(np.float32)
     for _ in range(STEPS):
         made = sums + before.astype(np.float32)
