@@ -18,6 +18,7 @@ from pyquant.compress.settle import settle
 from pyquant.dtypes import FLOAT16
 from pyquant.errors import OptionError
 from pyquant.graph import Builder
+from pyquant.graph.real import real_values
 from pyquant.ops.build import add
 
 FEEDS = samples(12)
@@ -316,6 +317,18 @@ def test_settling_keeps_codes_and_brings_channels_back() -> None:
     again = model.copy()
     settle(again, model, {weight.tensor for weight in weights(again)}, feeds)
     assert np.abs(outcomes(again, feeds) - outcomes(model, feeds)).max() < 1e-6
+
+
+def test_settling_leaves_weights_that_are_not_on_their_grid() -> None:
+    """As pruning makes them of clustered ones: rounded to it, more of them would be 0."""
+    model = network()
+    made = pq.cluster(model, 4, grid="int8")
+    tensors = {weight.tensor: real_values(weight.tensor) * np.float32(1.01) for weight in weights(made)}
+    for tensor, values in tensors.items():
+        tensor.data = values
+    settle(made, model, tensors, [[x] for x in FEEDS])
+    assert all(np.array_equal(tensor.data, values) for tensor, values in tensors.items())
+    assert not np.array_equal(made.main.nodes[0].inputs[2].data, model.main.nodes[0].inputs[2].data)
 
 
 def test_settling_is_the_same_with_no_room_for_values(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -234,13 +234,6 @@ def test_means_behind_activations_stay() -> None:
         assert noise > 0.1 and np.abs(shift).max() < 0.01 * noise
 
 
-def test_weights_that_carry_scales_lose_no_more_than_was_asked_for() -> None:
-    """What is left is not on the grid of before: settling does not round it to that."""
-    few = pq.cluster(network(), 8, grid="int8")
-    made = prune(few, 0.5, data=samples(12))
-    assert zeros(made) == {name: round(0.5 * mask.size) for name, mask in masks(few).items()}
-
-
 def test_a_bias_that_others_read_stays() -> None:
     b = Builder()
     x, w, bias = b.input("x", (1, 16)), b.constant("w", normal(8, 16)), b.constant("b", normal(8))

@@ -123,7 +123,7 @@ def _rows(values: np.ndarray) -> np.ndarray:
 def _settle(node: Node, sums: np.ndarray, wanted: _Channels) -> None:
     """Give one node its scales and its bias. sums: as it makes them now, before the activation."""
     weight, bias = node.inputs[1:3]
-    assert weight is not None and bias is not None
+    assert weight is not None and weight.data is not None and bias is not None
     low, high = activation_bounds(getattr(node.options, "fused_activation_function", 0))
     before = real_values(bias).astype(np.float64)
     gain, q = np.ones(before.size), weight.quantization
