@@ -53,8 +53,9 @@ import pyquant as pq
 from pyquant.calibrate import collect
 from pyquant.graph import dump
 from pyquant.wire.file import write
+make = pq.quantize  # which is imported when it is named
 def quantize():
-    return dump(pq.quantize(pq.open(path), "dynamic_wi8_afp32"))
+    return dump(make(pq.open(path), "dynamic_wi8_afp32"))
 def save(made, out):
     write(out, [made], overwrite=True)
 def calibrate(samples):
