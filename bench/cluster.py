@@ -2,9 +2,9 @@
 
 `PYQUANT_DATA=folder python bench/cluster.py [TASK ...] [--clusters 16,8] [--rate 0,0.12] [--speed | --counts]`
 prints, for each number of clusters, top-1 and the bytes of the file: as it is, by gzip -9, by zstd -19 where that is
-installed, and with tables as tflite-micro looks weights up: of the float model and of that in int8. Samples calibrate
-as in bench/accuracy.py, and the values lie on the grid of int8. It exits with 1 where quantizing changed a code, or
-where PROMISED is kept at none of the rates.
+installed, encoded sparse, and with tables as tflite-micro looks weights up: of the float model and of that in int8.
+Samples calibrate as in bench/accuracy.py, and the values lie on the grid of int8. It exits with 1 where quantizing
+changed a code, or where PROMISED is kept at none of the rates.
 
 `--speed`: beside scikit-learn's KMeans. `--counts`: every float model of the folder is pruned, clustered and quantized
 in each scheme; it exits with 1 where a weight then has another number of zeros or of different values, or where
@@ -29,6 +29,7 @@ from pyquant.compress import weights
 from pyquant.compress.kmeans import Points, centers, inertia
 from pyquant.compress.losses import coded
 from pyquant.dtypes import FLOAT32
+from pyquant.graph import dump
 from pyquant.validate.oracle import Oracle
 
 ROUNDS = 3
@@ -43,7 +44,8 @@ def row(name: str, model: pq.Model, task: Task, plain: int | None) -> tuple[int,
     """Prints one line. plain: the bytes by gzip to compare with. Returns its own, and top-1."""
     found = pq.size(model).file
     score, share = top1(outputs(model, task.inputs), task, task.inputs), 100 * found.gzip / (plain or found.gzip)
-    bytes_ = " ".join(f"{'-' if n is None else n:>10}" for n in (found.raw, found.gzip, found.zstd, found.lookup))
+    sizes = (found.raw, found.gzip, found.zstd, len(dump(pq.encode_sparse(model))), found.lookup)
+    bytes_ = " ".join(f"{'-' if n is None else n:>10}" for n in sizes)
     print(f"  {name:32} {score:6.1f} {bytes_} {share:6.1f} %", flush=True)
     return found.gzip, score
 
@@ -51,7 +53,7 @@ def row(name: str, model: pq.Model, task: Task, plain: int | None) -> tuple[int,
 def table(name: str, clusters: list[int], rates: list[float]) -> bool:
     task = TASKS[name](Path(os.environ["PYQUANT_DATA"]))
     print(f"{name}: {len(task.inputs)} samples\n  {'':32} {'top-1':>6}", end="")
-    print(f" {'file':>10} {'gzip':>10} {'zstd':>10} {'tables':>10} {'gzip/plain':>8}")
+    print(f" {'file':>10} {'gzip':>10} {'zstd':>10} {'sparse':>10} {'tables':>10} {'gzip/plain':>8}")
     in_float, _ = row("float32", task.model, task, None)
     in_int8, best = row("int8", pq.quantize(task.model, "int8", data=task.calibration), task, None)
     same = kept = True
