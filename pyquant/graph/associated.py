@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,7 +12,7 @@ from pyquant.graph.check import check
 from pyquant.graph.model import Model
 
 _EXPANSION, _FLOOR = 64, 1 << 20  # what unpacked files may be, in sizes of the archive, and bytes in any case
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_METHODS = (0, 8)  # stored and deflated
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # so that equal files make equal archives
 
 
@@ -23,6 +21,9 @@ def associated_files(model: Model) -> dict[str, bytes]:
     data = model.extra.get("trailing")
     if data is None or b"PK\5\6" not in data.tobytes():
         return {}
+    import zipfile
+    import zlib
+
     try:
         with zipfile.ZipFile(io.BytesIO(data.tobytes())) as archive:
             if any(entry.compress_type not in _METHODS for entry in archive.infolist()):
@@ -40,6 +41,8 @@ def with_associated_files(model: Model, files: Mapping[str, bytes]) -> Model:
     made = model.copy()
     made.extra.pop("trailing", None)
     if files:
+        import zipfile
+
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
             for name, content in files.items():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import flatbuffers
 import numpy as np
 
 from pyquant.errors import FormatError
@@ -12,6 +12,9 @@ from pyquant.graph.edit import COMPRESSION
 from pyquant.graph.lookup import Lookup
 from pyquant.graph.model import Buffer, Model
 from pyquant.wire import decode
+
+if TYPE_CHECKING:
+    import flatbuffers
 
 Entry = tuple[int, int, int]  # index of a tensor, of the buffer of its values, bits
 
@@ -62,6 +65,8 @@ def with_lookups(model: Model) -> Model:
 
 def _encoded(subgraphs: list[list[Entry]]) -> bytes:
     """The flatbuffer, byte for byte as tflite-micro's compress tool laid it out."""
+    import flatbuffers
+
     builder = flatbuffers.Builder(1024)
     made = []
     while not subgraphs[-1]:

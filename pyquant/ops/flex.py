@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from flatbuffers import flexbuffers
-
 from pyquant.errors import GraphError
 from pyquant.graph import Node
 from pyquant.ops.operator import Call
@@ -25,6 +23,8 @@ def flex_fields(node: Node, defaults: Mapping[str, Any]) -> dict[str, Any]:
     A list has whole numbers, or the bytes of strings. A default of a type (int, float, bytes) stands for a field of it
     that must be there. Raises GraphError for other content.
     """
+    from flatbuffers import flexbuffers
+
     raw = b"" if node.custom_options is None else node.custom_options.tobytes()
     found = {}
     try:

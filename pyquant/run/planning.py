@@ -22,7 +22,6 @@ from pyquant.run.limits import unpacked_bytes
 from pyquant.run.places import placed, used
 from pyquant.run.plan import CWork, Layout, Plan, Step
 from pyquant.run.resolve import check_size, constant_value, initial_code, quietly, stand_ins
-from pyquant.targets import beside_device
 
 MOST_NUMBERS = 16  # among the inputs of a node, of those that may settle its outputs' shapes
 
@@ -39,7 +38,10 @@ def planned(
     shapes: Shapes = MappingProxyType({}),
 ) -> Plan:
     """As compile, with the choice's circumstances."""
-    chooser = replace(chooser, elsewhere=beside_device(model, chooser.numerics))
+    if chooser.numerics == "edgetpu":
+        from pyquant.targets import beside_device  # which few ask for, and takes as long to import as planning a model
+
+        chooser = replace(chooser, elsewhere=beside_device(model, chooser.numerics))
     context = Context(chooser, Variables(), (graph,), tuple(observers))
     flat = flatten(graph, context.variables)
     _check_ends(flat)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -131,6 +130,8 @@ class Profile:
 
     def csv(self) -> str:
         """A header and a line for each step, in their order. Shapes are written 1x8x8x3."""
+        import csv
+
         stream = io.StringIO()
         rows = [timing.to_dict() for timing in self]
         names = list(rows[0]) if rows else ["op"]
