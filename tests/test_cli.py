@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 import pyquant as pq
 from pyquant.cli import main
 from pyquant.cli.main import VERBS, commands
+from pyquant.graph import Builder
 from pyquant.ops.build import add
 from pyquant.validate import Oracle
 
@@ -150,6 +151,21 @@ def test_run(folder: Path, tmp_path: Path) -> None:
     assert run("run", model, "--data", data, "-o", target, "--force", "--limit", 3).stdout.count("3 samples") == 1
 
 
+def test_run_keeps_samples_apart_whose_outputs_have_different_shapes(tmp_path: Path) -> None:
+    b = Builder()
+    x = b.input("x", (4,), "bool")
+    b.model([add(b, "WHERE", [x], "y", "int64")]).save(tmp_path / "where.tflite")
+    np.save(tmp_path / "data.npy", np.array([[1, 0, 0, 0], [1, 0, 1, 1], [0, 0, 0, 0]], bool))
+    result = run("run", tmp_path / "where.tflite", "--data", tmp_path / "data.npy", "-o", tmp_path / "out.npz")
+    assert result.exit_code == 0, result.output
+    with np.load(tmp_path / "out.npz") as outputs:
+        assert {name: array.ravel().tolist() for name, array in outputs.items()} == {
+            "y/0": [0],
+            "y/1": [0, 2, 3],
+            "y/2": [],
+        }
+
+
 def test_validate(folder: Path, oracle_of: Callable[[str], Oracle]) -> None:
     oracle_of("ai-edge-litert")
     model, data = folder / "digits_int8.tflite", f"{folder / 'digits_test.npz'}:images"
@@ -254,6 +270,10 @@ def test_memory(folder: Path) -> None:
         (["run", "MODEL", "-o", "OUT"], 2, "--data"),
         (["run", "MODEL", "-o", "OUT", "--data", "DATA:images", "--isa", "abacus"], 1, "abacus"),
         (["validate", "MODEL", "--against", "nowhere.tflite"], 1, "nowhere.tflite"),
+        (["diff", "MODEL", "DATA"], 1, "digits_test.npz: byte 4: not a .tflite file"),
+        (["bench", "MODEL", "--csv", "OUT", "--trace", "OUT"], 2, "OUT is to be two files"),
+        (["prune", "MODEL", "-o", "OUT", "--sparsity", "0.5", "--save-masks", "no/OUT"], 1, "there is no folder no"),
+        (["export-c", "MODEL", "-o", "."], 1, "digits_float32_resolver.h exists; --force overwrites it"),
         (["bench"], 2, "MODELS"),
         (["frobnicate"], 2, "frobnicate"),
     ],
@@ -263,6 +283,8 @@ def test_wrong_usage_and_failures(
     arguments: list[str], code: int, message: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    for name in ("export-c", "digits_float32_resolver.h"):
+        (tmp_path / name).touch()
     names = {"MODEL": folder / "digits_float32.tflite", "DATA": folder / "digits_test.npz"}
     for name, path in names.items():
         arguments = [a.replace(name, str(path)) for a in arguments]

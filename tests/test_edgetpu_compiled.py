@@ -215,6 +215,13 @@ def test_a_model_that_is_not_compiled_is_refused() -> None:
         inspect(model())
 
 
+def test_a_source_that_is_compiled_is_refused() -> None:
+    made = compiled(model())
+    for read in (inspect, recover):
+        with pytest.raises(GraphError, match="the source is compiled for the Edge TPU itself"):
+            read(made, made)
+
+
 def tiny() -> Model:
     """One layer for the device, and an ABS."""
     b = Builder()

@@ -362,6 +362,18 @@ def test_what_cannot_be_is_refused(options: dict[str, Any], message: str) -> Non
         prune(dense(normal(4, 6)), **options)
 
 
+@pytest.mark.parametrize(("verb", "how"), [("prune", 0.5), ("prune_channels", 0.5), ("cluster", 16)])
+def test_samples_by_which_weights_meet_no_numbers_are_refused(verb: str, how: float) -> None:
+    """One such element would reach every bias."""
+    b, data = Builder(), normal(8, 1, 6)
+    data[5, 0, 3] = np.nan
+    layers = [(b.constant(f"w{i}", normal(6, 6)), b.constant(f"b{i}", normal(6))) for i in range(2)]
+    between = add(b, "FULLY_CONNECTED", [b.input("x", (1, 6)), *layers[0]], "between")
+    model = b.model([add(b, "FULLY_CONNECTED", [between, *layers[1]], "y")])
+    with pytest.raises(DataError, match="data: samples make NaN or infinity of '(x|between)', which FULLY_CONNECTED"):
+        getattr(pq, verb)(model, how, data=data)
+
+
 def test_masks_need_a_name_for_each() -> None:
     model = network()
     for found in weights(model)[:2]:

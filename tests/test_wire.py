@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import gc
+import os
 import pickle
 import struct
 import weakref
@@ -226,6 +227,21 @@ def test_write_is_whole_or_not_at_all(tmp_path: Path) -> None:
         file.write(target, broken(), overwrite=True)
     assert target.read_bytes() == b"abc"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_only_files_are_written_over_and_keep_who_may_read_them(tmp_path: Path) -> None:
+    target, pipe = tmp_path / "model.tflite", tmp_path / "pipe"
+    target.write_bytes(b"a")
+    target.chmod(0o600)
+    file.write(target, [b"b"], overwrite=True)
+    assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"b", 0o600)
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(FileError, match="is no file"):
+            file.write(path, [b"c"], overwrite=True)
+    with pytest.raises(FileError, match="there is no folder"):
+        file.write(tmp_path / "absent" / "model.tflite", [b"c"])
+    assert pipe.is_fifo()
 
 
 def test_a_mapped_file_may_be_written_over(tmp_path: Path) -> None:

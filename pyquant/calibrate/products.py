@@ -103,7 +103,8 @@ def tallies(
             node, rows = call.node, found.astype(np.float64, order="C")
             weight = 1 / max(np.square(rows).mean(), 1e-300)  # so that loud samples count no more than others
             count, total = rows.shape[1], rows.sum(axis=1)
-            new = Tally(weight * (rows.transpose(0, 2, 1) @ rows), weight * total, weight * count, total, count)
+            with np.errstate(invalid="ignore"):  # of infinities
+                new = Tally(weight * (rows.transpose(0, 2, 1) @ rows), weight * total, weight * count, total, count)
             sums[node] = sums[node].joined(new) if node in sums else new
             if sample + 1 >= least and sums[node].number >= ROWS * rows.shape[2]:
                 calls.remove(call)

@@ -11,17 +11,17 @@ import click
 import pyquant as pq
 from pyquant.calibrate.data import random_samples
 from pyquant.cli.console import (
+    check_outputs,
     force_option,
     isa_option,
     json_option,
     print_json,
     print_table,
     progress,
-    refuse_existing,
     terminal_width,
     threads_option,
+    write_text,
 )
-from pyquant.errors import FileError
 from pyquant.run import Profile
 from pyquant.validate import RUNTIMES
 from pyquant.validate.latency import Latency, Timed, latency
@@ -62,23 +62,22 @@ def command(
     as_json: bool,
 ) -> None:
     """Time models on random inputs. Times are in milliseconds; a ratio above 1: pyquant is faster."""
-    files = [path for path in (csv_path, trace_path) if path is not None]
-    if files and len(models) > 1:
+    profile_wanted = profile or csv_path is not None or trace_path is not None
+    if (csv_path or trace_path) and len(models) > 1:
         raise click.UsageError("--csv and --trace hold the profile of one model")
-    for path in files:
-        refuse_existing(path, force)
+    check_outputs(force, csv_path, trace_path)
 
     def timed() -> Iterator[tuple[Path, Latency]]:
         for path in models:
             yield path, latency(path, against, threads, isa, num_runs, warmup_runs)
 
     found = list(progress(timed(), "timing"))
-    profiles = {path: profiled(path, threads, isa, num_runs) for path in models} if profile or files else {}
+    profiles = {path: profiled(path, threads, isa, num_runs) for path in models} if profile_wanted else {}
     for made in profiles.values():
         if csv_path is not None:
-            write(csv_path, made.csv())
+            write_text(csv_path, made.csv(), force)
         if trace_path is not None:
-            write(trace_path, json.dumps(made.trace()))
+            write_text(trace_path, json.dumps(made.trace()), force)
     if as_json:
         steps = {path: [timing.to_dict() for timing in made] for path, made in profiles.items()}
         print_json([{"file": str(path), **row.to_dict(), "steps": steps.get(path)} for path, row in found])
@@ -102,10 +101,3 @@ def cells(path: Path, timed: Timed) -> list[str]:
 def profiled(path: Path, threads: int, isa: str | None, runs: int) -> Profile:
     model = pq.open(path)
     return pq.compile(model, threads=threads, isa=isa).profile(*next(random_samples(model, 1)), runs=runs)
-
-
-def write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text)
-    except OSError as error:
-        raise FileError(f"{path}: {error.strerror}") from None

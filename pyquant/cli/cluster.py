@@ -10,6 +10,7 @@ import click
 import pyquant as pq
 from pyquant.cli.console import (
     Source,
+    check_outputs,
     data_options,
     force_option,
     json_option,
@@ -17,7 +18,6 @@ from pyquant.cli.console import (
     output_option,
     print_json,
     print_table,
-    refuse_existing,
     weight_options,
 )
 from pyquant.compress import GRIDS, STARTS, losses
@@ -50,7 +50,7 @@ def command(
     **options: Any,
 ) -> None:
     """Give each weight one of a few values. With --data by what the outputs on samples lose."""
-    refuse_existing(output, force)
+    check_outputs(force, output)
     opened = pq.open(model)
     meant: dict[str, Any] = {"regex": regex, "operation": operation, "least": least}
     samples = source.feeds(opened, "observing")

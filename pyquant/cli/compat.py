@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 import pyquant as pq
-from pyquant.cli.console import force_option, json_option, model_argument, print_json, refuse_existing, save_edited
+from pyquant.cli.console import check_outputs, force_option, json_option, model_argument, print_json, save_edited
 from pyquant.targets import ALIASES, TARGETS, Problem, get
 
 
@@ -23,8 +23,7 @@ def command(model: Path, target: str, output: Path | None, anyway: bool, force: 
 
     Lists what the target does not take even so, and fails where it would refuse the model.
     """
-    if output is not None:
-        refuse_existing(output, force)
+    check_outputs(force, output)
     opened = pq.open(model)
     made = pq.compat(opened, target, strict=False)
     problems = get(target).problems(made)

@@ -10,12 +10,12 @@ import pyquant as pq
 from pyquant.advise import PASSES, load_steps, pipeline
 from pyquant.cli.console import (
     Source,
+    check_outputs,
     data_options,
     force_option,
     json_option,
     model_argument,
     print_json,
-    refuse_existing,
 )
 
 STEPS = f"JSON: a list of steps such as {{'step': 'prune', 'sparsity': 0.5}}; steps are {', '.join(PASSES)}."
@@ -38,7 +38,7 @@ def command(
 ) -> None:
     """Prune, cluster, quantize and encode a model by one recipe of steps."""
     target = output or model.with_name(f"{model.stem}_{recipe.stem}.tflite")
-    refuse_existing(target, force)
+    check_outputs(force, target)
     steps, opened = load_steps(recipe), pq.open(model)
     made = pipeline(opened, steps, source.feeds(opened, "reading samples"))
     before, size = model.stat().st_size, made.save(target, overwrite=force)

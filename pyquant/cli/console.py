@@ -20,6 +20,7 @@ from pyquant.errors import FileExists
 from pyquant.graph import Model
 from pyquant.ops import NUMERICS
 from pyquant.table import Column, lines
+from pyquant.wire.file import check_target, write
 
 model_argument = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -131,10 +132,20 @@ def pairs(texts: Iterable[str]) -> dict[str, str]:
     return dict(text.split("=", 1) for text in texts)
 
 
-def refuse_existing(path: Path, force: bool) -> None:
-    """Raise FileExists before the work begins rather than after it."""
-    if path.exists() and not force:
-        raise FileExists(f"{path} exists; --force overwrites it")
+def check_outputs(force: bool, *paths: Path | None) -> None:
+    """Raise FileExists or FileError before the work begins rather than after it. None: no file is wanted."""
+    wanted = [path for path in paths if path is not None]
+    for i, path in enumerate(wanted):
+        if path in wanted[:i]:
+            raise click.UsageError(f"{path} is to be two files")
+        if path.exists() and not force:
+            raise FileExists(f"{path} exists; --force overwrites it")
+        check_target(path)
+
+
+def write_text(path: Path, text: str, force: bool) -> None:
+    """A text file, whole or not at all."""
+    write(path, [text.encode()], overwrite=force)
 
 
 def save_edited(before: Model, after: Model, path: Path, force: bool) -> None:

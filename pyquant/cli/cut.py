@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 import pyquant as pq
-from pyquant.cli.console import force_option, model_argument, output_option, pairs, refuse_existing, save_edited
+from pyquant.cli.console import check_outputs, force_option, model_argument, output_option, pairs, save_edited
 
 PATH = click.Path(path_type=Path)
 
@@ -20,7 +20,7 @@ PATH = click.Path(path_type=Path)
 @force_option
 def extract(model: Path, inputs: tuple[str, ...], outputs: tuple[str, ...], output: Path, force: bool) -> None:
     """Write the part of a model between tensors, by name or index. --from and --to may be repeated."""
-    refuse_existing(output, force)
+    check_outputs(force, output)
     opened = pq.open(model)
     save_edited(opened, pq.extract(opened, inputs or None, outputs or None), output, force)
 
@@ -32,8 +32,7 @@ def extract(model: Path, inputs: tuple[str, ...], outputs: tuple[str, ...], outp
 @force_option
 def split(model: Path, at: tuple[str, ...], paths: tuple[Path, Path], force: bool) -> None:
     """Cut a model in two at one or several tensors, by name or index."""
-    for path in paths:
-        refuse_existing(path, force)
+    check_outputs(force, *paths)
     opened = pq.open(model)
     for part, path in zip(pq.split(opened, at), paths, strict=True):
         save_edited(opened, part, path, force)
@@ -47,7 +46,7 @@ def split(model: Path, at: tuple[str, ...], paths: tuple[Path, Path], force: boo
 @force_option
 def merge(model: Path, second: Path, bind: tuple[str, ...], output: Path, force: bool) -> None:
     """Chain two models: SECOND goes on from the outputs of MODEL, by name, or in order where no names agree."""
-    refuse_existing(output, force)
+    check_outputs(force, output)
     opened = pq.open(model)
     save_edited(opened, pq.merge(opened, pq.open(second), pairs(bind) or None), output, force)
 

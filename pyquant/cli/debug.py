@@ -13,12 +13,13 @@ import pyquant as pq
 from pyquant.calibrate import collect
 from pyquant.cli.console import (
     Source,
+    check_outputs,
     data_options,
     force_option,
     json_option,
     print_json,
     print_table,
-    refuse_existing,
+    write_text,
 )
 from pyquant.quantize import Rule, apply, recipe
 from pyquant.quantize.mixed import widest, with_wide
@@ -59,9 +60,7 @@ def command(
 
     --try chooses the operators which in more bits help most, the rest in int8, and tells what that gains.
     """
-    for path in (csv_file, overlay_file, output):
-        if path is not None:
-            refuse_existing(path, force)
+    check_outputs(force, csv_file, overlay_file, output)
     before, after = pq.open(model), pq.open(quantized)
     samples = source.feeds(before, "comparing")
     if samples is None:
@@ -70,9 +69,9 @@ def command(
     errors = debug(before, after, arrays)
     tried = {} if most is None else _try(before, arrays, most, wide, output, force)
     if csv_file is not None:
-        csv_file.write_text(errors.to_csv())
+        write_text(csv_file, errors.to_csv(), force)
     if overlay_file is not None:
-        overlay_file.write_text(json.dumps(errors.overlay()))
+        write_text(overlay_file, json.dumps(errors.overlay()), force)
     if as_json:
         print_json({**errors.to_dict(), "tried": tried})
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 import pyquant as pq
-from pyquant.cli.console import force_option, model_argument, output_option, refuse_existing, save_edited
+from pyquant.cli.console import check_outputs, force_option, model_argument, output_option, save_edited
 from pyquant.quantize import apply, real_again
 
 
@@ -17,7 +17,7 @@ from pyquant.quantize import apply, real_again
 @force_option
 def command(model: Path, output: Path, force: bool) -> None:
     """Bring a quantized model back to float32, its inputs and outputs too."""
-    refuse_existing(output, force)
+    check_outputs(force, output)
     opened = pq.open(model)
     decisions = real_again(opened)
     click.echo(str(decisions))

@@ -9,11 +9,11 @@ import click
 import pyquant as pq
 from pyquant import edgetpu
 from pyquant.cli.console import (
+    check_outputs,
     force_option,
     json_option,
     model_argument,
     print_json,
-    refuse_existing,
     save_edited,
     terminal_width,
 )
@@ -45,7 +45,7 @@ def command(
     if output is None:
         prediction = edgetpu.check(opened)
     else:
-        refuse_existing(output, force)
+        check_outputs(force, output)
         fixed, shown = edgetpu.fix(opened), output
         prediction, mended = fixed.prediction, {"done": fixed.done, "failed": fixed.failed}
         if as_json:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 import pyquant as pq
-from pyquant.cli.console import force_option, model_argument, output_option, refuse_existing
+from pyquant.cli.console import check_outputs, force_option, model_argument, output_option
 from pyquant.edgetpu.recover import recovery
 from pyquant.graph import Node
 from pyquant.table import printable
@@ -25,7 +25,7 @@ from pyquant.table import printable
 @force_option
 def command(model: Path, like: Path, output: Path, force: bool) -> None:
     """Write a model with the weights, biases and scales that a compiled file holds."""
-    refuse_existing(output, force)
+    check_outputs(force, output)
     found = recovery(pq.open(model), pq.open(like))
     size = found.model.save(output, overwrite=force)
     click.echo(f"{output}: {size} bytes, constants of {len(found.layers)} layers recovered")

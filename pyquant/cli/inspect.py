@@ -13,13 +13,12 @@ from pyquant.cli.console import (
     json_option,
     model_argument,
     print_json,
-    refuse_existing,
     terminal_width,
+    write_text,
 )
 from pyquant.see import COSTS, cost_overlay
 from pyquant.see.text import SECTIONS, text
 from pyquant.table import size
-from pyquant.wire.file import write
 
 
 @click.command("inspect")
@@ -49,8 +48,7 @@ def command(
     """
     description = pq.describe(pq.open(model))
     if overlay is not None:
-        refuse_existing(overlay, force)
-        write(overlay, [json.dumps(cost_overlay(description, overlay_cost)).encode()], overwrite=force)
+        write_text(overlay, json.dumps(cost_overlay(description, overlay_cost)), force)
     bytes_ = model.stat().st_size
     if as_json:
         print_json({"file": str(model), "bytes": bytes_, **description.to_dict()})

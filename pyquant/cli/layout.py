@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 import pyquant as pq
-from pyquant.cli.console import force_option, model_argument, output_option, refuse_existing
+from pyquant.cli.console import check_outputs, force_option, model_argument, output_option
 
 
 @click.command("layout")
@@ -22,7 +22,7 @@ def command(model: Path, to: str | None, drop_newer: bool, output: Path, force: 
     Files past 2 GiB keep them behind the flatbuffer or beside it; microcontrollers and the Edge TPU compiler read only
     what is inside.
     """
-    refuse_existing(output, force)
+    check_outputs(force, output)
     opened = pq.open(model)
     for warning in opened.warnings:
         click.echo(warning, err=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 import pyquant as pq
-from pyquant.cli.console import force_option, json_option, model_argument, print_json, refuse_existing, save_edited
+from pyquant.cli.console import check_outputs, force_option, json_option, model_argument, print_json, save_edited
 from pyquant.lint import RULES
 from pyquant.targets import ALIASES, TARGETS
 
@@ -41,8 +41,8 @@ def command(
     if fix != (output is not None):
         raise click.UsageError("--fix and -o go together")
     opened = pq.open(model)
+    check_outputs(force, output)
     if output is not None:
-        refuse_existing(output, force)
         mended = pq.repair(opened, target or "litert")
         save_edited(opened, mended, output, force)
         opened = mended

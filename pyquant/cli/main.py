@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pyquant.errors import PyQuantError
+from pyquant.errors import FileExists, PyQuantError
 
 # The module of each verb, imported when it is asked for.
 VERBS = {
@@ -43,6 +43,8 @@ class Verbs(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except FileExists as error:
+            raise click.ClickException(f"{str(error).rpartition(';')[0]}; --force overwrites it") from error
         except PyQuantError as error:
             raise click.ClickException(str(error)) from error
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 import pyquant as pq
-from pyquant.cli.console import force_option, model_argument, output_option, pairs, refuse_existing, save_edited
+from pyquant.cli.console import check_outputs, force_option, model_argument, output_option, pairs, save_edited
 
 
 @click.command("rename")
@@ -28,7 +28,7 @@ def rename(
     force: bool,
 ) -> None:
     """Rename tensors, signatures, and signatures' arguments. The options may be repeated."""
-    refuse_existing(output, force)
+    check_outputs(force, output)
     opened = pq.open(model)
     made = pq.rename(opened, pairs(tensors), pairs(arguments), pairs(signatures))
     save_edited(opened, made if added is None else pq.add_signature(made, added), output, force)
@@ -45,7 +45,7 @@ def reorder(
     model: Path, inputs: str | None, outputs: str | None, signatures: str | None, output: Path, force: bool
 ) -> None:
     """Give inputs, outputs and signatures, by name, another order."""
-    refuse_existing(output, force)
+    check_outputs(force, output)
     opened = pq.open(model)
     orders = [None if names is None else names.split(",") for names in (inputs, outputs, signatures)]
     save_edited(opened, pq.reorder(opened, *orders), output, force)

@@ -12,6 +12,7 @@ import numpy as np
 import pyquant as pq
 from pyquant.cli.console import (
     Source,
+    check_outputs,
     data_options,
     force_option,
     json_option,
@@ -19,7 +20,6 @@ from pyquant.cli.console import (
     output_option,
     print_json,
     print_table,
-    refuse_existing,
     weight_options,
 )
 from pyquant.compress import load_masks, masks, save_masks, weights
@@ -61,9 +61,7 @@ def command(
 
     Weights of depthwise convolutions are left alone unless --operation names them.
     """
-    for path in (output, saved):
-        if path is not None:
-            refuse_existing(path, force)
+    check_outputs(force, output, saved)
     opened = pq.open(model)
     made = pq.prune(
         opened,

@@ -10,6 +10,7 @@ import click
 import pyquant as pq
 from pyquant.cli.console import (
     Source,
+    check_outputs,
     data_options,
     force_option,
     json_option,
@@ -17,7 +18,6 @@ from pyquant.cli.console import (
     output_option,
     print_json,
     print_table,
-    refuse_existing,
     weight_options,
 )
 from pyquant.compress.channels import Pruned, pruned
@@ -43,7 +43,7 @@ def command(
     **options: Any,
 ) -> None:
     """Take out the channels that matter least: by their weights, or with --data by what is lost of what reads them."""
-    refuse_existing(output, force)
+    check_outputs(force, output)
     opened = pq.open(model)
     found = pruned(opened, data=source.feeds(opened, "reading"), **options)
     before, size = model.stat().st_size, found.model.save(output, overwrite=force)

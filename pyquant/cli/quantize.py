@@ -12,12 +12,12 @@ import pyquant as pq
 from pyquant.calibrate import METHODS
 from pyquant.cli.console import (
     Source,
+    check_outputs,
     data_options,
     force_option,
     json_option,
     model_argument,
     print_json,
-    refuse_existing,
 )
 from pyquant.quantize import NAMED, SCHEMES, Recipe, apply, load_recipe
 from pyquant.targets import ALIASES, TARGETS, get
@@ -62,7 +62,7 @@ def command(
     wanted = scheme if recipe is None else _recipe(recipe)
     name = scheme if recipe is None else Path(recipe).stem
     written = output or model.with_name(f"{model.stem}_{name}.tflite")
-    refuse_existing(written, force)
+    check_outputs(force, written)
     opened = pq.open(model)
     samples = source.feeds(opened, "calibrating")
     options["per_channel"] = False if per_tensor else None

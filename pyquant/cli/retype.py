@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 import pyquant as pq
-from pyquant.cli.console import force_option, model_argument, output_option, refuse_existing, save_edited
+from pyquant.cli.console import check_outputs, force_option, model_argument, output_option, save_edited
 from pyquant.quantize import RETYPES, apply, reassign
 
 
@@ -18,7 +18,7 @@ from pyquant.quantize import RETYPES, apply, reassign
 @force_option
 def command(model: Path, output: Path, to: str, force: bool) -> None:
     """Change the integer types of a quantized model, without data: from uint8 to int8, from int8 to int16x8."""
-    refuse_existing(output, force)
+    check_outputs(force, output)
     opened = pq.open(model)
     decisions = reassign(opened, to)
     click.echo(str(decisions))

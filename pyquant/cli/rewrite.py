@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 import pyquant as pq
-from pyquant.cli.console import force_option, model_argument, output_option, pairs, refuse_existing, save_edited
+from pyquant.cli.console import check_outputs, force_option, model_argument, output_option, pairs, save_edited
 
 
 @click.command("fold")
@@ -17,7 +17,7 @@ from pyquant.cli.console import force_option, model_argument, output_option, pai
 @force_option
 def fold(model: Path, keep_casts: bool, output: Path, force: bool) -> None:
     """Compute constants now; take out casts that cancel, reshapes of reshapes, and what nobody reads."""
-    refuse_existing(output, force)
+    check_outputs(force, output)
     opened = pq.open(model)
     save_edited(opened, pq.fold(opened, casts=not keep_casts), output, force)
 
@@ -28,7 +28,7 @@ def fold(model: Path, keep_casts: bool, output: Path, force: bool) -> None:
 @force_option
 def fuse(model: Path, output: Path, force: bool) -> None:
     """Let convolutions and their like do the activations behind and the padding before them."""
-    refuse_existing(output, force)
+    check_outputs(force, output)
     opened = pq.open(model)
     save_edited(opened, pq.fuse(opened), output, force)
 
@@ -40,7 +40,7 @@ def fuse(model: Path, output: Path, force: bool) -> None:
 @force_option
 def batch(model: Path, size: int, output: Path, force: bool) -> None:
     """Take and return SIZE samples at a time."""
-    refuse_existing(output, force)
+    check_outputs(force, output)
     opened = pq.open(model)
     save_edited(opened, pq.batch(opened, size), output, force)
 
@@ -60,7 +60,7 @@ def shape(text: str) -> tuple[int, ...]:
 @force_option
 def resize(model: Path, inputs: tuple[str, ...], output: Path, force: bool) -> None:
     """Give inputs other shapes, and all that follows from them. --input may be repeated."""
-    refuse_existing(output, force)
+    check_outputs(force, output)
     opened = pq.open(model)
     save_edited(opened, pq.resize(opened, {name: shape(text) for name, text in pairs(inputs).items()}), output, force)
 
@@ -76,7 +76,7 @@ TYPE = "TYPE or NAME=TYPE"
 @force_option
 def io_type(model: Path, inputs: tuple[str, ...], outputs: tuple[str, ...], target: Path, force: bool) -> None:
     """Change the types of inputs and outputs; inside, the model stays as it is. By name, options may be repeated."""
-    refuse_existing(target, force)
+    check_outputs(force, target)
     opened = pq.open(model)
     save_edited(opened, pq.io_type(opened, _types(inputs), _types(outputs)), target, force)
 

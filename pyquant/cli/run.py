@@ -11,6 +11,7 @@ import numpy as np
 import pyquant as pq
 from pyquant.cli.console import (
     Source,
+    check_outputs,
     data_options,
     force_option,
     isa_option,
@@ -18,7 +19,6 @@ from pyquant.cli.console import (
     model_argument,
     numerics_option,
     print_json,
-    refuse_existing,
     threads_option,
 )
 from pyquant.run.feeds import storable
@@ -44,14 +44,19 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Run a model on every sample; the file holds one array for each output, samples along its first axis."""
+    """Run a model on every sample; the file holds one array for each output, samples along its first axis.
+
+    Of an output whose shape differs between samples it holds one array for each of them: NAME/0, NAME/1, ...
+    """
     if source.data is None:
         raise click.UsageError("--data is missing")
-    refuse_existing(output, force)
+    check_outputs(force, output)
     opened = pq.open(model)
     plan = pq.compile(opened, threads=threads, isa=isa, numerics=numerics or "tflite")
     results = [plan.run(*arrays) for arrays in source.feeds(opened, "running") or ()]
-    arrays = {t.name: storable(joined([result[t] for result in results])) for t in opened.main.outputs}
+    arrays: dict[str, np.ndarray] = {}
+    for tensor in opened.main.outputs:
+        arrays |= stored(tensor.name, [storable(result[tensor]) for result in results])
     archive = io.BytesIO()
     np.savez(archive, **arrays)  # type: ignore[arg-type]  # names as keywords
     write(output, [archive.getbuffer()], overwrite=force)
@@ -63,7 +68,9 @@ def command(
         click.echo(f"{output}: {len(results)} samples: {shown}")
 
 
-def joined(arrays: list[np.ndarray]) -> np.ndarray:
-    """Samples along the first axis: the batch axis where it is 1, else a new one."""
+def stored(name: str, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Samples along the first axis, the batch axis where it is 1, else a new one; each by itself where shapes differ."""
+    if len({array.shape for array in arrays}) > 1:
+        return {f"{name}/{i}": array for i, array in enumerate(arrays)}
     batches = arrays[0].ndim > 0 and arrays[0].shape[0] == 1
-    return np.concatenate(arrays) if batches else np.stack(arrays)
+    return {name: np.concatenate(arrays) if batches else np.stack(arrays)}

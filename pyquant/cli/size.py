@@ -7,7 +7,15 @@ from pathlib import Path
 import click
 
 import pyquant as pq
-from pyquant.cli.console import force_option, json_option, model_argument, print_json, refuse_existing, terminal_width
+from pyquant.cli.console import (
+    check_outputs,
+    force_option,
+    json_option,
+    model_argument,
+    print_json,
+    terminal_width,
+    write_text,
+)
 from pyquant.compress import Sizes
 
 
@@ -22,11 +30,10 @@ def command(model: Path, other: Path | None, svg: Path | None, force: bool, as_j
 
     With OTHER, a file made of the first one: both, before and after.
     """
-    if svg is not None:
-        refuse_existing(svg, force)
+    check_outputs(force, svg)
     before, after = _sizes(model), None if other is None else _sizes(other)
     if svg is not None:
-        svg.write_text(before.svg(after))
+        write_text(svg, before.svg(after), force)
     if as_json:
         found = {"path": str(model), **before.to_dict()}
         print_json(found if after is None else {"before": found, "after": {"path": str(other), **after.to_dict()}})

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 import pyquant as pq
-from pyquant.cli.console import force_option, model_argument, output_option, refuse_existing, save_edited
+from pyquant.cli.console import check_outputs, force_option, model_argument, output_option, save_edited
 
 
 @click.command("strip")
@@ -28,7 +28,7 @@ def strip(
     force: bool,
 ) -> None:
     """Drop what no run reads: names, metadata, ranges; tensors, buffers and operator codes that nothing uses."""
-    refuse_existing(output, force)
+    check_outputs(force, output)
     opened = pq.open(model)
     stripped = pq.strip(
         opened, names=not keep_names, metadata=not keep_metadata, ranges=not keep_ranges, signatures=signatures
@@ -42,7 +42,7 @@ def strip(
 @force_option
 def dedupe(model: Path, output: Path, force: bool) -> None:
     """Let equal constants share one buffer."""
-    refuse_existing(output, force)
+    check_outputs(force, output)
     opened = pq.open(model)
     save_edited(opened, pq.dedupe(opened), output, force)
 

@@ -10,6 +10,7 @@ import click
 import pyquant as pq
 from pyquant.cli.console import (
     Source,
+    check_outputs,
     data_options,
     force_option,
     isa_option,
@@ -18,7 +19,6 @@ from pyquant.cli.console import (
     numerics_option,
     print_json,
     print_table,
-    refuse_existing,
     threads_option,
 )
 from pyquant.validate.report import WORDS
@@ -67,8 +67,7 @@ def command(
     """Compare every tensor with another runtime or another model. Exit code 1 where they differ."""
     opened = pq.open(model)
     samples = source.feeds(opened, "comparing")
-    if reproduce is not None:
-        refuse_existing(reproduce, force)
+    check_outputs(force, reproduce)
     report = pq.validate(opened, data=samples, own=own or reproduce is not None, **options)
     if reproduce is not None and report.first_own_difference is not None:
         report.first_own_difference.save(reproduce, overwrite=force)

@@ -12,6 +12,7 @@ from pyquant.calibrate import Moments, damped, probabilities, tallies
 from pyquant.compress.compensate import STEPS, Gone, compensated
 from pyquant.compress.values import encoded
 from pyquant.compress.weights import Weight
+from pyquant.errors import DataError
 from pyquant.graph import Model, Node, Tensor
 from pyquant.graph.real import real_values
 from pyquant.ops import Call, get
@@ -105,15 +106,25 @@ class Layer:
 def observed(model: Model, found: Iterable[Weight], feeds: Sequence[Sequence[np.ndarray]]) -> list[Seen]:
     """What weights of the main subgraph meet in all samples and, where there are two, in each half of them.
 
-    feeds: arrays in input order.
+    feeds: arrays in input order. Raises DataError where they let a weight meet NaN or infinity.
     """
     main = set(model.main.nodes)
     nodes = [node for weight in found for node, _ in weight.uses if node in main]
     parts = [tallies(model, nodes, half, SAMPLES) for half in (feeds[::2], feeds[1::2]) if half]
+    for part in parts:
+        check_finite({node: tally.total for node, tally in part.items()})
     if len(parts) > 1:
         one, other = parts
         parts.insert(0, {node: tally.joined(other[node]) for node, tally in one.items()})
     return [{node: tally.moments for node, tally in part.items()} for part in parts]
+
+
+def check_finite(met: Mapping[Node, np.ndarray]) -> None:
+    """Raises DataError where what is known of what weights meet holds NaN or infinity."""
+    for node, found in met.items():
+        if not np.isfinite(found).all():
+            name = Call(get(node.op), node)["x"].name
+            raise DataError(f"data: samples make NaN or infinity of {name!r}, which {node.label} reads")
 
 
 def layers(model: Model, found: Iterable[Weight], seen: Seen) -> dict[Weight, Layer]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pyquant.calibrate.products import Moments, damped, moments
+from pyquant.compress.layers import check_finite
 from pyquant.compress.positions import Positions
 from pyquant.dtypes import FLOAT32
 from pyquant.graph import Model, Node, Tensor
@@ -65,6 +66,7 @@ class Reconstruction:
         """Take so many channels for 0, and return them: those whose loss changes least what their readers make."""
         readers = self.reads(channels)
         found = moments(self.model, [reader.call.node for reader in readers], self.feeds)
+        check_finite({node: moment.means for node, moment in found.items()})
         solvers = [_Solver(reader, found[reader.call.node]) for reader in readers]
         left, gone = list(channels.tolist()), list[int]()
         while len(gone) < count:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from pyquant.compress.lut import lookup
-from pyquant.compress.sparse import sparse_bytes
+from pyquant.compress.sparse import encode_sparse, sparse_bytes
+from pyquant.errors import OptionError
 from pyquant.graph import Model, Tensor, dump
 from pyquant.table import Column, lines, short
 from pyquant.table import size as in_units
@@ -35,6 +36,7 @@ class Size:
 
     None: of a packer that is not installed, or a form that the type does not have. entropy: the least that any code of
     single elements takes which knows how often each value occurs. lookup: indices of `bits` and tables of values.
+    sparse: of a file, what `encode_sparse` makes of it, which leaves dense what kernels would not take.
     """
 
     name: str
@@ -112,8 +114,8 @@ def size(model: Model, data: bytes | None = None) -> Sizes:
         constants.setdefault(id(tensor.buffer), tensor)
     tensors = [_sizes(tensor, packed) for tensor in constants.values()]
     content = dump(model) if data is None else data
-    forms = {m: len(content) - sum(_gain(one, m) for one in tensors) for m in ("entropy", "sparse", "lookup")}
-    file = Size("whole file", len(content), **packed(content), **forms)
+    forms = {m: len(content) - sum(_gain(one, m) for one in tensors) for m in ("entropy", "lookup")}
+    file = Size("whole file", len(content), **packed(content), sparse=_sparse(model, len(content)), **forms)
     return Sizes(file, tuple(sorted(tensors, key=lambda one: -one.raw)))
 
 
@@ -130,6 +132,13 @@ def _sizes(tensor: Tensor, packed: Callable[[bytes], dict[str, int | None]]) -> 
         lookup=tables,
         bits=bits,
     )
+
+
+def _sparse(model: Model, dense: int) -> int:
+    try:
+        return min(len(dump(encode_sparse(model))), dense)
+    except OptionError:  # no weights
+        return dense
 
 
 def _gain(one: Size, measure: str) -> int:

@@ -12,6 +12,7 @@ from pyquant.edgetpu.executable import DeviceLayer
 from pyquant.edgetpu.package import Container, is_compiled
 from pyquant.edgetpu.parameters import constant_operands, is_decoded, operand_bytes
 from pyquant.edgetpu.stored import Stored, find_stored
+from pyquant.errors import GraphError
 from pyquant.graph import Model, Node, Tensor
 from pyquant.ops import find
 from pyquant.wire import Record
@@ -98,7 +99,12 @@ def compare(compiled: Model, containers: Sequence[Container], source: Model) -> 
 
 
 def partners(compiled: Model, source: Model) -> tuple[dict[Node, Node], list[Node]]:
-    """The nodes that stayed on the CPU with the source's, and those that the source does not have."""
+    """The nodes that stayed on the CPU with the source's, and those that the source does not have.
+
+    Raises GraphError for a source that is compiled itself.
+    """
+    if any(map(is_compiled, source.main.nodes)):
+        raise GraphError("the source is compiled for the Edge TPU itself, expected the model that the compiler was given")
     waiting: dict[Any, list[Node]] = {}
     for node in reversed(source.main.nodes):
         waiting.setdefault(_key(node), []).append(node)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pyquant import wire
-from pyquant.errors import OptionError
+from pyquant.errors import FormatError, GraphError, OptionError
 from pyquant.graph import external
 from pyquant.graph.check import check
 from pyquant.graph.convert import from_record, to_record
@@ -20,7 +20,11 @@ def open(path: str | os.PathLike[str]) -> Model:
 
     Raises FileError and as `load` does. A file of external buffers that is missing is among the model's warnings.
     """
-    return load(file.read(path), Path(path).parent)
+    data = file.read(path)
+    try:
+        return load(data, Path(path).parent)
+    except (FormatError, GraphError) as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def load(data: Any, folder: str | os.PathLike[str] | None = None) -> Model:

@@ -57,7 +57,7 @@ def every_tensor_shown(model: Model) -> Model:
     """
     shown = model.copy()
     main = shown.main
-    main.outputs = list(dict.fromkeys([*main.outputs, *(t for node in main.nodes for t in node.outputs)]))
+    main.outputs = list(dict.fromkeys([*main.outputs, *computed(shown)]))
     return shown
 
 
@@ -80,9 +80,8 @@ def of_model(model: Model, against: str | os.PathLike[str] | Model, threads: int
 
 def _partners(model: Model, other: Model) -> dict[Tensor, Tensor]:
     """The tensor of the other model that each computed tensor of ours is compared with: of its name and shape."""
-    theirs = {(t.name, t.shape): t for node in other.main.nodes for t in node.outputs}
-    ours = [t for node in model.main.nodes for t in node.outputs]
-    named = {t: theirs[t.name, t.shape] for t in ours if (t.name, t.shape) in theirs}
+    theirs = {(t.name, t.shape): t for t in computed(other)}
+    named = {t: theirs[t.name, t.shape] for t in computed(model) if (t.name, t.shape) in theirs}
     return named | dict(zip(model.main.outputs, other.main.outputs, strict=True))
 
 

@@ -165,8 +165,8 @@ def cells(t: TensorReport) -> tuple[str, ...]:
     """A tensor's row in a table."""
     share = "all" if t.equal == t.elements else f"{100 * t.equal / t.elements:.3f} %"
     name = short(t.name) + (" (output)" if t.is_output else "")
-    sqnr = "inf" if math.isinf(t.sqnr) else f"{t.sqnr:.1f}"
-    return name, t.op, t.dtype, str(t.elements), share, f"{t.max_difference:.3g}", f"{t.relative:.1e}", sqnr
+    difference = f"{t.max_difference:.3g}"
+    return name, t.op, t.dtype, str(t.elements), share, difference, f"{t.relative:.1e}", f"{t.sqnr:.1f}"
 
 
 def _plain(value: Any) -> Any:

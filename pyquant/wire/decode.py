@@ -40,8 +40,8 @@ def decode(buffer: Any, root: str = "Model") -> Record:
     try:
         return decoder.model() if root == "Model" else decoder.root(root)
     except _Unsound as error:
-        path = "".join(error.path).lstrip(".") or "file"
-        raise FormatError(f"{path}, byte {error.position}: {error.reason}") from None
+        path = "".join([*error.path, ", "]).lstrip("., ")
+        raise FormatError(f"{path}byte {error.position}: {error.reason}") from None
 
 
 class _Unsound(Exception):

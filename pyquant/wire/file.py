@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import secrets
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ def write_all(files: Mapping[Path, Iterable[Any]], overwrite: bool = False) -> i
     """The same for files that belong together: none is renamed before all are written. Returns the last one's bytes."""
     targets = {Path(os.path.realpath(path)): segments for path, segments in files.items()}
     for target in targets:
+        check_target(target)
         if target.exists() and not overwrite:
             raise FileExists(f"{target} exists; pass overwrite=True to replace it")
     written: dict[Path, Path] = {}
@@ -72,6 +74,8 @@ def write_all(files: Mapping[Path, Iterable[Any]], overwrite: bool = False) -> i
             written[target] = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
             size = _write_new(written[target], segments)
         for target, temporary in written.items():
+            if target.exists():
+                shutil.copymode(target, temporary)
             os.replace(temporary, target)
     except OSError as error:
         raise FileError(f"cannot write {target}: {error.strerror or error}") from error
@@ -79,6 +83,14 @@ def write_all(files: Mapping[Path, Iterable[Any]], overwrite: bool = False) -> i
         for temporary in written.values():
             temporary.unlink(missing_ok=True)
     return size
+
+
+def check_target(path: Path) -> None:
+    """Raises FileError where no file can be, or something else is: a folder, a device, a pipe."""
+    if path.exists() and not path.is_file():
+        raise FileError(f"cannot write {path}: it is there, and is no file")
+    if not path.parent.is_dir():
+        raise FileError(f"cannot write {path}: there is no folder {path.parent}")
 
 
 def _write_new(path: Path, segments: Iterable[Any]) -> int:
