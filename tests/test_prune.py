@@ -370,7 +370,7 @@ def test_samples_by_which_weights_meet_no_numbers_are_refused(verb: str, how: fl
     layers = [(b.constant(f"w{i}", normal(6, 6)), b.constant(f"b{i}", normal(6))) for i in range(2)]
     between = add(b, "FULLY_CONNECTED", [b.input("x", (1, 6)), *layers[0]], "between")
     model = b.model([add(b, "FULLY_CONNECTED", [between, *layers[1]], "y")])
-    with pytest.raises(DataError, match="data: samples make NaN or infinity of '(x|between)', which FULLY_CONNECTED"):
+    with pytest.raises(DataError, match=r"samples make NaN or infinity of '(x|between)', which FULLY_CONNECTED"):
         getattr(pq, verb)(model, how, data=data)
 
 

@@ -90,7 +90,7 @@ def test_json_that_cannot_be_followed_is_refused(rules: list[dict[str, object]],
 
 
 def test_text_that_is_no_list_of_rules_is_refused() -> None:
-    for text, message in (("{", "not JSON"), ("{}", "expected a list of rules, found dict")):
+    for text, message in (("{", "not JSON"), ("{}", "found {}"), ("[1, 2]", "found 1")):
         with pytest.raises(pq.RecipeError, match=message):
             loads(text, "mine.json")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pyquant.calibrate import samples
 from pyquant.compress import cluster, compress_lut, encode_sparse, prune, prune_channels
-from pyquant.errors import FileError, RecipeError
+from pyquant.errors import FileError, PyQuantError, RecipeError
 from pyquant.graph import Model
 from pyquant.quantize import quantize
 from pyquant.rewrite import fold, fuse
@@ -34,10 +34,16 @@ def pipeline(model: Model, steps: Iterable[Step], data: Any = None) -> Model:
     """
     wanted = [_checked(step, f"step {i}") for i, step in enumerate(steps)]
     feeds = None if data is None else [list(sample.values()) for sample in samples(data, model)]
-    for function, options in wanted:
+    for i, (function, options) in enumerate(wanted):
         if feeds is not None and _takes(function, "data"):
             options = {"data": feeds, **options}
-        model = function(model, **options)
+        where = f"step {i}, {function.__name__}"
+        try:
+            model = function(model, **options)
+        except PyQuantError as error:
+            raise type(error)(f"{where}: {error}") from error
+        except (TypeError, ValueError) as error:  # values of a type that the option does not have
+            raise RecipeError(f"{where}: {error}") from error
     return model
 
 
@@ -51,7 +57,7 @@ def load_steps(path: str | Path) -> list[Step]:
         raise RecipeError(f"{path} is no JSON: {error}") from error
     steps = found.get("steps") if isinstance(found, dict) else found
     if not isinstance(steps, list):
-        raise RecipeError(f'{path}: found {type(steps).__name__}, expected a list of steps, or {{"steps": [...]}}')
+        raise RecipeError(f'{path}: found {json.dumps(found)[:40]}, expected a list of steps, or {{"steps": [...]}}')
     for i, step in enumerate(steps):
         _checked(step, f"{path}: step {i}")
     return steps

@@ -224,6 +224,8 @@ def _images(images: Images, model: Model) -> Iterator[np.ndarray]:
     except ImportError:
         raise DataError("a folder of images needs Pillow: pip install pillow") from None
     tensor = _image_input(model, images)
+    if not Path(images.folder).is_dir():
+        raise DataError(f"{images.folder}: mean and std are of a folder of images, which it is not")
     files = sorted(p for p in Path(images.folder).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise DataError(f"{images.folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
@@ -257,6 +259,16 @@ def _image_input(model: Model, images: Images) -> Tensor:
 def _normalized(pixels: np.ndarray, images: Images, tensor: Tensor) -> np.ndarray:
     if images.mean is None and images.std is None:
         return pixels if tensor.dtype.name == "uint8" else (pixels.astype(np.int16) - 128).astype(np.int8)
-    mean = np.asarray(0 if images.mean is None else images.mean, np.float32)
-    std = np.asarray(1 if images.std is None else images.std, np.float32)
-    return (pixels - mean) / std
+    mean = _of_channels("mean", 0 if images.mean is None else images.mean, tensor.shape[3])
+    std = _of_channels("std", 1 if images.std is None else images.std, tensor.shape[3])
+    if not std.all():
+        raise DataError(f"std: found {images.std}, expected what pixels can be divided by")
+    return np.asarray((pixels - mean) / std)
+
+
+def _of_channels(name: str, value: float | Sequence[float], channels: int) -> np.ndarray:
+    found = np.asarray(value, np.float32)
+    if found.shape not in ((), (1,), (channels,)) or not np.isfinite(found).all():
+        expected = "finite number" if channels == 1 else f"finite number, or {channels} of them"
+        raise DataError(f"{name}: found {value}, expected a {expected}")
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from importlib import import_module
 from typing import Any
 
@@ -46,6 +47,10 @@ class Verbs(click.Group):
         except FileExists as error:
             raise click.ClickException(f"{str(error).rpartition(';')[0]}; --force overwrites it") from error
         except PyQuantError as error:
+            raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader of a pipe has enough
+                raise
             raise click.ClickException(str(error)) from error
 
 

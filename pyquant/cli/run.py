@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -55,11 +57,11 @@ def command(
     plan = pq.compile(opened, threads=threads, isa=isa, numerics=numerics or "tflite")
     results = [plan.run(*arrays) for arrays in source.feeds(opened, "running") or ()]
     arrays: dict[str, np.ndarray] = {}
-    for tensor in opened.main.outputs:
-        arrays |= stored(tensor.name, [storable(result[tensor]) for result in results])
-    archive = io.BytesIO()
-    np.savez(archive, **arrays)  # type: ignore[arg-type]  # names as keywords
-    write(output, [archive.getbuffer()], overwrite=force)
+    names = [tensor.name for tensor in opened.main.outputs]
+    for i, tensor in enumerate(opened.main.outputs):
+        name = tensor.name if names.count(tensor.name) == 1 else f"{tensor.name} (output {i})"
+        arrays |= stored(name, [storable(result[tensor]) for result in results])
+    write(output, [npz(arrays)], overwrite=force)
     if as_json:
         shapes = [{"name": name, "shape": list(a.shape), "dtype": a.dtype.name} for name, a in arrays.items()]
         print_json({"file": str(output), "samples": len(results), "outputs": shapes})
@@ -69,8 +71,18 @@ def command(
 
 
 def stored(name: str, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Samples along the first axis, the batch axis where it is 1, else a new one; each by itself where shapes differ."""
+    """Samples along the first axis, a batch axis of 1 or else a new one; each by itself where shapes differ."""
     if len({array.shape for array in arrays}) > 1:
         return {f"{name}/{i}": array for i, array in enumerate(arrays)}
     batches = arrays[0].ndim > 0 and arrays[0].shape[0] == 1
     return {name: np.concatenate(arrays) if batches else np.stack(arrays)}
+
+
+def npz(arrays: Mapping[str, np.ndarray]) -> memoryview:
+    """The bytes of a file of arrays by name, of whatever name: `np.savez` takes them as keywords."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for name, array in arrays.items():
+            with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+    return archive.getbuffer()

@@ -42,7 +42,12 @@ from pyquant.validate.report import WORDS
 )
 @numerics_option
 @click.option("--tolerance", type=float, default=1e-5, show_default=True, help="For floats, of their range.")
-@click.option("--min-sqnr", type=float, metavar="DB", help="Pass where every output reaches this.")
+@click.option(
+    "--min-sqnr",
+    type=float,
+    metavar="DB",
+    help="What every output is to reach; 10 against a model.",
+)
 @click.option("--own", is_flag=True, help="Also run each operator alone, fed with the other side's values.")
 @click.option(
     "--reproduce",

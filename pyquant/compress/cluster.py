@@ -78,6 +78,8 @@ def cluster(
         raise OptionError(f"grid: found {grid!r}, expected one of {', '.join(GRIDS)}")
     if not 2 <= clusters <= 1 << 16:
         raise OptionError(f"clusters: found {clusters}, expected 2 to {1 << 16}")
+    if seed < 0:
+        raise OptionError(f"seed: found {seed}, expected at least 0")
     if not 0 <= rate < math.inf:
         raise OptionError(f"rate: found {rate}, expected a number of at least 0")
     made = model.copy()

@@ -104,7 +104,7 @@ def partners(compiled: Model, source: Model) -> tuple[dict[Node, Node], list[Nod
     Raises GraphError for a source that is compiled itself.
     """
     if any(map(is_compiled, source.main.nodes)):
-        raise GraphError("the source is compiled for the Edge TPU itself, expected the model that the compiler was given")
+        raise GraphError("the source is compiled for the Edge TPU itself, expected what the compiler was given")
     waiting: dict[Any, list[Node]] = {}
     for node in reversed(source.main.nodes):
         waiting.setdefault(_key(node), []).append(node)

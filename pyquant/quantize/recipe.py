@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
 from pyquant.errors import RecipeError
 from pyquant.ops.litert import STARRED
+from pyquant.ops.registry import OPERATORS
 from pyquant.quantize.parameters import METHODS
+from pyquant.wire.schema import ENUMS
 
 BIAS = {"int8": "int32", "int16": "int64"}  # by the type of activations
 BOUNDARY = {"int8": ("int8", "uint8"), "int16": ("int16",)}  # what a model's inputs and outputs may then be
@@ -21,6 +24,7 @@ GRANULARITIES = ("channel", "tensor", *(f"block{size}" for size in BLOCKS))
 EQUALIZATIONS = ("none", "cross_layer", "migration")
 ROUNDINGS = ("nearest", "gptq", "adaround")
 INPUT, OUTPUT = "INPUT", "OUTPUT"  # operations of rules for what enters and leaves a model
+OPERATIONS = {"*", INPUT, OUTPUT, *ENUMS["BuiltinOperator"][1], *OPERATORS}
 
 
 @dataclass(frozen=True)
@@ -183,12 +187,13 @@ def recipe(
     *,
     per_channel: bool | None = None,
     min_weight_elements: int | None = None,
-    keep_float: Iterable[str] = (),
+    keep_float: str | Iterable[str] = (),
     **changes: Any,
 ) -> Recipe:
     """A recipe of SCHEMES or NAMED, or of rules, with fields of Recipe changed; None leaves a field as it is.
 
-    per_channel, min_weight_elements: for all rules. keep_float: regular expressions of operators that stay as they are.
+    per_channel, min_weight_elements: for all rules. keep_float: regular expressions, or one, of operators that stay as
+    they are.
     Raises RecipeError for what cannot be.
 
     >>> recipe("int8", input_type="uint8").input_type
@@ -202,8 +207,11 @@ def recipe(
     made = scheme if isinstance(scheme, Recipe) else Recipe("rules", tuple(scheme))
     granularity = None if per_channel is None else GRANULARITIES[not per_channel]
     same = _given(granularity=granularity, min_weight_elements=min_weight_elements)
-    rules = [replace(rule, **same) for rule in made.rules] + [Rule(pattern) for pattern in keep_float]
+    kept = [keep_float] if isinstance(keep_float, str) else keep_float
+    rules = [replace(rule, **same) for rule in made.rules] + [Rule(pattern) for pattern in kept]
     made = replace(made, rules=tuple(rules), **_given(**changes))
+    if not made.rules:
+        raise RecipeError(f"recipe {made.name}: found no rules, expected one at least")
     for i, rule in enumerate(made.rules):
         _check_rule(rule, f"rule {i} of {made.name}")
     for field in ("input_type", "output_type"):
@@ -222,6 +230,10 @@ def _check_rule(rule: Rule, where: str) -> None:
         re.compile(rule.regex)
     except re.error as error:
         raise RecipeError(f"{where}: {rule.regex!r} is not a regular expression: {error}") from None
+    if rule.operation not in OPERATIONS:
+        near = get_close_matches(rule.operation.upper(), OPERATIONS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise RecipeError(f"{where}: operation {rule.operation!r} is no operator{hint}")
     for field, allowed in (
         ("weights", (None, *WEIGHTS)),
         ("activations", (None, *BIAS, *(("uint8",) if rule.operation in (INPUT, OUTPUT) else ()))),

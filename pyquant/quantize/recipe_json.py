@@ -65,7 +65,8 @@ def loads(text: str, name: str = "rules") -> Recipe:
     except ValueError as error:
         raise RecipeError(f"{name}: not JSON: {error}") from None
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
-        raise RecipeError(f"{name}: expected a list of rules, found {type(rules).__name__}")
+        odd = next((rule for rule in rules if not isinstance(rule, dict)), rules) if isinstance(rules, list) else rules
+        raise RecipeError(f"{name}: expected a list of rules, each an object, found {json.dumps(odd)[:40]}")
     return from_rules(rules, name)
 
 
@@ -73,8 +74,10 @@ def load(path: str | os.PathLike[str]) -> Recipe:
     """The recipe in a file, by the file's name. Raises RecipeError."""
     try:
         text = Path(path).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: {error}") from None
+    except OSError as error:
+        raise RecipeError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: not JSON: {error}") from None
     return loads(text, Path(path).stem)
 
 

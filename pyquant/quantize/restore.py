@@ -60,6 +60,8 @@ def is_integer_computation(made: Assignments, node: Node) -> bool:
     operator = find(node.op)
     if operator is None or operator.cast or not operator.ranged or "float32" not in operator.reference:
         return False
+    if _without_scale(node):
+        return False
     read = any(_wanted(made, node, i) != FLOAT for i, _, tensor in _values(node) if _is_real(tensor))
     return read or any(is_small(tensor) for slot, tensor in outputs_of(node, operator) if slot.quantizable)
 
@@ -87,10 +89,13 @@ def restore(made: Assignments, node: Node) -> None:
 
 
 def note_unknown(made: Assignments, subgraph: Subgraph) -> None:
-    """Say which operators stay quantized because nobody here knows them."""
+    """Say which operators stay quantized because nobody here knows them, or what their inputs stand for."""
     for node in subgraph.nodes:
-        if find(node.op) is None and any(t is not None and is_small(t) for t in (*node.inputs, *node.outputs)):
-            made.kept_float.append((node.label, "unknown operator"))
+        if any(t is not None and is_small(t) for t in (*node.inputs, *node.outputs)):
+            if find(node.op) is None:
+                made.kept_float.append((node.label, "unknown operator"))
+            elif tensor := _without_scale(node):
+                made.kept_float.append((node.label, f"its input {tensor.name!r} is {tensor.dtype} without a scale"))
 
 
 def state_activation(node: Node) -> None:
@@ -109,6 +114,12 @@ def state_activation(node: Node) -> None:
     for slot, tensor in outputs_of(node, operator):
         if slot.scale is None and _begins_at_zero(tensor):
             node.options = options.replace(fused_activation_function="RELU6" if _largest(tensor) <= 6 else "RELU")
+
+
+def _without_scale(node: Node) -> Tensor | None:
+    """An activation in few bits of which no scale says what it stands for."""
+    values = (tensor for _, role, tensor in _values(node) if role == "activation")
+    return next((t for t in values if t.dtype.is_quantized_integer and not is_small(t)), None)
 
 
 def _is_real(tensor: Tensor) -> bool:

@@ -119,7 +119,8 @@ class Target:
     def _of_tensor(self, tensor: Tensor) -> Iterator[Problem]:
         where = f"tensor {tensor.name!r}"
         if tensor.extra.get("external_buffer") and not self.external_buffers:
-            yield Problem("storage", where, f"{self.name} reads no constants in other files", tensor=tensor)
+            reason = f"{self.name} reads no constants in other files"
+            yield Problem("storage", where, reason, "save with layout inline", tensor=tensor)
         if tensor.buffer is not None and tensor.buffer.extra.get("offset", 0) > 1 and not self.offset_buffers:
             yield Problem("storage", where, f"{self.name} reads no constants after the flatbuffer", tensor=tensor)
         if -1 in (tensor.shape_signature or ()) and not self.dynamic_shapes:

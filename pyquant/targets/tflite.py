@@ -161,8 +161,8 @@ LITERT_2_3 = Target(
         "TRANSPOSE_CONV": (_narrow("int4", "int2", image=2),),
     },
     custom=CUSTOM,
+    recipe={"newer_axes": True, "newer_kernels": True},
     offset_buffers=True,
-    external_buffers=True,
     schemes=True,
 )
 RELEASES = tuple(

@@ -32,7 +32,7 @@ KERNELS: dict[str, str] = {
         LOGICAL_OR READ_VARIABLE REDUCE_ALL RESHAPE SELECT_V2 SHAPE SQUEEZE VAR_HANDLE WHILE
     """,
 }
-TYPES = "float32 int8 int16 int32 int64 uint8 uint32 bool int4 resource string"
+TYPES = "float32 int8 int16 int32 int64 uint8 uint32 uint64 bool int4 resource string"
 CHOOSER = {"EMBEDDING_LOOKUP": 1, "SPLIT": 1, "TRANSPOSE_CONV": 2}  # the index of that input, where it is not 0
 CUSTOM = """
     CIRCULAR_BUFFER TFLM_DECODE TFLite_Detection_PostProcess ethos-u SignalDelay SignalEnergy SignalFftAutoScale

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -13,17 +14,18 @@ import numpy as np
 
 from pyquant.calibrate import samples
 from pyquant.calibrate.data import random_samples
-from pyquant.errors import DataError
+from pyquant.errors import DataError, OptionError
 from pyquant.graph import Model, Tensor
 from pyquant.ops import NUMERICS
 from pyquant.run.compile import compile
 from pyquant.validate.alone import Alone
-from pyquant.validate.golden import of_recording, recording
+from pyquant.validate.golden import is_recording, of_recording, recording
 from pyquant.validate.oracle import RUNTIMES
 from pyquant.validate.peers import computed, of_model, of_numerics, of_runtime
 from pyquant.validate.report import Report
 from pyquant.validate.tally import Tally
 
+MIN_SQNR = 10.0  # dB against another model: noise a tenth of the power
 TOLERANCE = 1e-5  # of the tensor's range: float sums differ in their order, exponentials in their last place
 RANDOM_SAMPLES = 8  # where no data is given
 
@@ -50,16 +52,19 @@ def validate(
     that this model's inputs stand for.
     resolver: the runtime's kernels: reference, optimized, or default (with XNNPACK, which shows outputs only).
     numerics: our arithmetic; by default the one that the runtime's reference kernels have.
-    min_sqnr: judge the outputs by this many dB instead of by equality; against another model 0 dB where None.
+    tolerance: of floats, as part of their range. min_sqnr: judge the outputs by this many dB instead of by equality;
+    against another model by 10 dB where None.
     own: also run each operator alone, fed with what the other side fed it: the report's `first_own_difference` is
     the first operator that is itself at odds, whatever came before it.
     golden: a folder. Where it is not there yet, the other side's inputs and tensors are recorded in it; where it is,
-    they stand for `against` and `data`, and no runtime is needed.
-    Raises OracleError where the runtime is missing, refuses the model or dies, DataError for unfit data.
+    they stand for `against` and `data`, which are not looked at then, and no runtime is needed.
+    Raises OracleError where the runtime is missing, refuses the model or dies, DataError for unfit data, OptionError.
     """
-    recorded = golden is not None and Path(golden).exists()
-    if recorded and data is not None:
-        raise DataError(f"{golden} holds its own inputs; data cannot be given with it")
+    if not 0 <= tolerance < math.inf:
+        raise OptionError(f"tolerance: found {tolerance}, expected a number of at least 0")
+    if min_sqnr is not None and math.isnan(min_sqnr):
+        raise OptionError(f"min_sqnr: found {min_sqnr}, expected a number")
+    recorded = golden is not None and is_recording(Path(golden))
     if recorded:
         peers = of_recording(model, Path(golden or ""))
     elif isinstance(against, str) and against in NUMERICS:
@@ -67,7 +72,7 @@ def validate(
     elif isinstance(against, str) and against in RUNTIMES:
         peers = of_runtime(model, against, resolver, threads)
     else:
-        min_sqnr = min_sqnr or 0.0
+        min_sqnr = MIN_SQNR if min_sqnr is None else min_sqnr
         peers = of_model(model, against, threads=threads, isa=isa)
     with peers as peer, ExitStack() as stack:
         arithmetic = numerics or peer.numerics
@@ -85,6 +90,11 @@ def validate(
             if write:
                 write(arrays, theirs)
     notes = peer.notes
+    if recorded and data is not None:
+        notes += ("The recording holds its own inputs: the data that were given were not read.",)
+    others = [s.key for s in model.signatures if s.subgraph is not model.main]
+    if others:
+        notes += (f"Only the first subgraph was compared, not signatures {', '.join(others)}.",)
     if data is None and peer.feeds is None:
         notes += (f"No data was given: {RANDOM_SAMPLES} random samples.",)
     unread = [t.name for t, tally in tallies.items() if not tally.elements]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,13 +18,22 @@ from typing import Any
 
 import numpy as np
 
-from pyquant.errors import DataError
+from pyquant.errors import DataError, FileError
 from pyquant.graph import Model, Tensor, dump
 from pyquant.ops import NUMERICS
 from pyquant.run.feeds import storable
 from pyquant.validate.peers import Peer
 
 DESCRIPTION = "golden.json"
+
+
+def is_recording(folder: Path) -> bool:
+    """Whether it holds one already. Raises DataError for what can hold none: a file, a folder of other things."""
+    if (folder / DESCRIPTION).exists():
+        return True
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise DataError(f"{folder} holds no recording: expected one, or a new folder")
+    return False
 
 
 @contextmanager
@@ -35,7 +43,10 @@ def recording(
     """What records a sample: its inputs and the peer's tensors. The folder appears when all is written, or never."""
     if any(partner is not None for partner in peer.tensors.values()):
         raise DataError(f"{folder}: only a runtime or a numerics can be recorded, not another model")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot write {folder}: {error.strerror}") from error
     indices = {t: i for i, t in enumerate(model.main.tensors)}
     count = 0
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".golden-") as name:
@@ -55,7 +66,7 @@ def recording(
         ]
         about = {"model": _hash(model), "by": peer.name, "numerics": peer.numerics, "samples": count}
         (made / DESCRIPTION).write_text(json.dumps({**about, "tensors": described}, indent=1) + "\n")
-        shutil.move(made, folder)
+        made.replace(folder)
 
 
 @contextmanager

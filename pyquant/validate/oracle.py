@@ -77,6 +77,7 @@ class Oracle:
         self._folder = tempfile.TemporaryDirectory(prefix="pyquant-")
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the oracle
         self._label = ""
+        self._resources = False
         try:
             self.version = self._start()
         except OracleError as error:
@@ -96,10 +97,11 @@ class Oracle:
         if isinstance(model, Model):
             self._label = "the model"
             path = Path(self._folder.name) / "model.tflite"
-            external.check_beside(model, path)
-            path.write_bytes(dump(model))  # `save` would wait for the disk
+            path.write_bytes(dump(external.embedded(model)))  # `save` would wait for the disk
+            # which reset_all_variables does not reset
+            self._resources = any(t.dtype.name == "resource" for s in model.subgraphs for t in s.tensors)
         else:
-            self._label, path = str(model), Path(model)
+            self._label, path, self._resources = str(model), Path(model), False
         if self._worker is None:
             self._start()
         answer, _ = self._ask({"request": "load", "path": str(path), "resolver": resolver, "threads": threads})
@@ -110,7 +112,7 @@ class Oracle:
 
         reset: variables begin anew; else they go on from the last run.
         """
-        answer, arrays = self._ask({"request": "run", "reset": reset}, feeds)
+        answer, arrays = self._ask({"request": "run", "reset": reset, "again": reset and self._resources}, feeds)
         return dict(zip(answer["tensors"], arrays, strict=True))
 
     def time(self, feeds: Sequence[np.ndarray], runs: int = 10, warmup: int = 1) -> list[float]:

@@ -73,10 +73,12 @@ class Runner:
         self.module = importlib.import_module(f"{MODULES[runtime]}.interpreter")
         self.version = importlib.import_module(MODULES[runtime]).__version__
         self.interpreter: Any = None
+        self.loaded = "", "", 1
 
     def load(self, path: str, resolver: str, threads: int) -> tuple[dict[str, Any], list[np.ndarray]]:
         """Answer with the seconds that it took."""
         self.interpreter = None  # free the model before
+        self.loaded = path, resolver, threads
         start = time.perf_counter()
         self.interpreter = self.module.Interpreter(
             path,
@@ -86,8 +88,10 @@ class Runner:
         self.interpreter.allocate_tensors()
         return {"seconds": time.perf_counter() - start}, []
 
-    def run(self, *feeds: np.ndarray, reset: bool) -> tuple[dict[str, Any], list[np.ndarray]]:
-        """Answer with the outputs that are numbers or strings, and their indices."""
+    def run(self, *feeds: np.ndarray, reset: bool, again: bool) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """Answer with the outputs that are numbers or strings, and their indices. again: load the model anew."""
+        if again:
+            self.load(*self.loaded)
         if reset:
             self.interpreter.reset_all_variables()
         self._feed(feeds)

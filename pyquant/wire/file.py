@@ -71,7 +71,7 @@ def write_all(files: Mapping[Path, Iterable[Any]], overwrite: bool = False) -> i
     size = 0
     try:
         for target, segments in targets.items():
-            written[target] = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+            written[target] = target.with_name(f".pyquant-{secrets.token_hex(8)}.tmp")
             size = _write_new(written[target], segments)
         for target, temporary in written.items():
             if target.exists():
@@ -87,9 +87,13 @@ def write_all(files: Mapping[Path, Iterable[Any]], overwrite: bool = False) -> i
 
 def check_target(path: Path) -> None:
     """Raises FileError where no file can be, or something else is: a folder, a device, a pipe."""
-    if path.exists() and not path.is_file():
+    try:
+        is_other, has_folder = path.exists() and not path.is_file(), path.parent.is_dir()
+    except OSError as error:
+        raise FileError(f"cannot write {path}: {error.strerror}") from error
+    if is_other:
         raise FileError(f"cannot write {path}: it is there, and is no file")
-    if not path.parent.is_dir():
+    if not has_folder:
         raise FileError(f"cannot write {path}: there is no folder {path.parent}")
 
 
