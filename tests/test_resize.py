@@ -241,7 +241,7 @@ def test_what_stands_in_the_way_of_a_shape(
 
 
 def test_batch_below_one() -> None:
-    with pytest.raises(OptionError, match="expected at least 1"):
+    with pytest.raises(OptionError, match="expected a whole number, at least 1"):
         batch(built("TANH", (1, 3)), 0)
 
 

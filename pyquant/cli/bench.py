@@ -71,6 +71,7 @@ def command(
         for path in models:
             yield path, latency(path, against, threads, isa, num_runs, warmup_runs)
 
+    against = tuple(dict.fromkeys(against))
     found = list(progress(timed(), "timing"))
     profiles = {path: profiled(path, threads, isa, num_runs) for path in models} if profile_wanted else {}
     for made in profiles.values():

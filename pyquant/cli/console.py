@@ -50,6 +50,8 @@ class Source(NamedTuple):
     def feeds(self, model: Model, label: str) -> Iterator[list[np.ndarray]] | None:
         """In input order, with a progress bar on a terminal; None without --data."""
         if self.data is None:
+            if self.mean or self.std or self.limit:
+                raise click.UsageError("--mean, --std and --limit go with --data, which is missing")
             return None
         source = self.data if self.mean is None and self.std is None else Images(self.data, self.mean, self.std)
         arrays = (list(sample.values()) for sample in islice(samples(source, model), self.limit))
@@ -126,10 +128,14 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], words: int
 
 def pairs(texts: Iterable[str]) -> dict[str, str]:
     """OLD=NEW, ... as a mapping."""
+    found: dict[str, str] = {}
     for text in texts:
-        if "=" not in text:
+        old, equals, new = text.partition("=")
+        if not equals:
             raise click.UsageError(f"{text!r}: expected two names with = between")
-    return dict(text.split("=", 1) for text in texts)
+        if found.setdefault(old, new) != new:
+            raise click.UsageError(f"{old!r} is given as {found[old]!r} and as {new!r}")
+    return found
 
 
 def check_outputs(force: bool, *paths: Path | None) -> None:
@@ -148,9 +154,11 @@ def write_text(path: Path, text: str, force: bool) -> None:
     write(path, [text.encode()], overwrite=force)
 
 
-def save_edited(before: Model, after: Model, path: Path, force: bool) -> None:
-    """Write the result of an edit and tell what it did to the number of operators and constants' bytes."""
+def save_edited(before: Model, after: Model, path: Path, force: bool, quiet: bool = False) -> None:
+    """Write the result of an edit and, unless quiet, tell what it did to operators and constants' bytes."""
     size = after.save(path, overwrite=force)
+    if quiet:
+        return
     (nodes, constants), (nodes_before, constants_before) = _contents(after), _contents(before)
     click.echo(
         f"{path}: {size} bytes, {nodes} operators (before: {nodes_before}), "

@@ -60,6 +60,8 @@ def command(
 
     --try chooses the operators which in more bits help most, the rest in int8, and tells what that gains.
     """
+    if output is not None and most is None:
+        raise click.UsageError("-o is the file that --try makes, which is missing")
     check_outputs(force, csv_file, overlay_file, output)
     before, after = pq.open(model), pq.open(quantized)
     samples = source.feeds(before, "comparing")

@@ -48,10 +48,8 @@ def command(
         check_outputs(force, output)
         fixed, shown = edgetpu.fix(opened), output
         prediction, mended = fixed.prediction, {"done": fixed.done, "failed": fixed.failed}
-        if as_json:
-            fixed.model.save(output, overwrite=force)
-        else:
-            save_edited(opened, fixed.model, output, force)
+        save_edited(opened, fixed.model, output, force, quiet=as_json)
+        if not as_json:
             click.echo("".join(f"{line}\n" for line in str(fixed).splitlines()))
     if as_json:
         print_json({"file": str(shown), **mended, **prediction.to_dict()})

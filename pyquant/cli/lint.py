@@ -44,7 +44,7 @@ def command(
     check_outputs(force, output)
     if output is not None:
         mended = pq.repair(opened, target or "litert")
-        save_edited(opened, mended, output, force)
+        save_edited(opened, mended, output, force, quiet=as_json)
         opened = mended
     found = pq.lint(opened, target, ignore)
     if as_json:

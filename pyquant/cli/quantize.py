@@ -30,7 +30,7 @@ TYPES = click.Choice(["float32", "int8", "uint8", "int16"])
 @click.command("quantize")
 @model_argument
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The new file.  [default: MODEL_<scheme>.tflite]")
-@click.option("--scheme", type=click.Choice(list(SCHEMES)), default="int8", show_default=True)
+@click.option("--scheme", type=click.Choice(list(SCHEMES)), help="[default: int8]")
 @click.option("--recipe", metavar="NAME|FILE", help="Rules in place of a scheme: litert-quantizer's name or JSON file.")
 @click.option("--calibration", type=click.Choice(list(METHODS)), help="[default: mse; min_max in int16]")
 @click.option("--accuracy", type=click.Choice(["fast", "best"]), default="fast", show_default=True)
@@ -42,25 +42,29 @@ TYPES = click.Choice(["float32", "int8", "uint8", "int16"])
 @click.option("--newer-kernels", is_flag=True, default=None, help="Integer kernels that tflite-runtime 2.14 lacks.")
 @click.option("--one-scale", is_flag=True, default=None, help="Concatenate in integers, though parts lose levels.")
 @click.option("--target", type=click.Choice([*TARGETS, *ALIASES]), help="Write what this runtime or compiler takes.")
+@click.option("--anyway", is_flag=True, help="Write the file although the target does not take all of it.")
 @click.option("--keep-float", metavar="REGEX", multiple=True, help="Leave operators in float by their output's name.")
 @force_option
 @json_option
 def command(
     model: Path,
     output: Path | None,
-    scheme: str,
+    scheme: str | None,
     recipe: str | None,
     calibration: str | None,
     source: Source,
     per_tensor: bool,
     target: str | None,
+    anyway: bool,
     force: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Quantize a float model. int8 and int16x8 need --data with representative samples."""
-    wanted = scheme if recipe is None else _recipe(recipe)
-    name = scheme if recipe is None else Path(recipe).stem
+    if scheme and recipe:
+        raise click.UsageError("--recipe stands in place of --scheme")
+    wanted = (scheme or "int8") if recipe is None else _recipe(recipe)
+    name = wanted if isinstance(wanted, str) else Path(str(recipe)).stem
     written = output or model.with_name(f"{model.stem}_{name}.tflite")
     check_outputs(force, written)
     opened = pq.open(model)
@@ -69,8 +73,12 @@ def command(
     decisions = pq.assign(opened, wanted, data=samples, calibration=calibration, target=target, **options)
     made = apply(decisions)
     made = made if target is None else pq.compat(made, target, strict=False)
-    before, size = model.stat().st_size, made.save(written, overwrite=force)
     problems = get(target or OLDER).problems(made)
+    refusals = [str(problem) for problem in problems if problem.fatal]
+    if target and refusals and not anyway:
+        more = f", and {len(refusals) - 1} more" if len(refusals) > 1 else ""
+        raise click.ClickException(f"{target} would refuse the file; --anyway writes it: {refusals[0]}{more}")
+    before, size = model.stat().st_size, made.save(written, overwrite=force)
     if as_json:
         found = {"file": str(written), "bytes": size, "bytes_before": before, **decisions.to_dict()}
         print_json(found | {"problems": {target or OLDER: [str(problem) for problem in problems]}})

@@ -50,7 +50,10 @@ def weights(model: Model, regex: str = ".*", operation: str = "*", least: int = 
                     others.add(tensor)
     found = [Weight(tensor, tuple(nodes)) for tensor, nodes in uses.items() if tensor not in others]
     if not found:
-        raise OptionError(f"regex {regex!r}, operation {operation!r}, least {least}: no weight of the model is meant")
+        behind = not casts and any(map(_stored, model.subgraphs))
+        hint = "; those behind casts do not count here: `fold` opens these" if behind else ""
+        which = f"regex {regex!r}, operation {operation!r}, least {least}"
+        raise OptionError(f"{which}: no weight of the model is meant{hint}")
     return found
 
 

@@ -57,6 +57,8 @@ def export_c(
     symbol, target = f"g_{name}_model_data", Path(folder)
     if count and any(tensor.dtype is STRING for _, tensor in _ends(model)):
         raise OptionError("golden vectors cannot hold strings: count=0 leaves them out")
+    if count < 0:
+        raise OptionError(f"count: found {count}, expected at least 0")
     made: dict[str, Iterable[bytes]] = {
         f"{name}_model_data.h": [_data_header(symbol)],
         f"{name}_model_data.c": _data_source(symbol, f"{name}_model_data.h", dump(model)),

@@ -14,6 +14,8 @@ from pyquant.graph.convert import from_record, to_record
 from pyquant.graph.model import Model
 from pyquant.wire import file
 
+LAYOUTS = ("inline", "offset", "external")
+
 
 def open(path: str | os.PathLike[str]) -> Model:
     """Open a `.tflite` file. Weights are read-only views on the mapped file, and on the files of external buffers.
@@ -55,6 +57,8 @@ def save(
     with parts of a newer schema unless drop_newer, and for one past 2 GiB inline; FileError where external constants
     would not be found beside `path`.
     """
+    if layout not in (None, *LAYOUTS):
+        raise OptionError(f"layout: found {layout!r}, expected one of {', '.join(LAYOUTS)}")
     if layout == "external":
         name = f"{Path(path).stem}.weights"
         model, segments = external.externalized(model, name)

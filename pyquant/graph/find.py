@@ -42,7 +42,8 @@ def _index(model: Model, subgraph: Subgraph, which: Which) -> int:
     name = which.name if isinstance(which, Tensor) else which
     if found:
         raise GraphError(f"{len(found)} tensors are called {name!r}: give an index, one of {found}")
-    raise GraphError(f"the subgraph has no tensor {name!r}{_similar(name, tensors)}")
+    other = "; one of that name is of another model" if isinstance(which, Tensor) else _similar(name, tensors)
+    raise GraphError(f"the subgraph has no tensor {name!r}{other}")
 
 
 def _in_signatures(model: Model, subgraph: Subgraph, name: str) -> list[int]:

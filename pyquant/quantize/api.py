@@ -104,7 +104,7 @@ def _request(scheme: str | Recipe | Iterable[Rule], target: str | None, options:
     try:
         return recipe(scheme, **{**targets.get(target).recipe, **given})
     except RecipeError as error:
-        raise RecipeError(f"by what target {target} needs: {error}") from None
+        raise RecipeError(f"target {target}: {error}; what is not given is as it needs it") from None
 
 
 def _ranges(seen: Statistics, model: Model, calibration: str | None) -> tuple[dict[Tensor, Range], dict[Tensor, Range]]:

@@ -12,12 +12,10 @@ from pyquant.graph.real import real_values, to_bfloat16
 from pyquant.ops import get, lowest_version
 from pyquant.ops.build import cast
 from pyquant.quantize import parameters
-from pyquant.quantize.assignments import FLOAT, Assignments, Encoding, as_is
+from pyquant.quantize.assignments import FLOAT, LARGEST_FLOATS, Assignments, Encoding, as_is
 from pyquant.quantize.places import cast_elsewhere, is_cast
 from pyquant.wire import Record
 
-LARGEST_FLOAT16 = 65504.0
-LARGEST_BFLOAT16 = (2 - 2.0**-7) * 2.0**127
 MOST_INPUTS = 4  # of operators whose constants get other values
 
 
@@ -212,9 +210,9 @@ def stored(values: np.ndarray, wanted: Encoding, label: str, packer: native.Pack
     Raises RangeError where a bias does not fit its type.
     """
     if wanted.dtype is BFLOAT16:
-        return to_bfloat16(np.clip(values, -LARGEST_BFLOAT16, LARGEST_BFLOAT16))
+        return to_bfloat16(np.clip(values, -LARGEST_FLOATS[BFLOAT16], LARGEST_FLOATS[BFLOAT16]))
     if wanted.dtype is FLOAT16:
-        return np.asarray(np.clip(values, -LARGEST_FLOAT16, LARGEST_FLOAT16), np.float16)
+        return np.asarray(np.clip(values, -LARGEST_FLOATS[FLOAT16], LARGEST_FLOATS[FLOAT16]), np.float16)
     if wanted.quantization is None:
         return values
     if wanted.dtype.bits >= 32:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyquant.calibrate import Outlier
-from pyquant.dtypes import FLOAT32, DType
+from pyquant.dtypes import BFLOAT16, FLOAT16, FLOAT32, DType
 from pyquant.graph import Model, Node, Quantization, Tensor
 from pyquant.quantize.recipe import Recipe, Rule
 
@@ -44,6 +44,7 @@ def as_is(tensor: Tensor) -> Encoding:
     return FLOAT if tensor.dtype is FLOAT32 else Encoding(tensor.dtype, tensor.quantization)
 
 
+LARGEST_FLOATS = {FLOAT16: 65504.0, BFLOAT16: (2 - 2.0**-7) * 2.0**127}
 MOST_SHOWN = 4  # channels of a repair, or outliers
 
 

@@ -9,7 +9,7 @@ from pyquant.graph import Node, Quantization, Tensor
 from pyquant.graph.real import real, real_values
 from pyquant.ops import Slot, get
 from pyquant.quantize import parameters
-from pyquant.quantize.assignments import Assignments, Encoding
+from pyquant.quantize.assignments import LARGEST_FLOATS, Assignments, Encoding
 from pyquant.quantize.choice import narrowed
 from pyquant.quantize.recipe import Recipe, Rule
 from pyquant.wire import Record
@@ -22,7 +22,9 @@ def convert_constants(made: Assignments, node: Node, rule: Rule) -> None:
     kind = dtype(rule.weights or "int8")
     for i, slot, tensor in narrowed(node, get(node.op), rule):
         quantization = None
-        if not kind.is_float:
+        if kind.is_float:
+            _note_clipped(made, tensor, kind)
+        else:
             axis = axis_of(slot, rule, made.recipe)
             own = None if rule.block else carried(tensor, axis, kind)
             scales = None if rule.block else scales_of(tensor, axis, rule, kind) if own is None else own.scale
@@ -31,6 +33,15 @@ def convert_constants(made: Assignments, node: Node, rule: Rule) -> None:
             quantization = _in_blocks(tensor, rule) if scales is None else symmetric(scales, axis)
         made.consumed[node, i] = Encoding(kind, quantization, rule.cast_weights)
     made.kinds[node] = "float32" if rule.cast_weights else "hybrid"
+
+
+def _note_clipped(made: Assignments, tensor: Tensor, kind: DType) -> None:
+    """Say where a weight has elements that the type does not hold."""
+    values, most = tensor.data, LARGEST_FLOATS[kind]
+    if values is not None and values.size and max(values.max(), -values.min()) > most:
+        made.notes.append(
+            f"weight {tensor.name!r}: holds elements past {most:.5g}, the most of {kind}, which become it"
+        )
 
 
 def _as_read(slot: Slot, tensor: Tensor, axis: int | None, scales: np.ndarray) -> tuple[int | None, np.ndarray]:

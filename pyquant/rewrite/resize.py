@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from numbers import Integral
 
 from pyquant.errors import GraphError, OptionError, ShapeError, UnsupportedOp
 from pyquant.graph import Model, Node, Subgraph, Tensor, check
@@ -32,8 +33,8 @@ def batch(model: Model, size: int) -> Model:
 
     >>> batch(pq.open("model.tflite"), 8).save("model_batch8.tflite")  # doctest: +SKIP
     """
-    if size < 1:
-        raise OptionError(f"batch of {size}: expected at least 1")
+    if not isinstance(size, Integral) or size < 1:
+        raise OptionError(f"batch of {size}: expected a whole number, at least 1")
     inputs = [t for t in model.main.inputs if t.shape]
     found = {t.shape[0] for t in inputs}
     if len(found) != 1 or min(found) < 1:
@@ -58,7 +59,8 @@ def resize(model: Model, shapes: Mapping[str, Sequence[int]]) -> Model:
     for name, shape in shapes.items():
         if name not in names:
             raise OptionError(f"no input is {name!r}; the inputs are {', '.join(map(repr, names)) or 'none'}")
-        if len(shape) != len(names[name].shape) or min(shape, default=1) < 1:
+        whole = all(isinstance(n, Integral) and n > 0 for n in shape)
+        if len(shape) != len(names[name].shape) or not whole:
             raise ShapeError(
                 f"input {name!r}: found shape {tuple(shape)}, expected sizes in place of {names[name].shape}"
             )

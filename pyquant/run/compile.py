@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from numbers import Integral
+from typing import Any
 
+from pyquant.errors import OptionError
 from pyquant.graph import Model, Subgraph, Tensor
 from pyquant.run.choose import Chooser
 from pyquant.run.feeds import subgraph_of
@@ -35,7 +38,7 @@ def compile(
     device prove it for CONV_2D and DEPTHWISE_CONV_2D of int8; for FULLY_CONNECTED and TRANSPOSE_CONV it is assumed.
     keep: tensors whose values `plan.run` returns beside the outputs; "all" for all that are fed or computed.
     observers: float32 tensors whose ranges `session.observations()` tells; those that never have a value are left out.
-    detailed: whether the observations have histograms, too, and `session.extremes()` the sums of channels.
+    detailed: whether the observations have histograms, too, and `session.recent()` the sums of channels.
     limits: the most memory and work that the model may ask for; None for what a sound model of its size never needs.
     shapes: of inputs, by name or tensor, where they are not as the file declares them.
     exact_floats: float sums of products and elementary functions are those of the reference kernels, to the last bit.
@@ -45,12 +48,25 @@ def compile(
     Raises UnsupportedOp, naming node and types, where neither kernel nor reference runs a node; ShapeError,
     GraphError or RangeError for a model that does not hold together; RangeError for one that goes past the limits.
     """
+    _check_options(model, threads, keep, limits)
     graph = subgraph_of(model, subgraph)
     chooser = Chooser.of(isa, numerics, threads, limits or Limits.of(graph))
     # what is observed becomes scales of a file, which is to be the same on every machine
     fused = not (observers or exact_floats) and may_fuse(model)
     chooser = replace(chooser, fused=fused, detailed=detailed)
     return planned(model, graph, chooser, keep, observers, shapes or {})
+
+
+def _check_options(model: Any, threads: Any, keep: Any, limits: Any) -> None:
+    """Raises OptionError for what is of another type than it should be."""
+    if not isinstance(model, Model):
+        raise OptionError(f"model: found {type(model).__name__}, expected a Model, as `open` gives it")
+    if not isinstance(threads, Integral):
+        raise OptionError(f"threads: found {threads!r}, expected a whole number")
+    if not (limits is None or isinstance(limits, Limits)):
+        raise OptionError(f"limits: found {limits!r}, expected Limits(bytes, operations)")
+    if keep != "all" and not (isinstance(keep, Collection) and all(isinstance(t, Tensor) for t in keep)):
+        raise OptionError(f"keep: found {keep!r}, expected tensors of the model, or 'all'")
 
 
 def may_fuse(model: Model) -> bool:

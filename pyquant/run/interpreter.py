@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -93,8 +94,10 @@ class Interpreter:
         self._main.set(tensor_index, value)
 
     def get_tensor(self, tensor_index: int, subgraph_index: int = 0) -> np.ndarray:
-        """A copy of a tensor's value. Raises ValueError for one that has none."""
-        return self._main.value(tensor_index).copy()
+        """A copy of a tensor's value; of other subgraphs only constants have one. Raises ValueError for one without."""
+        if not 0 <= subgraph_index < len(self._model.subgraphs):
+            raise ValueError(f"no subgraph has index {subgraph_index}: there are {len(self._model.subgraphs)}")
+        return self._runner(self._model.subgraphs[subgraph_index]).value(tensor_index).copy()
 
     def tensor(self, tensor_index: int) -> Callable[[], np.ndarray]:
         """A function that gives the memory of a tensor, to be read and written in place."""
@@ -121,7 +124,7 @@ class Interpreter:
     def get_signature_list(self) -> dict[str, dict[str, list[str]]]:
         """{key: {"inputs": names, "outputs": names}}"""
         return {
-            s.key: {"inputs": [name for name, _ in s.inputs], "outputs": [name for name, _ in s.outputs]}
+            s.key: {"inputs": sorted(name for name, _ in s.inputs), "outputs": sorted(name for name, _ in s.outputs)}
             for s in self._model.signatures
         }
 
@@ -134,9 +137,12 @@ class Interpreter:
         if not found:
             keys = ", ".join(repr(s.key) for s in signatures)
             raise ValueError(f"no signature is {signature_key!r}; the model has {keys or 'none'}")
-        own = found[0].subgraph is self._model.main
-        runner = self._main if own else _Runner(self._model, found[0].subgraph, self._options, self._keep_all)
-        return SignatureRunner(found[0], runner)
+        return SignatureRunner(found[0], self._runner(found[0].subgraph))
+
+    def _runner(self, graph: Subgraph) -> _Runner:
+        if graph is self._model.main:
+            return self._main
+        return _Runner(self._model, graph, self._options, self._keep_all)
 
 
 class SignatureRunner:
@@ -160,10 +166,10 @@ class SignatureRunner:
         return {name: self._runner.value(self._runner.index(t)).copy() for name, t in self._signature.outputs}
 
     def get_input_details(self) -> dict[str, dict[str, Any]]:
-        return {name: self._runner.details(t) for name, t in self._signature.inputs}
+        return {name: self._runner.details(t) for name, t in sorted(self._signature.inputs, key=itemgetter(0))}
 
     def get_output_details(self) -> dict[str, dict[str, Any]]:
-        return {name: self._runner.details(t) for name, t in self._signature.outputs}
+        return {name: self._runner.details(t) for name, t in sorted(self._signature.outputs, key=itemgetter(0))}
 
 
 class _Runner:
@@ -218,9 +224,9 @@ class _Runner:
             raise ValueError(f"cannot set tensor {index} {tensor.name!r}: it is not an input")
         if array.shape != self._shapes[tensor]:
             raise ValueError(f"{where}: found shape {array.shape}, expected {self._shapes[tensor]}")
-        if self._session is None:
+        if self._session is None or self._planned != self._shapes:
             raise ValueError(f"{where}: call allocate_tensors() first")
-        self.session().value(tensor)[...] = array
+        self._session.value(tensor)[...] = array
 
     def value(self, index: int) -> np.ndarray:
         tensor = self._tensor(index)
@@ -238,6 +244,8 @@ class _Runner:
         tensor = self._tensor(index)
         if tensor not in self._shapes:
             raise ValueError(f"Tensor {tensor.name!r} is not an input and cannot be resized")
+        if min(shape, default=0) < 0:
+            raise RuntimeError(f"input {tensor.name!r}: found shape {shape}, expected no dimension below 0")
         signature = tensor.shape_signature or tensor.shape
         if strict and (
             len(signature) != len(shape) or any(s not in (-1, n) for s, n in zip(signature, shape, strict=True))
@@ -250,7 +258,7 @@ class _Runner:
         scales = np.empty(0, np.float32) if q is None else q.scale.astype(np.float32)
         zeros = np.empty(0, np.int32) if q is None else np.resize(q.zero_point, scales.shape).astype(np.int32)
         shape = self._shapes.get(tensor, tensor.shape)
-        if self._plan is not None:
+        if self._plan is not None and self._planned == self._shapes:
             shape = self._plan.shape_of(tensor)
         signature = tensor.shape if tensor.shape_signature is None else tensor.shape_signature
         return {

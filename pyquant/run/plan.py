@@ -13,7 +13,7 @@ import numpy as np
 
 from pyquant import native
 from pyquant.dtypes import STRING
-from pyquant.errors import BusyError, RangeError
+from pyquant.errors import BusyError, OptionError, RangeError
 from pyquant.graph import Node, Tensor
 from pyquant.ops import Launch
 from pyquant.run.feeds import Names, bind
@@ -163,11 +163,19 @@ class Plan:
         return Session(self)
 
     def profile(self, /, *inputs: Any, runs: int = 10, **inputs_by_name: Any) -> Profile:
-        """Where the time goes: for each step the median of `runs` runs, and its costs. Inputs default to zeros."""
+        """Where the time goes: for each step the median of `runs` runs, and its costs. Inputs default to zeros.
+
+        Raises OptionError for fewer than one run.
+        """
+        if runs < 1:
+            raise OptionError(f"runs: found {runs}, expected at least 1")
         shown = [self._layout.shown.get(t, t) for t in self.inputs]
         zeros = [] if inputs or inputs_by_name else [np.full(t.shape, t.dtype.zero, t.dtype.numpy) for t in shown]
         timed = self.session().profile(self._bind(inputs or zeros, inputs_by_name), runs)
         return Profile.of(timed, self.threads)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Plan cannot be pickled or copied, as C holds it: compile the model where it is needed")
 
     def __str__(self) -> str:
         count = sum(step.kernel == "numpy" for step in self.steps)

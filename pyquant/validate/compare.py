@@ -72,6 +72,9 @@ def validate(
     elif isinstance(against, str) and against in RUNTIMES:
         peers = of_runtime(model, against, resolver, threads)
     else:
+        if not isinstance(against, Model) and not Path(against).exists():
+            known = ", ".join((*RUNTIMES, *NUMERICS))
+            raise OptionError(f"against: found {str(against)!r}, expected a model, its file, or one of {known}")
         min_sqnr = MIN_SQNR if min_sqnr is None else min_sqnr
         peers = of_model(model, against, threads=threads, isa=isa)
     with peers as peer, ExitStack() as stack:
@@ -121,7 +124,12 @@ def _seen(tallies: Mapping[Tensor, Tally]) -> list[Tensor]:
 
 
 def accuracy(model: Model, inputs: Any, labels: np.ndarray, threads: int = 1) -> float:
-    """The share of samples whose first output is greatest at the label. inputs: data in any form; labels: (n,) ints."""
+    """The share of samples whose first output is greatest at the label. inputs: data in any form; labels: (n,) ints.
+
+    Raises DataError for labels of another shape.
+    """
+    if np.ndim(labels) != 1:
+        raise DataError(f"labels: found shape {np.shape(labels)}, expected one whole number for each sample")
     plan = compile(model, threads=threads)
     output = model.main.outputs[0]
     predicted = [plan.run(*sample.values())[output].argmax() for sample in samples(inputs, model)]
