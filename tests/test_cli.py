@@ -166,6 +166,25 @@ def test_run_keeps_samples_apart_whose_outputs_have_different_shapes(tmp_path: P
         }
 
 
+def test_run_keeps_outputs_apart_whatever_their_names(tmp_path: Path) -> None:
+    b = Builder()
+    x = b.input("x", (1, 2))
+    b.model([add(b, "ABS", [x], "file"), add(b, "NEG", [x], "y"), add(b, "ABS", [x], "y")]).save(tmp_path / "m.tflite")
+    np.save(tmp_path / "data.npy", np.float32([[1, -2]]))
+    assert run("run", tmp_path / "m.tflite", "--data", tmp_path / "data.npy", "-o", tmp_path / "o.npz").exit_code == 0
+    with np.load(tmp_path / "o.npz") as outputs:
+        found = {name: array.tolist() for name, array in outputs.items()}
+    assert found == {"file": [[1, 2]], "y (output 1)": [[-1, 2]], "y (output 2)": [[1, 2]]}
+
+
+def test_quantize_writes_nothing_that_the_target_refuses(folder: Path, tmp_path: Path) -> None:
+    arguments = ["quantize", folder / "digits_float32.tflite", "--scheme", "float16", "-o", tmp_path / "out.tflite"]
+    refused = run(*arguments, "--target", "tflm")
+    assert_fails(refused, 1, "tflm takes no float16, and 5 more: tflm would refuse the file; --anyway writes it")
+    assert not (tmp_path / "out.tflite").exists()
+    assert run(*arguments, "--target", "tflm", "--anyway").exit_code == 0
+
+
 def test_validate(folder: Path, oracle_of: Callable[[str], Oracle]) -> None:
     oracle_of("ai-edge-litert")
     model, data = folder / "digits_int8.tflite", f"{folder / 'digits_test.npz'}:images"
@@ -274,6 +293,12 @@ def test_memory(folder: Path) -> None:
         (["bench", "MODEL", "--csv", "OUT", "--trace", "OUT"], 2, "OUT is to be two files"),
         (["prune", "MODEL", "-o", "OUT", "--sparsity", "0.5", "--save-masks", "no/OUT"], 1, "there is no folder no"),
         (["export-c", "MODEL", "-o", "."], 1, "digits_float32_resolver.h exists; --force overwrites it"),
+        (["validate", "MODEL", "--limit", "3"], 2, "go with --data, which is missing"),
+        (["validate", "MODEL", "--golden", "DATA"], 1, "holds no recording"),
+        (["debug", "MODEL", "MODEL", "--data", "DATA:images", "-o", "OUT"], 2, "-o is the file that --try makes"),
+        (["quantize", "MODEL", "--scheme", "int8", "--recipe", "static_wi8_ai8"], 2, "in place of --scheme"),
+        (["rename", "MODEL", "-o", "OUT", "--tensor", "x=a", "--tensor", "x=b"], 2, "'x' is given as 'a' and as 'b'"),
+        (["size", "MODEL", "--svg", "no/OUT"], 1, "there is no folder no"),
         (["bench"], 2, "MODELS"),
         (["frobnicate"], 2, "frobnicate"),
     ],

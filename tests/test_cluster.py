@@ -157,6 +157,7 @@ def test_values_that_are_not_finite_are_refused(bad: list[float]) -> None:
         ({"grid": "int3"}, "grid: found 'int3'"),
         ({"clusters": 1}, "clusters: found 1"),
         ({"rate": -1.0}, "rate: found -1"),
+        ({"seed": -1}, "seed: found -1"),
         ({"regex": "nothing"}, "no weight of the model is meant"),
     ],
 )

@@ -183,6 +183,20 @@ def test_images_need_an_image_input_and_images(photos: Path, tmp_path_factory: p
         list(pq.samples(pq.Images(tmp_path_factory.mktemp("empty"), 0, 255), IMAGE))
 
 
+@pytest.mark.parametrize(
+    ("folder", "mean", "std", "message"),
+    [
+        (".", [0, 0], 255, "mean: found .0, 0., expected a finite number, or 3 of them"),
+        (".", float("nan"), 255, "mean: found nan, expected a finite"),
+        (".", 0, [1, 0, 1], "std: found .1, 0, 1., expected what pixels can be divided by"),
+        ("a.png", 0, 255, "a folder of images, which it is not"),
+    ],
+)
+def test_a_normalization_that_cannot_be(photos: Path, folder: str, mean: Any, std: Any, message: str) -> None:
+    with pytest.raises(pq.DataError, match=message):
+        list(pq.samples(pq.Images(photos / folder, mean, std), IMAGE))
+
+
 def test_random_samples_are_the_same_each_time() -> None:
     first, second = list(random_samples(TWO, 3)), list(random_samples(TWO, 3))
     for a, b in zip(first, second, strict=True):

@@ -20,6 +20,7 @@ from pyquant.calibrate import collect
 from pyquant.graph import Builder, Model, Quantization, Tensor
 from pyquant.ops import find
 from pyquant.ops.build import add
+from pyquant.quantize import real_again
 from pyquant.quantize.restore import is_small
 from pyquant.validate import Oracle
 from pyquant.wire import Record
@@ -213,6 +214,14 @@ def test_real_models(name: str, data_folder: Path, oracle_of: Callable[[str], Or
         oracle = oracle_of(runtime)
         oracle.load(again)
         oracle.run([np.zeros(t.shape, np.float32) for t in again.main.inputs])
+
+
+def test_integers_of_no_scale_stay_what_they_are() -> None:
+    b = Builder()
+    x = b.input("x", (1, 4, 4, 1), "uint8")
+    y = add(b, "SPACE_TO_DEPTH", [x], "y", "uint8", Quantization.of(0.5, 3), block_size=2)
+    made = real_again(b.model([y]))
+    assert made.kinds == {} and made.kept_float == [("SPACE_TO_DEPTH 'y'", "its input 'x' is uint8 without a scale")]
 
 
 def test_every_quantized_file_can_be(data_folder: Path) -> None:

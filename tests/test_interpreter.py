@@ -72,6 +72,10 @@ def mistakes(interpreter_class: Any, path: str) -> Any:
     found += [kind(lambda: interpreter.set_tensor(index, np.zeros(shape, np.float64)))]
     found += [kind(lambda: interpreter.set_tensor(9999, np.zeros(shape, dtype)))]
     found += [kind(lambda: interpreter.get_tensor(9999)), kind(lambda: interpreter.get_signature_runner("nope"))]
+    interpreter.resize_tensor_input(index, [3, *shape[1:]])
+    found += [interpreter.get_input_details()[0]["shape"].tolist(), kind(interpreter.invoke)]
+    found += [kind(lambda: interpreter.set_tensor(index, np.zeros([3, *shape[1:]], dtype)))]
+    found += [kind(lambda: interpreter.get_tensor(index, 9))]
     found += [
         kind(interpreter_class),
         kind(lambda: interpreter_class("/nope.tflite")),

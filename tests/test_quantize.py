@@ -18,7 +18,7 @@ from pyquant.dtypes import BFLOAT16, FLOAT32, INT8, INT16, DType
 from pyquant.graph import Builder
 from pyquant.graph.real import from_bfloat16, to_bfloat16
 from pyquant.ops.build import add
-from pyquant.quantize import parameters, recipe, solve
+from pyquant.quantize import Rule, parameters, recipe, solve
 
 SCHEMES = ("float16", "bfloat16", "dynamic", "int8", "int16x8")
 NEWER = ("bfloat16",)  # which tflite-runtime 2.14 does not take
@@ -224,6 +224,8 @@ def test_the_argument_is_left_as_it_is(tmp_path: object) -> None:
         (lambda m: pq.quantize(m, "int8"), "needs representative samples"),
         (lambda m: pq.quantize(m, "int8", data=samples(), input_type="int16"), "input_type 'int16' is not one of"),
         (lambda m: pq.quantize(m, "int8", data=samples(), keep_float=("(",)), "not a regular expression"),
+        (lambda m: pq.quantize(m, [Rule(operation="conv_2d")]), "'conv_2d' is no operator; did you mean 'CONV_2D'?"),
+        (lambda m: pq.quantize(m, []), "found no rules"),
         (lambda m: pq.quantize(pq.quantize(m, "int8", data=samples()), "dynamic"), "converts no operator"),
         (lambda m: pq.quantize(m, "int8", data=[]), "no samples"),
         (lambda m: pq.quantize(m, "int8", data=[np.zeros((3, 3), np.float32)]), "x"),
@@ -232,6 +234,30 @@ def test_the_argument_is_left_as_it_is(tmp_path: object) -> None:
 def test_refusals_name_the_thing(call: object, message: str) -> None:
     with pytest.raises(pq.PyQuantError, match=message):
         call(network())  # type: ignore[operator]
+
+
+def test_one_expression_of_what_stays_in_float_is_not_many() -> None:
+    one, listed = (recipe("int8", keep_float=kept) for kept in ("stem", ["stem"]))
+    assert one == listed and len(one.rules) == 2
+
+
+def test_what_float16_does_not_hold_is_told() -> None:
+    b = Builder()
+    w = np.ones((8, 8), np.float32)
+    w[3, 4] = -1e6
+    model = b.model([add(b, "FULLY_CONNECTED", [b.input("x", (1, 8)), b.constant("w", w)], "y")])
+    (note,) = pq.assign(model, "float16", min_weight_elements=0).notes
+    assert note == "weight 'w': elements past 65504, the most of float16, become that"
+    assert pq.assign(model, "bfloat16", min_weight_elements=0).notes == []
+
+
+def test_a_target_asks_for_the_kernels_that_it_has() -> None:
+    b = Builder()
+    model = b.model([add(b, "GELU", [b.input("x", (1, 8))], "y")])
+    with pytest.raises(pq.RecipeError, match="converts no operator"):
+        pq.quantize(model, "int16x8", data=[normal(1, 8)])
+    made = pq.quantize(model, "int16x8", data=[normal(1, 8)], target="ai-edge-litert-2.3")
+    assert [node.op for node in made.main.nodes] == ["QUANTIZE", "GELU", "DEQUANTIZE"]
 
 
 def test_weights_that_are_not_finite_are_refused() -> None:

@@ -1,6 +1,8 @@
 """Compiled plans equal the interpreter; misuse and unsound models get one clear error before C runs."""
 
 import contextlib
+import copy
+import pickle
 import threading
 from dataclasses import replace
 
@@ -176,11 +178,26 @@ def test_outputs_are_the_callers_own():
         ({"isa": "vax"}, "isa: found 'vax', this machine has .*scalar"),
         ({"threads": 0}, "threads: found 0"),
         ({"numerics": "exact"}, "numerics: found 'exact'"),
+        ({"threads": None}, "threads: found None"),
+        ({"keep": "every"}, "keep: found 'every', expected tensors of the model, or 'all'"),
+        ({"keep": ["x"]}, "keep: found .'x'., expected tensors"),
+        ({"limits": (1, 2)}, r"limits: found \(1, 2\), expected Limits"),
     ],
 )
 def test_options_that_do_not_exist(options, message):
     with pytest.raises(OptionError, match=message):
         compile(network(), **options)
+
+
+def test_what_is_no_model_and_what_cannot_be_copied():
+    with pytest.raises(OptionError, match="model: found str, expected a Model"):
+        compile("model.tflite")
+    plan = compile(network())
+    with pytest.raises(OptionError, match="runs: found 0"):
+        plan.profile(runs=0)
+    for copied in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="a Plan cannot be pickled or copied"):
+            copied(plan)
 
 
 def test_environment_chooses_the_isa(monkeypatch):

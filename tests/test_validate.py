@@ -13,9 +13,11 @@ import pytest
 
 import pyquant as pq
 from pyquant.demo.digits import FILES, scaled
+from pyquant.graph import Builder
 from pyquant.ops.build import add
 from pyquant.validate import RUNTIMES, Oracle, oracle
 from pyquant.validate.tally import Tally, real
+from pyquant.wire import Record
 
 every_runtime = pytest.mark.parametrize("runtime", RUNTIMES)
 
@@ -206,6 +208,51 @@ def test_unknown_names_are_refused(digits: tuple, oracle_of: Callable[[str], Ora
         Oracle("tensorflow")
     with pytest.raises(pq.OracleError, match="resolver 'fast' is not one of"):
         oracle_of("ai-edge-litert").load(digits[0], "fast")
+
+
+def test_variables_begin_anew_with_each_sample(oracle_of: Callable[[str], Oracle], tmp_path: Path) -> None:
+    """Resources, too, which no runtime shows and none resets."""
+    b, once = Builder(), Builder("once")
+    for builder, value in ((once, once.constant("first", np.float32([1, 2]))), (b, None)):
+        handle = builder.tensor("handle", (), "resource")
+        builder.node("VAR_HANDLE", [], [handle], Record("VarHandleOptions", shared_name="v"))
+        if value is not None:
+            once.node("ASSIGN_VARIABLE", [handle, value], [], Record("AssignVariableOptions"))
+    b.node("CALL_ONCE", [], [], Record("CallOnceOptions"))
+    read = add(b, "READ_VARIABLE", [handle], "read", "float32")
+    read.shape = (2,)
+    total = add(b, "ADD", [read, b.input("x", (2,))], "total")
+    b.node("ASSIGN_VARIABLE", [handle, total], [], Record("AssignVariableOptions"))
+    model, begin = b.model([total]), once.model([]).main
+    model.subgraphs.append(begin)
+    model.main.nodes[1].subgraphs = {"init_subgraph_index": begin}
+    oracle_of("tflite-runtime")
+    report = pq.validate(model, "tflite-runtime", [[np.float32([3, 4])]] * 3)
+    assert report.ok and report.samples == 3, str(report)
+    assert pq.validate(model, model).ok
+
+
+def test_constants_in_another_file_are_compared(
+    oracle_of: Callable[[str], Oracle], digits: tuple, tmp_path: Path
+) -> None:
+    oracle_of("ai-edge-litert")
+    digits[0].save(tmp_path / "model.tflite", layout="external")
+    assert pq.validate(pq.open(tmp_path / "model.tflite"), "ai-edge-litert", digits[1][:2]).ok
+
+
+def test_a_model_of_zeros_is_not_like_another(digits: tuple) -> None:
+    model, images, _ = digits
+    dead = model.copy()
+    for tensor in dead.main.tensors:
+        if tensor.is_constant and tensor.dtype.is_float:
+            tensor.data = np.zeros(tensor.shape, np.float32)
+    assert not pq.validate(dead, model, images[:4]).ok
+
+
+@pytest.mark.parametrize("options", [{"tolerance": math.nan}, {"tolerance": -1.0}, {"min_sqnr": math.nan}])
+def test_bounds_that_nothing_can_keep_are_refused(options: dict, digits: tuple) -> None:
+    with pytest.raises(pq.PyQuantError, match="expected a number"):
+        pq.validate(digits[0], "litert", digits[1][:1], **options)
 
 
 def test_an_operator_alone_tells_where_two_arithmetics_part(digits: tuple, tmp_path: Path) -> None:

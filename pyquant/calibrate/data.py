@@ -124,7 +124,8 @@ def _by_tensor(sample: Any, model: Model, i: int, every: bool) -> dict[Tensor, A
     if isinstance(sample, tuple) and len(sample) == 2 and isinstance(sample[0], str):
         graphs = {s.key: s.subgraph for s in model.signatures if every or s.subgraph is model.main}
         if sample[0] not in graphs:
-            raise DataError(f"sample {i}: signature {sample[0]!r} is not one of the model's: {list(graphs)}")
+            whose = "the model's" if every else "the first subgraph's"
+            raise DataError(f"sample {i}: signature {sample[0]!r} is not one of {whose}: {list(graphs)}")
         graph, sample = graphs[sample[0]], sample[1]
     inputs = graph.inputs
     if isinstance(sample, Mapping):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -43,7 +44,9 @@ class Verbs(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = lambda message, *_: click.echo(f"note: {message}", err=True)
+                return super().invoke(ctx)
         except FileExists as error:
             raise click.ClickException(f"{str(error).rpartition(';')[0]}; --force overwrites it") from error
         except PyQuantError as error:

@@ -77,7 +77,7 @@ def command(
     refusals = [str(problem) for problem in problems if problem.fatal]
     if target and refusals and not anyway:
         more = f", and {len(refusals) - 1} more" if len(refusals) > 1 else ""
-        raise click.ClickException(f"{target} would refuse the file; --anyway writes it: {refusals[0]}{more}")
+        raise click.ClickException(f"{refusals[0]}{more}: {target} would refuse the file; --anyway writes it")
     before, size = model.stat().st_size, made.save(written, overwrite=force)
     if as_json:
         found = {"file": str(written), "bytes": size, "bytes_before": before, **decisions.to_dict()}

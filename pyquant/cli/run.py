@@ -49,6 +49,7 @@ def command(
     """Run a model on every sample; the file holds one array for each output, samples along its first axis.
 
     Of an output whose shape differs between samples it holds one array for each of them: NAME/0, NAME/1, ...
+    States and variables begin anew with each sample.
     """
     if source.data is None:
         raise click.UsageError("--data is missing")

@@ -39,9 +39,7 @@ def _note_clipped(made: Assignments, tensor: Tensor, kind: DType) -> None:
     """Say where a weight has elements that the type does not hold."""
     values, most = tensor.data, LARGEST_FLOATS[kind]
     if values is not None and values.size and max(values.max(), -values.min()) > most:
-        made.notes.append(
-            f"weight {tensor.name!r}: holds elements past {most:.5g}, the most of {kind}, which become it"
-        )
+        made.notes.append(f"weight {tensor.name!r}: elements past {most:.5g}, the most of {kind}, become that")
 
 
 def _as_read(slot: Slot, tensor: Tensor, axis: int | None, scales: np.ndarray) -> tuple[int | None, np.ndarray]:
