@@ -12,9 +12,9 @@ from posenet import scores
 from test_ops import ROWS, check, reference
 
 import pyquant as pq
+from pyquant import targets
 from pyquant.graph import Builder, Quantization
 from pyquant.ops.build import add
-from pyquant.run import planning
 from pyquant.validate.tally import real
 
 FAMILIES = (
@@ -39,7 +39,7 @@ INTEGERS = {
 @pytest.mark.parametrize("case", INTEGERS.values(), ids=INTEGERS.keys())
 def test_kernels_equal_reference(case: Case, numerics: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a device ran every one of them."""
-    monkeypatch.setattr(planning, "beside_device", lambda model, numerics: ())
+    monkeypatch.setattr(targets, "beside_device", lambda model, numerics: ())
     model, feeds = case.model(), case.feeds()
     outputs = pq.compile(model, numerics=numerics)(*feeds)
     found = [outputs] if isinstance(outputs, np.ndarray) else outputs

@@ -124,9 +124,12 @@ class Statistics:
             raise DataError(f"{path}: {error}") from None
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise DataError(f"{path} is not a file of calibration statistics")
-        if data["model"] != _digest(model):
+        if data.get("model") != _digest(model):
             raise DataError(f"{path}: these statistics are of another model")
-        return Statistics(tuple(data["samples"]), {t["index"]: _seen(t) for t in data["tensors"]})
+        try:
+            return Statistics(tuple(data["samples"]), {t["index"]: _seen(t) for t in data["tensors"]})
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise DataError(f"{path} is not a sound file of calibration statistics: {error!r}") from error
 
 
 def _names(model: Model) -> list[tuple[int, str, int]]:

@@ -22,6 +22,7 @@ from pyquant.cli.console import (
     threads_option,
     write_text,
 )
+from pyquant.errors import PyQuantError
 from pyquant.run import Profile
 from pyquant.validate import RUNTIMES
 from pyquant.validate.latency import Latency, Timed, latency
@@ -69,7 +70,10 @@ def command(
 
     def timed() -> Iterator[tuple[Path, Latency]]:
         for path in models:
-            yield path, latency(path, against, threads, isa, num_runs, warmup_runs)
+            try:
+                yield path, latency(path, against, threads, isa, num_runs, warmup_runs)
+            except PyQuantError as error:
+                raise error if str(path) in str(error) else type(error)(f"{path}: {error}") from error
 
     against = tuple(dict.fromkeys(against))
     found = list(progress(timed(), "timing"))

@@ -21,7 +21,7 @@ from pyquant.cli.console import (
     print_table,
     threads_option,
 )
-from pyquant.validate.report import WORDS
+from pyquant.validate.report import WORDS, OwnDifference
 
 
 @click.command("validate")
@@ -72,7 +72,7 @@ def command(
     """Compare every tensor with another runtime or another model. Exit code 1 where they differ."""
     opened = pq.open(model)
     samples = source.feeds(opened, "comparing")
-    check_outputs(force, reproduce)
+    check_outputs(force, reproduce, reproduce and OwnDifference.arrays_beside(reproduce))
     report = pq.validate(opened, data=samples, own=own or reproduce is not None, **options)
     if reproduce is not None and report.first_own_difference is not None:
         report.first_own_difference.save(reproduce, overwrite=force)

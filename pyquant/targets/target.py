@@ -107,6 +107,8 @@ class Target:
     def problems(self, model: Model) -> list[Problem]:
         """Everything of a model that the target does not take, in file order."""
         found = []
+        if not model.subgraphs:
+            found.append(Problem("subgraphs", "the model", f"{self.name} takes one subgraph at least, found none"))
         if len(model.subgraphs) > 1 and not self.subgraphs:
             found.append(
                 Problem("subgraphs", "the model", f"{self.name} takes one subgraph, found {len(model.subgraphs)}")

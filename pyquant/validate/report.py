@@ -49,11 +49,16 @@ class OwnDifference:
     inputs: tuple[np.ndarray, ...]
     expected: tuple[np.ndarray, ...]
 
+    @staticmethod
+    def arrays_beside(path: Path) -> Path:
+        """Where inputs and outputs of the model that is saved at `path` are."""
+        return path.with_suffix(".npz")
+
     def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
         """Write what reproduces it: the model, and beside it a .npz of its input_0 … and the expected_0 … outputs."""
         inputs = {f"input_{i}": storable(array) for i, array in enumerate(self.inputs)}
         expected = {f"expected_{i}": storable(array) for i, array in enumerate(self.expected)}
-        arrays = Path(path).with_suffix(".npz")
+        arrays = self.arrays_beside(Path(path))
         if arrays.exists() and not overwrite:
             raise FileExists(f"{arrays} exists; overwrite=True replaces it")
         self.model.save(path, overwrite=overwrite)
