@@ -73,7 +73,9 @@ def command(
             try:
                 yield path, latency(path, against, threads, isa, num_runs, warmup_runs)
             except PyQuantError as error:
-                raise error if str(path) in str(error) else type(error)(f"{path}: {error}") from error
+                if str(path) in str(error):
+                    raise
+                raise type(error)(f"{path}: {error}") from error
 
     against = tuple(dict.fromkeys(against))
     found = list(progress(timed(), "timing"))

@@ -87,7 +87,6 @@ class Target:
     types: frozenset[str] = EVERY_TYPE
     fallback: str = ""
     offset_buffers: bool = False
-    external_buffers: bool = False
     dynamic_shapes: bool = True
     sparsity: bool = True
     lookups: bool = False  # constants that metadata make indices into tables of values
@@ -120,7 +119,7 @@ class Target:
 
     def _of_tensor(self, tensor: Tensor) -> Iterator[Problem]:
         where = f"tensor {tensor.name!r}"
-        if tensor.extra.get("external_buffer") and not self.external_buffers:
+        if tensor.extra.get("external_buffer"):
             reason = f"{self.name} reads no constants in other files"
             yield Problem("storage", where, reason, "save with layout inline", tensor=tensor)
         if tensor.buffer is not None and tensor.buffer.extra.get("offset", 0) > 1 and not self.offset_buffers:
