@@ -173,6 +173,10 @@ IMPOSSIBLE: dict[str, tuple[Callable[[], Any], str]] = {
     "unknown index": (lambda: pq.extract(two_inputs(), outputs=99), "tensors 0 to"),
     "constant input": (lambda: pq.extract(network(), "stem/w"), "'stem/w' is a constant"),
     "crossing": (lambda: pq.split(network(), "left"), "'left' is not all that crosses the cut: also 'stem'"),
+    "one after the other": (
+        lambda: pq.split(network(), ["mean", "logits", "pooled"]),
+        "nothing behind 'mean', 'logits' reads 'pooled'",
+    ),
     "nothing after": (lambda: pq.split(network(), network().main.outputs[0].name), "no output"),
     "other shape": (lambda: pq.merge(network(), two_inputs(), {"a": "stem"}), "takes shape.*'stem' has"),
     "other type": (lambda: pq.merge(retyped(), two_inputs(), {"a": "q"}), "takes type float32, 'q' has int8"),

@@ -68,7 +68,10 @@ def split(model: Model, at: Which | Iterable[Which]) -> tuple[Model, Model]:
     first = dict.fromkeys(_needed(graph.nodes, graph.inputs, [*cut, *early]))
     second = _needed(graph.nodes, [*cut, *graph.inputs], late)
     _check_crossing(graph.nodes, graph.inputs, cut, first, second)
-    read = {tensor for node in second for tensor in node.inputs}
+    read = {tensor for node in second for tensor in node.inputs} | set(late)
+    unread = [tensor for tensor in cut if tensor not in read]
+    if unread:
+        raise GraphError(f"nothing behind {_names(t for t in cut if t in read)} reads {_names(unread)}")
     own = [tensor for tensor in graph.inputs if tensor in read and tensor not in cut]
     return extract(model, outputs=dict.fromkeys([*cut, *early])), extract(model, [*cut, *own], late)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import replace
 
 from pyquant.calibrate import Range
 from pyquant.dtypes import FLOAT32, DType
@@ -67,7 +68,7 @@ def reassign(model: Model, to: str) -> Assignments:
 
 def _unsigned(model: Model) -> Assignments:
     signed = reassign(model, "per-tensor")
-    made = Assignments(apply(signed), signed.recipe, kept_float=signed.kept_float)
+    made = Assignments(apply(signed), replace(signed.recipe, name="uint8"), kept_float=signed.kept_float)
     shift(made)
     return made
 
