@@ -12,7 +12,7 @@ import pytest
 from pyquant import graph, targets
 from pyquant.dtypes import BY_NAME
 from pyquant.errors import OptionError, OracleError
-from pyquant.graph import Buffer, Builder, Model, Quantization
+from pyquant.graph import Builder, Model, Quantization
 from pyquant.ops import lowest_version
 from pyquant.ops.build import add
 from pyquant.run.compile import compile
@@ -204,8 +204,10 @@ def planted(**extra: object) -> Model:
         (one("ADD", 9), "litert", "version"),
         (one("ADD", 9), "tflm", ""),
         (one("GELU", 1), "tflite-2.5", "operator"),
-        (planted(buffer=Buffer(None, {"offset": 4096, "size": 4})), "tflm", "storage"),
-        (planted(buffer=Buffer(None, {"offset": 4096, "size": 4})), "tflite-runtime-2.14", ""),
+        (behind := graph.load(graph.dump(planted(), layout="offset")), "tflm", "storage"),
+        (behind, "tflite-runtime-2.14", ""),
+        (behind.copy(), "tflm", ""),  # which is saved with constants inside
+        (Model(), "litert", "subgraphs"),
         (planted(extra={"external_buffer": 1}), "tflite-runtime-2.14", "storage"),
         (planted(sparsity=Record("SparsityParameters")), "tflm", "sparsity"),
         (planted(shape_signature=(-1, 4)), "edgetpu", "shape"),

@@ -76,7 +76,7 @@ def from_record(record: Record) -> Model:
 
 def to_record(model: Model) -> Record:
     """The Model record to encode; it shares the model's arrays. Raises GraphError where objects do not fit together."""
-    rest = dict(model.extra)
+    rest = {name: value for name, value in model.extra.items() if name != "outside"}
     model = with_lookups(model)
     opcodes, buffers = _Numbering(model.opcodes), _Numbering(model.buffers or [Buffer()])  # index 0 means none
     subgraphs = {subgraph: i for i, subgraph in enumerate(model.subgraphs)}

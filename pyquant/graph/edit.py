@@ -43,7 +43,7 @@ class _Copy:
             self.fill(old, new)
         signatures = [self.signature(s) for s in model.signatures]
         metadata = [(name, self.buffer(buffer)) for name, buffer in model.metadata]
-        extra = dict(model.extra)
+        extra = {name: value for name, value in model.extra.items() if name != "outside"}
         if extra.get("metadata_buffer") is not None:
             extra["metadata_buffer"] = [self.buffer(buffer) for buffer in extra["metadata_buffer"]]
         buffers = [*self.buffers.values()]

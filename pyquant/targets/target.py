@@ -112,6 +112,9 @@ class Target:
             found.append(
                 Problem("subgraphs", "the model", f"{self.name} takes one subgraph, found {len(model.subgraphs)}")
             )
+        if model.extra.get("outside") and not self.offset_buffers:
+            reason = f"{self.name} reads no constants after the flatbuffer"
+            found.append(Problem("storage", "the model", reason, "save it again, which puts them inside"))
         for subgraph in model.subgraphs:
             found += [problem for tensor in subgraph.tensors for problem in self._of_tensor(tensor)]
             found += [problem for node in subgraph.nodes for problem in self.of_node(node)]
@@ -122,8 +125,6 @@ class Target:
         if tensor.extra.get("external_buffer"):
             reason = f"{self.name} reads no constants in other files"
             yield Problem("storage", where, reason, "save with layout inline", tensor=tensor)
-        if tensor.buffer is not None and tensor.buffer.extra.get("offset", 0) > 1 and not self.offset_buffers:
-            yield Problem("storage", where, f"{self.name} reads no constants after the flatbuffer", tensor=tensor)
         if -1 in (tensor.shape_signature or ()) and not self.dynamic_shapes:
             reason = f"{self.name} takes no unknown sizes, found shape {tensor.shape_signature}"
             yield Problem("shape", where, reason, "give inputs their sizes with resize", tensor=tensor)

@@ -33,8 +33,8 @@ def decode(buffer: Any, root: str = "Model") -> Record:
     root: another table of the schema, for the flatbuffers that a model's metadata hold.
 
     What a newer schema wrote is listed in the `newer` of the record that holds it; bytes that follow the flatbuffer are
-    in the root's `trailing`; data outside the flatbuffer stands where inline data would. A name that is not UTF-8 keeps
-    its bytes as surrogate escapes. Raises FormatError with table path and byte offset.
+    in the root's `trailing`; data outside the flatbuffer stands where inline data would, and the root is `outside`. A
+    name that is not UTF-8 keeps its bytes as surrogate escapes. Raises FormatError with table path and byte offset.
     """
     decoder = _Decoder(memoryview(buffer).toreadonly().cast("B"))
     try:
@@ -121,6 +121,7 @@ class _Decoder:
         self.size = len(view)
         self.budget = SHARING * self.size + FREE
         self.end = 8  # of what was read
+        self.outside = False  # whether data lay outside the flatbuffer
         self.plans: dict[tuple[str, int], _Plan] = {}
 
     def model(self) -> Record:
@@ -132,6 +133,8 @@ class _Decoder:
         rest = np.frombuffer(self.view, np.uint8, offset=self.end)
         if rest.any():
             model.trailing = rebased(rest, 0)
+        if self.outside:
+            model.outside = True
         return model
 
     def root(self, table: str) -> Record:
@@ -219,6 +222,7 @@ class _Decoder:
             return
         if values.get(data) is not None and values[data].size:
             raise _Unsound(start, f"{data} is both inline and outside the flatbuffer")
+        self.outside = True
         self.claim(start, length)
         values[data] = np.frombuffer(self.view, np.uint8, length, start)
         del values[offset]

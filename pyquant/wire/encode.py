@@ -64,7 +64,7 @@ class _Content:
 def _content(table: str, names: tuple[str, ...]) -> _Content:
     """What records of a table with fields of these names hold."""
     known = fields(table)
-    found = sorted((known[name] for name in names if name != "trailing"), key=lambda field: field.slot)
+    found = sorted((known[name] for name in names if name not in ("trailing", "outside")), key=lambda field: field.slot)
     return _Content(
         tuple((field.name, field.slot, field.default) for field in found if field.kind == "scalar"),
         tuple((field.name, field.slot, field) for field in found if field.kind != "scalar"),

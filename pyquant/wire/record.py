@@ -12,8 +12,9 @@ import numpy as np
 from pyquant.errors import RangeError
 from pyquant.wire.layout import Field, fields
 
-# What a record may hold beside its fields: what the file has and the schema does not; bytes after the flatbuffer.
-NOTES: dict[str, Any] = {"newer": (), "trailing": None}
+# What a record may hold beside its fields: what the file has and the schema does not; bytes after the flatbuffer;
+# whether data lay there, which is layout, not content.
+NOTES: dict[str, Any] = {"newer": (), "trailing": None, "outside": False}
 
 
 class Record:
@@ -76,7 +77,7 @@ class Record:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Record):
             return NotImplemented
-        names = self.fields.keys() | other.fields.keys()
+        names = (self.fields.keys() | other.fields.keys()) - {"outside"}
         return self.table == other.table and all(_same(getattr(self, name), getattr(other, name)) for name in names)
 
     __hash__ = None  # type: ignore[assignment]
