@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.progress import track
 
 from pyquant.calibrate import Images, samples
-from pyquant.errors import FileExists
 from pyquant.graph import Model
 from pyquant.ops import NUMERICS
 from pyquant.table import Column, lines
@@ -144,9 +143,7 @@ def check_outputs(force: bool, *paths: Path | None) -> None:
     for i, path in enumerate(wanted):
         if path in wanted[:i]:
             raise click.UsageError(f"{path} is to be two files")
-        if path.exists() and not force:
-            raise FileExists(f"{path} exists; --force overwrites it")
-        check_target(path)
+        check_target(path, force)
 
 
 def write_text(path: Path, text: str, force: bool) -> None:

@@ -63,8 +63,8 @@ def command(
     """Quantize a float model. int8 and int16x8 need --data with representative samples."""
     if scheme and recipe:
         raise click.UsageError("--recipe stands in place of --scheme")
-    wanted = (scheme or "int8") if recipe is None else _recipe(recipe)
-    name = wanted if isinstance(wanted, str) else Path(str(recipe)).stem
+    name = scheme or "int8" if recipe is None else Path(recipe).stem
+    wanted = name if recipe is None else _recipe(recipe)
     written = output or model.with_name(f"{model.stem}_{name}.tflite")
     check_outputs(force, written)
     opened = pq.open(model)

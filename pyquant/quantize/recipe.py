@@ -24,7 +24,7 @@ GRANULARITIES = ("channel", "tensor", *(f"block{size}" for size in BLOCKS))
 EQUALIZATIONS = ("none", "cross_layer", "migration")
 ROUNDINGS = ("nearest", "gptq", "adaround")
 INPUT, OUTPUT = "INPUT", "OUTPUT"  # operations of rules for what enters and leaves a model
-OPERATIONS = {"*", INPUT, OUTPUT, *ENUMS["BuiltinOperator"][1], *OPERATORS}
+OPERATOR_NAMES = {"*", INPUT, OUTPUT, *ENUMS["BuiltinOperator"][1], *OPERATORS}
 
 
 @dataclass(frozen=True)
@@ -230,8 +230,8 @@ def _check_rule(rule: Rule, where: str) -> None:
         re.compile(rule.regex)
     except re.error as error:
         raise RecipeError(f"{where}: {rule.regex!r} is not a regular expression: {error}") from None
-    if rule.operation not in OPERATIONS:
-        near = get_close_matches(rule.operation.upper(), OPERATIONS, 1)
+    if rule.operation not in OPERATOR_NAMES:
+        near = get_close_matches(rule.operation.upper(), OPERATOR_NAMES, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise RecipeError(f"{where}: operation {rule.operation!r} is no operator{hint}")
     for field, allowed in (

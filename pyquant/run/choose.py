@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from numbers import Integral
 
 import numpy as np
 
@@ -78,7 +79,7 @@ class Chooser:
             raise OptionError(f"isa: found {isa!r}, this machine has {', '.join(native.isas())}")
         if numerics not in NUMERICS:
             raise OptionError(f"numerics: found {numerics!r}, expected one of {', '.join(NUMERICS)}")
-        if not 1 <= threads <= 1024:
+        if not isinstance(threads, Integral) or not 1 <= threads <= 1024:
             raise OptionError(f"threads: found {threads}, expected 1 to 1024")
         return Chooser(native.isas()[native.isas().index(isa) :], numerics, threads, Meter(limits), references)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from numbers import Integral
 from typing import Any
 
 from pyquant.errors import OptionError
@@ -48,7 +47,7 @@ def compile(
     Raises UnsupportedOp, naming node and types, where neither kernel nor reference runs a node; ShapeError,
     GraphError or RangeError for a model that does not hold together; RangeError for one that goes past the limits.
     """
-    _check_options(model, threads, keep, limits)
+    _check_types(model, keep, limits)
     graph = subgraph_of(model, subgraph)
     chooser = Chooser.of(isa, numerics, threads, limits or Limits.of(graph))
     # what is observed becomes scales of a file, which is to be the same on every machine
@@ -57,12 +56,10 @@ def compile(
     return planned(model, graph, chooser, keep, observers, shapes or {})
 
 
-def _check_options(model: Any, threads: Any, keep: Any, limits: Any) -> None:
+def _check_types(model: Any, keep: Any, limits: Any) -> None:
     """Raises OptionError for what is of another type than it should be."""
     if not isinstance(model, Model):
         raise OptionError(f"model: found {type(model).__name__}, expected a Model, as `open` gives it")
-    if not isinstance(threads, Integral):
-        raise OptionError(f"threads: found {threads!r}, expected a whole number")
     if not (limits is None or isinstance(limits, Limits)):
         raise OptionError(f"limits: found {limits!r}, expected Limits(bytes, operations)")
     if keep != "all" and not (isinstance(keep, Collection) and all(isinstance(t, Tensor) for t in keep)):

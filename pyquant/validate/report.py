@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from pyquant.errors import FileExists
 from pyquant.graph import Model
 from pyquant.run.feeds import storable
 from pyquant.table import Column, lines, short
+from pyquant.wire.file import check_target
 
 HEADER = ("tensor", "op", "type", "elements", "equal", "max diff", "relative", "SQNR dB")
 OWN = "own diff"
@@ -59,8 +59,7 @@ class OwnDifference:
         inputs = {f"input_{i}": storable(array) for i, array in enumerate(self.inputs)}
         expected = {f"expected_{i}": storable(array) for i, array in enumerate(self.expected)}
         arrays = self.arrays_beside(Path(path))
-        if arrays.exists() and not overwrite:
-            raise FileExists(f"{arrays} exists; overwrite=True replaces it")
+        check_target(arrays, overwrite)
         self.model.save(path, overwrite=overwrite)
         np.savez_compressed(arrays, **inputs, **expected)  # type: ignore[arg-type]
 

@@ -64,9 +64,7 @@ def write_all(files: Mapping[Path, Iterable[Any]], overwrite: bool = False) -> i
     """The same for files that belong together: none is renamed before all are written. Returns the last one's bytes."""
     targets = {Path(os.path.realpath(path)): segments for path, segments in files.items()}
     for target in targets:
-        check_target(target)
-        if target.exists() and not overwrite:
-            raise FileExists(f"{target} exists; pass overwrite=True to replace it")
+        check_target(target, overwrite)
     written: dict[Path, Path] = {}
     size = 0
     try:
@@ -85,16 +83,18 @@ def write_all(files: Mapping[Path, Iterable[Any]], overwrite: bool = False) -> i
     return size
 
 
-def check_target(path: Path) -> None:
-    """Raises FileError where no file can be, or something else is: a folder, a device, a pipe."""
+def check_target(path: Path, overwrite: bool) -> None:
+    """Raises FileExists unless overwrite; FileError where no file can be, or a folder, a device or a pipe is."""
     try:
-        is_other, has_folder = path.exists() and not path.is_file(), path.parent.is_dir()
+        exists, is_file, has_folder = path.exists(), path.is_file(), path.parent.is_dir()
     except OSError as error:
         raise FileError(f"cannot write {path}: {error.strerror}") from error
-    if is_other:
+    if exists and not is_file:
         raise FileError(f"cannot write {path}: it is there, and is no file")
     if not has_folder:
         raise FileError(f"cannot write {path}: there is no folder {path.parent}")
+    if exists and not overwrite:
+        raise FileExists(f"{path} exists; pass overwrite=True to replace it")
 
 
 def _write_new(path: Path, segments: Iterable[Any]) -> int:
