@@ -35,11 +35,17 @@ typedef struct {
 
 const pq_row *pq_rows(int32_t *count);
 
+/* What the kernel in that row of the table packs: the bytes needed, 0 where it packs nothing; and memory for them at a multiple of
+   64, NULL where memory is short. */
+size_t pq_packed_bytes(int32_t row, const void *params);
+void *pq_packed_new(size_t bytes);
+void pq_packed_free(void *packed);
+
 /* A thread that packs while its owner goes on: NULL, which packs at once, where there can be none. What a job points to must last until
    free, which waits for all jobs. */
 typedef struct pq_packer pq_packer;
 pq_packer *pq_packer_new(void);
-void pq_packer_add(pq_packer *packer, pq_pack pack, const void *params, void *packed, size_t bytes);
+void pq_packer_add(pq_packer *packer, int32_t row, const void *params, void *packed, size_t bytes);
 void pq_packer_free(pq_packer *packer);
 
 /* Instruction sets that this build knows, best first, scalar last; NULL past the end. */
@@ -90,6 +96,9 @@ int32_t pq_session_run(pq_session *session, int32_t first, int32_t last, int32_t
 /* Split n real multipliers into (m, e), m / 2^31 * 2^e, 2^30 <= |m| < 2^31; below 2^-32 they become (0, 0). Returns the place of one
    that is not finite or needs e > 30, or -1. */
 int32_t pq_quantize_multipliers(const double *real, int32_t n, int32_t *m, int32_t *e);
+
+/* Whether n scales are at least `least` and finite, and m zero points from lo to hi: 0 if so, 1 for a scale, 2 for a zero point. */
+int32_t pq_scales_fault(const float *scales, int32_t n, float least, const int64_t *zero_points, int32_t m, int64_t lo, int64_t hi);
 
 /* y[i] = f(x[i]) by the C library's function of that name, expf or exp. Return 0, or -1 for a name that is not known. */
 int32_t pq_libm_float(const char *name, const float *x, float *y, size_t n);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -24,15 +24,13 @@ class DType:
     numpy: np.dtype | None
     lo: int | None = None
     hi: int | None = None
+    is_float: bool = field(init=False)
+    is_quantized_integer: bool = field(init=False)  # it carries activations or weights with a scale
 
-    @property
-    def is_float(self) -> bool:
-        return "float" in self.name
-
-    @property
-    def is_quantized_integer(self) -> bool:
-        """True for the integer types that carry activations or weights with a scale."""
-        return self.name in ("int8", "uint8", "int16", "int4", "int2", "uint4")
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_float", "float" in self.name)
+        whole = ("int8", "uint8", "int16", "int4", "int2", "uint4")
+        object.__setattr__(self, "is_quantized_integer", self.name in whole)
 
     @property
     def zero(self) -> int | bytes:

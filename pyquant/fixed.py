@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,12 @@ def activation_bounds(activation: int, most: float = FLOAT32_MAX) -> tuple[np.fl
 
     By default no output is infinite, as in TFLite's kernels but those of recurrent operators.
     """
-    low, high = ACTIVATION_BOUNDS.get(int(activation), (None, None))
+    return _bounds(int(activation), most)
+
+
+@cache
+def _bounds(activation: int, most: float) -> tuple[np.float32, np.float32]:
+    low, high = ACTIVATION_BOUNDS.get(activation, (None, None))
     return np.float32(-most if low is None else low), np.float32(most if high is None else high)
 
 

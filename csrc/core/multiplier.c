@@ -1,4 +1,4 @@
-/* Splits real multipliers into the pairs (m, e) of fixed.h. */
+/* Scales: whether they are sound; real multipliers split into the pairs (m, e) of fixed.h. */
 #include <math.h>
 
 #include "pq.h"
@@ -19,4 +19,12 @@ int32_t pq_quantize_multipliers(const double *real, int32_t n, int32_t *m, int32
         e[i] = flushed ? 0 : exponent;
     }
     return -1;
+}
+
+int32_t pq_scales_fault(const float *scales, int32_t n, float least, const int64_t *zero_points, int32_t m, int64_t lo, int64_t hi) {
+    for (int32_t i = 0; i < n; i++)
+        if (!(scales[i] >= least && scales[i] < INFINITY)) return 1; /* of NaN, too */
+    for (int32_t i = 0; i < m; i++)
+        if (zero_points[i] < lo || zero_points[i] > hi) return 2;
+    return 0;
 }

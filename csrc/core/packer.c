@@ -21,7 +21,7 @@ struct pq_packer {
     bool done;     /* no more jobs will come */
 };
 
-enum { WORTH_WAKING = 1 << 18 };
+enum { WORTH_WAKING = 1 << 18, ALIGNMENT = 64 };
 
 static struct job *next_job(pq_packer *packer) {
     pthread_mutex_lock(&packer->mutex);
@@ -47,7 +47,22 @@ pq_packer *pq_packer_new(void) {
     return NULL;
 }
 
-void pq_packer_add(pq_packer *packer, pq_pack pack, const void *params, void *packed, size_t bytes) {
+static pq_pack pack_of(int32_t row) {
+    int32_t count;
+    return pq_rows(&count)[row].pack;
+}
+
+size_t pq_packed_bytes(int32_t row, const void *params) {
+    const pq_pack pack = pack_of(row);
+    return pack == NULL ? 0 : pack(params, NULL);
+}
+
+void *pq_packed_new(size_t bytes) { return aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT); }
+
+void pq_packed_free(void *packed) { free(packed); }
+
+void pq_packer_add(pq_packer *packer, int32_t row, const void *params, void *packed, size_t bytes) {
+    const pq_pack pack = pack_of(row);
     struct job *job = packer == NULL ? NULL : malloc(sizeof *job);
     if (job == NULL) {
         pack(params, packed);

@@ -3,7 +3,7 @@
 from pyquant.native.codes import magnitudes, round_codes
 from pyquant.native.kmeans import partitions
 from pyquant.native.libm import libm
-from pyquant.native.multiplier import quantize_multipliers
+from pyquant.native.multiplier import quantize_multipliers, scales_fault
 from pyquant.native.params import Packer, Params
 from pyquant.native.plan import Piece, Plan, PlannedStep, Session
 from pyquant.native.table import Row, isas, rows, rows_of
@@ -24,4 +24,5 @@ __all__ = [
     "round_codes",
     "rows",
     "rows_of",
+    "scales_fault",
 ]

@@ -1,4 +1,4 @@
-"""Real multipliers as whole numbers, as kernels take them."""
+"""Scales: whether they are sound, and real multipliers as whole numbers, as kernels take them."""
 
 from __future__ import annotations
 
@@ -16,3 +16,16 @@ def quantize_multipliers(real: np.ndarray) -> np.ndarray:
     if fault >= 0:
         raise RangeError(f"a real multiplier must be finite and below 2**30, found {real[fault]}")
     return pairs
+
+
+def scales_fault(scales: np.ndarray, zero_points: np.ndarray, least: float, lo: int, hi: int) -> str:
+    """ "scale" for one below `least` or not finite, "zero point" for one outside lo..hi, "" where all is well.
+
+    scales: (n,) float32; zero_points: (m,) int64.
+    """
+    s, z = np.ascontiguousarray(scales, np.float32), np.ascontiguousarray(zero_points, np.int64)
+    pointers = ffi.from_buffer("float[]", s), ffi.from_buffer("int64_t[]", z)
+    return _FAULTS[lib.pq_scales_fault(pointers[0], s.size, least, pointers[1], z.size, lo, hi)]
+
+
+_FAULTS = ("", "scale", "zero point")

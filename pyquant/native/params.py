@@ -30,12 +30,14 @@ class Packer:
         self._jobs: list[Params] = []
         self._memory = ffi.NULL
 
-    def add(self, params: Params, function: Any, size: int) -> None:
-        if size >= WORTH_A_THREAD and self._memory == ffi.NULL:
+    def add(self, params: Params, row: int, size: int) -> None:
+        if size < WORTH_A_THREAD:
+            lib.pq_packer_add(ffi.NULL, row, params.memory, params.memory.packed, size)
+            return
+        if not self._jobs:
             self._memory = lib.pq_packer_new()
         self._jobs.append(params)
-        packer = self._memory if size >= WORTH_A_THREAD else ffi.NULL
-        lib.pq_packer_add(packer, function, params.memory, params.memory.packed, size)
+        lib.pq_packer_add(self._memory, row, params.memory, params.memory.packed, size)
 
     def finish(self) -> None:
         """Wait until all is laid out."""
@@ -56,7 +58,7 @@ class Params:
     def __init__(self, struct: str, values: Mapping[str, Any]) -> None:
         self._owned: list[Any] = []
         self.bytes = 0
-        types = _types(struct)
+        pointer, types = _struct(struct)
         try:
             plain = {
                 name: value if type(value) is int else self._converted(struct, name, types[name], value)
@@ -64,7 +66,7 @@ class Params:
             }
             if len(values) != len(types) - ("packed" in types):
                 raise KeyError
-            self.memory = ffi.new(_pointer(struct), plain)
+            self.memory = ffi.new(pointer, plain)
         except KeyError:
             raise TypeError(f"{struct} has the fields {sorted(types)}, got {sorted(values)}") from None
         except OverflowError as error:
@@ -72,27 +74,31 @@ class Params:
 
     def packed_bytes(self, row: int) -> int:
         """What `pack` will allocate for the kernel in that row of the table."""
-        function = _pack_function(row)
-        return 0 if function == ffi.NULL else int(function(self.memory, ffi.NULL))
+        return lib.pq_packed_bytes(row, self.memory)  # type: ignore[no-any-return]
 
     def pack(self, row: int, size: int, packer: Packer) -> None:
         """Let the kernel in that row of the table lay out its constants, and point `packed` to them.
 
-        size: its packed_bytes. They are there when the packer has finished.
+        size: its packed_bytes. They are there when the packer has finished. Raises MemoryError.
         """
-        if _pack_function(row) != ffi.NULL:
-            self.lay_out(row, aligned(np.empty(size + ALIGNMENT, np.uint8)), packer)
+        if size:
+            memory = lib.pq_packed_new(size)
+            if memory == ffi.NULL:
+                raise MemoryError(f"no memory for {size} bytes of constants")
+            self._lay_out(row, ffi.gc(memory, lib.pq_packed_free, size), size, packer)
 
     def lay_out(self, row: int, memory: np.ndarray, packer: Packer | None) -> None:
         """The same in memory that is there, (packed_bytes,); without a packer at once."""
-        pointer = ffi.from_buffer("char[]", memory)
-        self.bytes += memory.nbytes
-        self.memory.packed = pointer
-        self._owned.append(pointer)
+        self._lay_out(row, ffi.from_buffer("char[]", memory), memory.nbytes, packer)
+
+    def _lay_out(self, row: int, memory: Any, size: int, packer: Packer | None) -> None:
+        self.bytes += size
+        self.memory.packed = memory
+        self._owned.append(memory)
         if packer is None:
-            _pack_function(row)(self.memory, pointer)
+            lib.pq_packer_add(ffi.NULL, row, self.memory, memory, size)
         else:
-            packer.add(self, _pack_function(row), memory.nbytes)
+            packer.add(self, row, size)
 
     def _converted(self, struct: str, name: str, field: _Field, value: Any) -> Any:
         if field.kind == "array":
@@ -115,33 +121,23 @@ class _Field(NamedTuple):
 
     kind: str
     element: np.dtype[Any] | None
-    vector: str
+    vector: Any
 
 
 @cache
-def _types(struct: str) -> dict[str, _Field]:
-    found = {}
-    for name, field in ffi.typeof(struct).fields:
-        item = field.type.item.cname if field.type.kind == "pointer" else ""
-        element = _ELEMENTS.get(item.removeprefix("const "))
-        found[name] = _Field(
-            field.type.kind, np.dtype(element) if element else None, f"{item} []" if element else "char[]"
-        )
-    return found
+def _struct(name: str) -> tuple[Any, dict[str, _Field]]:
+    """The type of a pointer to a struct, and its fields."""
+    return ffi.typeof(f"{name} *"), {field: _field(type_.type) for field, type_ in ffi.typeof(name).fields}
 
 
-@cache
-def _pointer(struct: str) -> Any:
-    return ffi.typeof(f"{struct} *")
+def _field(type_: Any) -> _Field:
+    item = type_.item.cname if type_.kind == "pointer" else ""
+    element = _ELEMENTS.get(item.removeprefix("const "))
+    return _Field(type_.kind, np.dtype(element) if element else None, ffi.typeof(f"{item} []" if element else "char[]"))
 
 
 ALIGNMENT = 64
 WORTH_A_THREAD = 1 << 14  # bytes to lay out; below, handing them over takes longer
-
-
-@cache
-def _pack_function(row: int) -> Any:
-    return lib.pq_rows(ffi.new("int32_t *"))[row].pack
 
 
 def aligned(memory: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pyquant import native
 from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.fixed import multiply, quantize_multiplier, wrap32
 from pyquant.ops.clamp import clamp, output_range
@@ -27,7 +28,7 @@ def broadcast_shape(call: Call, a: Shape, b: Shape) -> list[Shape]:
     if call["a"].dtype != call["b"].dtype:
         raise GraphError(f"{call.label}: inputs are {call['a'].dtype} and {call['b'].dtype}, expected one type")
     try:
-        return [np.broadcast_shapes(a, b)]
+        return [a if a == b else np.broadcast_shapes(a, b)]
     except ValueError:
         raise ShapeError(f"{call.label}: shapes {a} and {b} do not broadcast") from None
 
@@ -65,27 +66,24 @@ def sum_scaling(call: Call) -> dict[str, int]:
     scaling["sign"] = SIGNS[call.operator.name]
     shifts = _power_of_two_shifts(call)
     if shifts is not None:
-        pairs = [(IDENTITY[0], shifts[0]), (IDENTITY[0], shifts[1]), IDENTITY]
-        left = 0
-    else:
-        left = 15 if y.dtype.name == "int16" else 20
-        twice = float(np.float32(2) * max(a.scale, b.scale))
-        out = twice / float(np.float32(1 << left) * y.scale)
-        if out >= 1:
-            raise RangeError(f"{call.label}: output scale {y.scale} must be above {twice / (1 << left)}")
-        pairs = [_pair(d) for d in (float(a.scale) / twice, float(b.scale) / twice, out)]
-    return {**scaling, **_named(pairs), "left": left}
+        return {**scaling, **_named([IDENTITY[0]] * 3, [*shifts, IDENTITY[1]]), "left": 0}
+    left = 15 if y.dtype.name == "int16" else 20
+    first, second, scale = a.scale, b.scale, y.scale
+    twice = float(np.float32(2) * max(first, second))
+    out = twice / float(np.float32(1 << left) * scale)
+    if out >= 1:
+        raise RangeError(f"{call.label}: output scale {scale} must be above {twice / (1 << left)}")
+    return {**scaling, **multipliers(float(first) / twice, float(second) / twice, out), "left": left}
 
 
 def multipliers(a: float, b: float, y: float) -> dict[str, int]:
     """Real multipliers of both terms and of what becomes of them, as pq_binary has them."""
-    return _named([_pair(a), _pair(b), _pair(y)])
+    return _named(*native.quantize_multipliers(np.array([a, b, y])).tolist())
 
 
-def _named(pairs: Sequence[tuple[int, int]]) -> dict[str, int]:
-    names = ("a_", "b_", "")
-    values = [{f"{name}multiplier": m, f"{name}exponent": e} for name, (m, e) in zip(names, pairs, strict=True)]
-    return {**values[0], **values[1], **values[2]}
+def _named(multipliers: Sequence[int], exponents: Sequence[int]) -> dict[str, int]:
+    """Those of a, of b and of their sum."""
+    return dict(zip((*TERMS[::2], "multiplier", *TERMS[1::2], "exponent"), (*multipliers, *exponents), strict=True))
 
 
 def _power_of_two_shifts(call: Call) -> tuple[int, int] | None:
@@ -133,6 +131,7 @@ def _pair(real: float) -> tuple[int, int]:
 
 ARITHMETIC = ("a_zero", "b_zero", "zero_point", "sign", "left", "multiplier", "exponent")  # all 0 where not in scaling
 TERMS = ("a_multiplier", "a_exponent", "b_multiplier", "b_exponent")
+UNSCALED = dict.fromkeys((*ARITHMETIC, *TERMS), 0)
 
 
 def sum_params(call: Call) -> Launch | None:
@@ -160,7 +159,7 @@ def loops_launch(call: Call, scaling: Mapping[str, int], lo: float = 0, hi: floa
     loops = broadcast_loops(a=a.shape, b=b.shape)
     if loops is None or a.dtype != b.dtype:
         return None
-    params = {**dict.fromkeys((*ARITHMETIC, *TERMS), 0), **scaling, **loops, "b_size": b.size, "lo": lo, "hi": hi}
+    params = {**UNSCALED, **scaling, **loops, "b_size": b.size, "lo": lo, "hi": hi}
     units, cost = loop_units(loops)
     return Launch(units, params, cost, in_place=True)
 
@@ -170,7 +169,13 @@ def broadcast_loops(**shapes: Shape) -> dict[str, Any] | None:
 
     shape, NAME_stride: of the `rank` outer loops, filled up with 1 and 0; inner, NAME_step: the innermost.
     """
-    out = np.broadcast_shapes(*shapes.values())
+    first, *others = shapes.values()
+    if all([shape == first for shape in others]):
+        plain = {
+            f"{name}_{what}": value for name in shapes for what, value in (("step", 1), ("stride", (0,) * MAX_RANK))
+        }
+        return {"rank": 0, "inner": math.prod(first), "shape": (1,) * MAX_RANK, **plain}
+    out = np.broadcast_shapes(first, *others)
     loops: list[list[int]] = []  # [size, a stride for each tensor], innermost first
     strides = [1] * len(shapes)
     for n, *sizes in zip(reversed(out), *(_reversed(s, len(out)) for s in shapes.values()), strict=True):

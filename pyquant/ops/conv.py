@@ -134,7 +134,8 @@ def conv_params(call: Call) -> Launch | None:
     constants, groups = kernel_constants(call, conv_rescaling, conv_dynamic), x[3] // w[3]
     if constants is None:
         return None
-    return conv_launch(constants | {"fused": int(call.fused)}, x, w, y, *conv_axes(call, x, w), groups=groups)
+    constants["fused"] = int(call.fused)
+    return conv_launch(constants, x, w, y, *conv_axes(call, x, w), groups=groups)
 
 
 def conv_launch(
@@ -153,7 +154,7 @@ def depthwise_params(call: Call) -> Launch | None:
     constants = kernel_constants(call, depthwise_rescaling, depthwise_dynamic)
     if constants is None:
         return None
-    params = constants | _geometry(x, y, *conv_axes(call, x, w)) | {"fused": int(call.fused)}
+    params = {**constants, **_geometry(x, y, *conv_axes(call, x, w)), "fused": int(call.fused)}
     return Launch(y[0] * y[1] * y[2], params, cost=w[1] * w[2] * w[3], grain=max(y[2], 1))
 
 
@@ -225,15 +226,23 @@ def _axes_over(call: Call, image: Shape) -> tuple[Axis, Axis]:
 
 
 def _geometry(x: Shape, y: Shape, rows: Axis, columns: Axis) -> dict[str, int]:
-    image = dict(zip(("batch", "height", "width", "channels"), x, strict=True))
-    out = dict(zip(("out_height", "out_width", "out_channels"), y[1:], strict=True))
-    return (
-        image
-        | out
-        | {"filter_height": rows.taps, "stride_height": rows.stride, "dilation_height": rows.dilation}
-        | {"filter_width": columns.taps, "stride_width": columns.stride, "dilation_width": columns.dilation}
-        | {"pad_top": rows.before, "pad_left": columns.before}
-    )
+    return {
+        "batch": x[0],
+        "height": x[1],
+        "width": x[2],
+        "channels": x[3],
+        "out_height": y[1],
+        "out_width": y[2],
+        "out_channels": y[3],
+        "filter_height": rows.taps,
+        "filter_width": columns.taps,
+        "stride_height": rows.stride,
+        "stride_width": columns.stride,
+        "dilation_height": rows.dilation,
+        "dilation_width": columns.dilation,
+        "pad_top": rows.before,
+        "pad_left": columns.before,
+    }
 
 
 def _check_bias(call: Call, b: Shape | None, channels: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -179,10 +180,13 @@ class Call:
 
     def __getitem__(self, slot: str) -> Tensor:
         """The tensor in a slot. Raises GraphError where the node has none."""
-        found = self.get(slot)
-        if found is None:
-            raise GraphError(f"{self.node.label}: input or output {slot!r} is missing")
-        return found
+        place = self.operator.places.get(slot)
+        if place is not None:
+            tensors: Sequence[Tensor | None] = self.node.outputs if place[0] else self.node.inputs
+            if place[1] < len(tensors) and (found := tensors[place[1]]) is not None:
+                return found
+        self.get(slot)  # which says so where there is no such slot
+        raise GraphError(f"{self.node.label}: input or output {slot!r} is missing")
 
     def get(self, slot: str) -> Tensor | None:
         place = self.operator.places.get(slot)
@@ -214,8 +218,7 @@ class Call:
         return self.node.label
 
 
-@dataclass(frozen=True)
-class Launch:
+class Launch(NamedTuple):
     """What a C kernel needs for one node. params fields are those of the kernel's C struct; arrays become pointers.
 
     units: how many independent pieces [0, units) the work has. cost: scalar operations of one unit, roughly.
@@ -227,7 +230,7 @@ class Launch:
     """
 
     units: int
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = MappingProxyType({})
     cost: int = 1
     grain: int = 1
     joins: tuple[int, ...] = ()
@@ -380,6 +383,16 @@ class Operator:
         """Whether it has weights or a bias."""
         return any(slot.role in ("weight", "bias") for slot in self.inputs)
 
+    @cached_property
+    def plain(self) -> bool:
+        """Whether a node with a tensor for each slot has what they need: no slot is variadic or takes data."""
+        return not any(slot.variadic or slot.role == "data" for slot in (*self.inputs, *self.outputs))
+
+    @cached_property
+    def same(self) -> bool:
+        """Whether an output has the scale of another slot."""
+        return any(isinstance(slot.scale, SameAs) for slot in self.outputs)
+
     def slots(self, tensors: Sequence[Any], outputs: bool = False) -> Sequence[Slot]:
         """The slot of each input (or output) tensor, variadic ones repeated."""
         declared = self.outputs if outputs else self.inputs
@@ -395,7 +408,11 @@ class Operator:
         given = [(s.role, t.dtype) for s, t in zip(self.slots(node.inputs), node.inputs, strict=True) if t is not None]
         if not given:
             return ""
-        first = next((dtype for role, dtype in given if role == "activation"), given[0][1])
-        if first is FLOAT32 and any(dtype.is_quantized_integer for role, dtype in given if role != "data"):
+        first = given[0][1]
+        for role, dtype in given:
+            if role == "activation":
+                first = dtype
+                break
+        if first is FLOAT32 and any([dtype.is_quantized_integer for role, dtype in given if role != "data"]):
             return "hybrid"
         return first.name

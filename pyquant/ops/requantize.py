@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,8 +13,7 @@ from pyquant.graph import Tensor
 from pyquant.ops.operator import Call
 
 
-@dataclass(frozen=True)
-class Requantization:
+class Requantization(NamedTuple):
     """code = clamp(scaled(sum) + zero_point, lo, hi).
 
     The sum wraps at `bits` and is scaled by fixed.multiply at 32 bits, by fixed.multiply64 at 64 bits, or, where
@@ -51,12 +49,13 @@ class Requantization:
 def requantization(call: Call, single: bool, bits: int = 32, exact: bool = False) -> Requantization:
     """How a node with the slots x, w, y scales its sums. single: the product of scales is rounded to float32 first."""
     y = call["y"]
-    lo, hi = fixed.activation_range(call.options.fused_activation_function, y.scale, y.zero_point, y.dtype)
+    scale, zero_point = y.scale, y.zero_point
+    lo, hi = fixed.activation_range(call.options.fused_activation_function, scale, zero_point, y.dtype)
     assert y.dtype.numpy is not None
     inputs, weights = call["x"].scale, weight_scales(call)
     product = (inputs * weights).astype(np.float64) if single else np.float64(inputs) * weights.astype(np.float64)
     device = device_multipliers(call) if call.numerics == "edgetpu" and bits == 32 else None
-    return Requantization(product / np.float64(y.scale), y.zero_point, lo, hi, y.dtype.numpy, bits, exact, device)
+    return Requantization(product / np.float64(scale), zero_point, lo, hi, y.dtype.numpy, bits, exact, device)
 
 
 def device_multipliers(call: Call) -> np.ndarray:

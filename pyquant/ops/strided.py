@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -49,7 +48,7 @@ def strided_kernels(views: Views) -> dict[str, Kernel]:
         launch = _launch(pieces, memory.itemsize)
         together = all(shape[1:] == [] and shape[0] > 0 and step[0] == memory.itemsize for _, shape, step in pieces)
         parts = tuple(start for start, _, _ in pieces) if together else ()
-        return replace(launch, params={**launch.params, "source": call.node.inputs.index(x)}, parts=parts)
+        return launch._replace(params={**launch.params, "source": call.node.inputs.index(x)}, parts=parts)
 
     return dict.fromkeys(EVERY_TYPE, Kernel("strided_copy_u8", "pq_strided", fill))
 

@@ -41,8 +41,8 @@ def _axes(call: Call, out: Shape, w: Shape, x: Shape) -> tuple[Axis, Axis]:
     """As of the convolution that leads from the output to the input; LiteRT wants it to fit, TFLite 2.14 does not."""
     options = call.options
     found = (
-        axis(out[1], w[1], options.stride_h, 1, options.padding, call.label),
-        axis(out[2], w[2], options.stride_w, 1, options.padding, call.label),
+        axis(out[1], w[1], options.stride_h, 1, options.padding, call),
+        axis(out[2], w[2], options.stride_w, 1, options.padding, call),
     )
     if (found[0].out, found[1].out) != x[1:3] and call.numerics == "litert":
         raise ShapeError(f"{call.label}: an output {out} comes from images of {found[0].out} x {found[1].out}, not {x}")

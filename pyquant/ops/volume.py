@@ -29,7 +29,7 @@ def _axes(call: Call, x: Shape, w: Shape) -> list[Axis]:
         (options.stride_w, options.dilation_w_factor),
     )
     return [
-        axis(size, taps, stride, dilation, options.padding, call.label)
+        axis(size, taps, stride, dilation, options.padding, call)
         for size, taps, (stride, dilation) in zip(x[1:4], w[:3], steps, strict=True)
     ]
 

@@ -13,6 +13,7 @@ from pyquant.ops.operator import Call, Shape
 from pyquant.wire import Record
 
 SAME, VALID = 0, 1  # Padding in schema/tflite.fbs
+_NO_ZEROS = ((0, 0),) * 4
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Axis:
 
 
 def axis(
-    size: int, taps: int, stride: int, dilation: int, padding: int, label: str, zeros: Sequence[int] = (0, 0)
+    size: int, taps: int, stride: int, dilation: int, padding: int, call: Call, zeros: Sequence[int] = (0, 0)
 ) -> Axis:
     """Place windows along an axis; of an odd padding the larger part goes after. Raises ShapeError where none fits.
 
@@ -56,7 +57,7 @@ def axis(
     before, after = zeros
     found = _axis(size + before + after, taps, stride, dilation, padding)
     if isinstance(found, str):
-        raise ShapeError(f"{label}: {found}")
+        raise ShapeError(f"{call.label}: {found}")
     return replace(found, size=size, before=found.before + before) if before or after else found
 
 
@@ -77,13 +78,14 @@ def _axis(size: int, taps: int, stride: int, dilation: int, padding: int) -> Axi
 
 def axes(call: Call, image: Shape, taps: tuple[int, int], dilation: tuple[int, int] = (1, 1)) -> tuple[Axis, Axis]:
     """The vertical and the horizontal axis. image: (N, H, W, C); stride and padding from the operator's options."""
-    options, label = call.options, call.label
+    options = call.options
     if len(image) != 4:
-        raise ShapeError(f"{label}: expected an image (N, H, W, C), got shape {image}")
-    zeros = [(0, 0)] * 4 if call.zeros is None else call.zeros.tolist()
+        raise ShapeError(f"{call.label}: expected an image (N, H, W, C), got shape {image}")
+    zeros = _NO_ZEROS if call.zeros is None else call.zeros.tolist()
+    padding = options.padding
     return (
-        axis(image[1], taps[0], options.stride_h, dilation[0], options.padding, label, zeros[1]),
-        axis(image[2], taps[1], options.stride_w, dilation[1], options.padding, label, zeros[2]),
+        axis(image[1], taps[0], options.stride_h, dilation[0], padding, call, zeros[1]),
+        axis(image[2], taps[1], options.stride_w, dilation[1], padding, call, zeros[2]),
     )
 
 

@@ -30,6 +30,7 @@ from pyquant.run.plan import CWork, NumpyWork, Step
 from pyquant.run.resolve import (
     MOST_ELEMENTS,
     Resolved,
+    Sound,
     arithmetic,
     check_shape,
     checked,
@@ -68,6 +69,7 @@ class Chooser:
     packer: native.Packer = field(default_factory=native.Packer)
     detailed: bool = False  # what observers record
     elsewhere: Collection[Tensor] = ()
+    sound: Sound = field(default_factory=Sound.none)
 
     @staticmethod
     def of(
@@ -85,19 +87,19 @@ class Chooser:
 
     def afresh(self) -> Chooser:
         """The same for another plan, which has the limits for itself."""
-        return replace(self, meter=Meter(self.meter.limits), packer=native.Packer())
+        return replace(self, meter=Meter(self.meter.limits), packer=native.Packer(), sound=Sound.none())
 
     def numerics_of(self, node: Node) -> str:
-        return "tflite" if any(t in self.elsewhere for t in node.outputs) else self.numerics
+        return "tflite" if self.elsewhere and any(t in self.elsewhere for t in node.outputs) else self.numerics
 
     def resolved(self, node: Node) -> Resolved:
         """The node as a Call, with what its shape rule says of its outputs. Raises as `step` does."""
-        call = resolve(node, self.numerics_of(node), self.fused)
+        call = resolve(node, self.numerics_of(node), self.fused, self.sound)
         return call, shapes_of(call)
 
     def padded(self, node: Node, zeros: np.ndarray) -> Resolved | None:
         """The same for a node that puts zeros around its first input itself; None where its kernels cannot do so."""
-        call = replace(resolve(node, self.numerics_of(node), self.fused), zeros=zeros)
+        call = replace(resolve(node, self.numerics_of(node), self.fused, self.sound), zeros=zeros)
         if call.operator.pads is None or not call.operator.pads(call):
             return None
         return call, shapes_of(call)
@@ -137,9 +139,9 @@ class Chooser:
         resolved: what the method of that name makes of the node, where that is known.
         Raises RangeError, before it allocates, where the step needs more than the limits allow.
         """
-        call = checked(node, self.numerics_of(node), resolved, self.fused)
-        self.meter.borrow(arena_share(node), node.label)
-        if node.outputs and all(t.size == 0 for t in node.outputs):
+        call = checked(node, self.numerics_of(node), resolved, self.fused, self.sound)
+        self.meter.borrow(arena_share(node), node)
+        if node.outputs and all([0 in t.shape for t in node.outputs]):
             return Step(node.op, "nothing", (), tuple(node.outputs), node)
         if self.references:
             return self._numpy(call)
@@ -151,7 +153,7 @@ class Chooser:
     def kernel(self, node: Node) -> str:
         """What the step of a node says runs it, found without laying out its constants. Raises as `step` does."""
         call = checked(node, self.numerics_of(node), None, self.fused)
-        self.meter.borrow(arena_share(node), node.label)
+        self.meter.borrow(arena_share(node), node)
         chosen = None if call.operator.view else self._chosen(call)
         row = None if chosen is None else self._row(chosen[0].name)
         return self.step(node).kernel if row is None else row.name
@@ -185,7 +187,7 @@ class Chooser:
         if chosen is None:
             return None
         kernel, launch = chosen
-        work = self._work(kernel.name, kernel.struct, launch, call.label, partial(_evaluated, call))
+        work = self._work(kernel.name, kernel.struct, launch, call.node, partial(_evaluated, call))
         return Step(call.node.op, work.name, tuple(call.node.inputs), tuple(call.node.outputs), call.node, work)
 
     def _chosen(self, call: Call) -> tuple[Kernel, Launch] | None:
@@ -218,20 +220,21 @@ class Chooser:
         assert x.dtype.numpy is not None
         size = x.size * x.dtype.numpy.itemsize
         launch = Launch(-(-size // COPY_BLOCK), {"bytes": size, "block": COPY_BLOCK}, COPY_BLOCK // 16)
-        work = self._work("copy_u8", "pq_copy", launch, node.label)
+        work = self._work("copy_u8", "pq_copy", launch, node)
         return Step(node.op, work.name, (x,), (y,), node, work)
 
     def _work(
-        self, operation: str, struct: str, launch: Launch, label: str, reference: NumpyWork | None = None
+        self, operation: str, struct: str, launch: Launch, what: Node | str, reference: NumpyWork | None = None
     ) -> CWork:
         row = self._row(operation)
         assert row is not None
         if launch.units > MOST_ELEMENTS:
+            label = what if isinstance(what, str) else what.label
             raise RangeError(f"{label}: found {launch.units} units of work, kernels count to {MOST_ELEMENTS}")
-        self.meter.work(launch.units * launch.cost, label)
+        self.meter.work(launch.units * launch.cost, what)
         params = native.Params(struct, launch.params)
         packed = params.packed_bytes(row.index)
-        self.meter.hold(params.bytes + packed, label)
+        self.meter.hold(params.bytes + packed, what)
         params.pack(row.index, packed, self.packer)
         return CWork(row, params, launch, self._chunk(launch), reference)
 
@@ -270,7 +273,7 @@ def _evaluation(call: Call) -> NumpyWork:
 
 def settled(shapes: list[tuple[int, ...]]) -> list[tuple[int, ...]] | None:
     """The shapes, where none of them follows from values."""
-    return None if min((n for shape in shapes for n in shape), default=0) < 0 else shapes
+    return None if any([n < 0 for shape in shapes for n in shape]) else shapes
 
 
 def valued(tensor: Tensor | None, value: np.ndarray | None) -> Tensor | None:

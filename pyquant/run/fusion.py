@@ -41,10 +41,10 @@ class Fusion:
             alone = replace(seen, inputs=[padding.image, *seen.inputs[1:]])
             padded = self.chooser.padded(alone, padding.zeros)
             if padded is not None:
-                return replace(self.chooser.step(alone, padded), node=node, before=(padding.node,))
+                return self.chooser.step(alone, padded)._replace(node=node, before=(padding.node,))
         step = self.chooser.step(seen, resolved)
         self._note(node, seen)
-        return step if seen is node else replace(step, node=node)
+        return step if seen is node else step._replace(node=node)
 
     def needed(self, steps: Iterable[Step]) -> list[Step]:
         """Without the paddings that no step reads any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -48,28 +49,30 @@ class Meter:
         """The least limits that the model so far keeps to."""
         return Limits(self.peak, self.operations)
 
-    def hold(self, size: int, what: str) -> None:
-        """Memory in bytes that is about to be taken, and stays."""
+    def hold(self, size: int, what: Node | str) -> None:
+        """Memory in bytes that is about to be taken, and stays. what: for what, as errors name it."""
         self.borrow(size, what)
         self.held += size
 
     def release(self, size: int) -> None:
         self.held -= size
 
-    def borrow(self, size: int, what: str) -> None:
+    def borrow(self, size: int, what: Node | str) -> None:
         """Memory in bytes that is needed for a moment, beside what stays."""
-        self.peak = max(self.peak, self.held + size)
-        if self.held + size > self.limits.bytes:
-            raise RangeError(_excess(what, "bytes", self.held + size, self.limits.bytes))
+        if self.held + size > self.peak:
+            self.peak = self.held + size
+            if self.peak > self.limits.bytes:
+                raise RangeError(_excess(what, "bytes", self.peak, self.limits.bytes))
 
-    def work(self, operations: int, what: str) -> None:
+    def work(self, operations: int, what: Node | str) -> None:
         self.operations += operations
         if self.operations > self.limits.operations:
             raise RangeError(_excess(what, "operations", self.operations, self.limits.operations))
 
 
-def _excess(what: str, unit: str, found: int, limit: int) -> str:
-    return f"{what}: the model needs {found} {unit}, the limit is {limit}; limits=Limits({unit}=..., ...) sets another"
+def _excess(what: Node | str, unit: str, found: int, limit: int) -> str:
+    label = what if isinstance(what, str) else what.label
+    return f"{label}: the model needs {found} {unit}, the limit is {limit}; limits=Limits({unit}=..., ...) sets another"
 
 
 def operations(call: Call) -> int:
@@ -86,12 +89,13 @@ def temporaries(tensors: Iterable[Tensor | None]) -> int:
 
 def arena_share(node: Node) -> int:
     """Bytes that the arena has at least, as all that a node reads and writes is there at once."""
-    return sum(unpacked_bytes(t) for t in {*node.inputs, *node.outputs} if t is not None and not t.is_constant)
+    return sum([unpacked_bytes(t) for t in {*node.inputs, *node.outputs} if t is not None and not t.is_constant])
 
 
 def unpacked_bytes(tensor: Tensor) -> int:
     """Of a tensor's value as an array, that of strings without their bytes; 0 for a type without arrays."""
-    return 0 if tensor.dtype.numpy is None else tensor.size * tensor.dtype.numpy.itemsize
+    kind = tensor.dtype.numpy
+    return 0 if kind is None else math.prod(tensor.shape) * kind.itemsize
 
 
 def content_bytes(array: np.ndarray) -> int:

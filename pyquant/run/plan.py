@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,8 +32,7 @@ NumpyWork = Callable[[Sequence["np.ndarray | None"]], Sequence[np.ndarray]]
 SessionWork = Callable[["Session", Sequence["np.ndarray | None"]], "Sequence[np.ndarray] | Mapping[Tensor, np.ndarray]"]
 
 
-@dataclass(frozen=True)
-class CWork:
+class CWork(NamedTuple):
     """A kernel with its constants, and how its units are dealt out.
 
     reference: computes the same, and says what is wrong with inputs for which the kernel has no result.
@@ -50,8 +49,7 @@ class CWork:
         return self.row.name
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One line of a plan's listing: what runs a node.
 
     kernel: a C kernel by its full name (conv2d_s8_x86_avx2); "numpy" for the reference; "view" where inputs and outputs

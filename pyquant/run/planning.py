@@ -179,11 +179,10 @@ class Planning:
         """
         for i, node in enumerate(self.nodes):
             self._check_order(node)
-            inputs = [None if t is None else self.stand_in(t) for t in node.inputs]
+            inputs = [t if t is None else self.shown.get(t, t) for t in node.inputs]
             seen = node if inputs == node.inputs else replace(node, inputs=inputs)
             resolved = None
             operator = find(node.op)
-            known = [t is None or t in self.constants for t in node.inputs]
             if operator is not None and operator.flow in FLOWS:
                 flow, shapes = self._flow(seen, operator.flow)
             else:
@@ -199,11 +198,15 @@ class Planning:
                 seen, resolved = replace(seen, outputs=made), None
             if flow is not None:
                 yield Step(node.op, "subgraphs", self._values(seen), tuple(made), node, flow)
-            elif operator is not None and (operator.by_shape or (node.inputs and all(known) and operator.pure)):
+            elif operator is not None and (operator.by_shape or (operator.pure and self._known(node))):
                 self._fold(node, seen)
                 yield Step(node.op, "constant", (), tuple(map(self.stand_in, node.outputs)), node)
             else:
                 yield self.fusion.step(node, seen, resolved)
+
+    def _known(self, node: Node) -> bool:
+        """Whether all that a node reads has a value already."""
+        return bool(node.inputs) and all([t is None or t in self.constants for t in node.inputs])
 
     def _fold(self, node: Node, seen: Node) -> None:
         arrays = [None if t is None else self.constants.get(t) for t in node.inputs]
@@ -297,8 +300,9 @@ class Planning:
 
     def _check_order(self, node: Node) -> None:
         for tensor in node.inputs:
-            known = tensor is None or tensor in self.written or tensor in self.constants or tensor.is_variable
-            if tensor is not None and not known and tensor not in self.task.flat.handles:
+            if tensor is None or tensor in self.written or tensor in self.constants or tensor.is_variable:
+                continue
+            if tensor not in self.task.flat.handles:
                 raise GraphError(f"{node.label}: input {tensor.name!r} is read before it is written")
         for tensor in node.outputs:
             if tensor in self.written or tensor.is_constant:
@@ -334,7 +338,7 @@ class Planning:
         variables = tuple((t, initial.get(t, initial_code(t))) for t in first if t.is_variable)
         self.chooser.meter.hold(sum(unpacked_bytes(t) for t in first if t.dtype is STRING), "its strings")
         places = placed(steps, first, last)
-        done = [replace(step, kernel="view", work=None) if i in places.idle else step for i, step in enumerate(steps)]
+        done = [step._replace(kernel="view", work=None) if i in places.idle else step for i, step in enumerate(steps)]
         return done, Layout(
             places.arena_bytes, places.offsets, constants, variables, observers, self.shown, places.timeline()
         )

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
+from pyquant import native
 from pyquant.dtypes import INT8, STRING
 from pyquant.errors import GraphError, PyQuantError, RangeError, ShapeError, UnsupportedOp
 from pyquant.fixed import rounded_once
@@ -19,24 +20,40 @@ from pyquant.ops import Call, SameAs, Slot, find
 from pyquant.ops.operator import Reference
 
 MOST_ELEMENTS = 2**31 - 1  # kernels count elements in int32_t
-_LEAST_SCALE = float(np.finfo(np.float32).smallest_subnormal)
+_LEAST_SCALE, _INF = float(np.finfo(np.float32).smallest_subnormal), math.inf
 
 Resolved = tuple[Call, "list[tuple[int, ...]]"]  # with the shapes of its outputs
 
 
-def checked(node: Node, numerics: str, resolved: Resolved | None = None, fused: bool = False) -> Call:
+class Sound(NamedTuple):
+    """Tensors that need no second look, as long as nobody changes them: by their quantization, by type and size."""
+
+    scaled: set[Tensor]
+    sized: set[Tensor]
+
+    @staticmethod
+    def none() -> Sound:
+        return Sound(set(), set())
+
+
+def checked(
+    node: Node, numerics: str, resolved: Resolved | None = None, fused: bool = False, sound: Sound | None = None
+) -> Call:
     """The node as a Call, once it fits its operator and its shapes follow from its inputs' by the shape rule.
 
-    resolved: what `resolve` and `shapes_of` have made of the same node already.
+    resolved: what `resolve` and `shapes_of` have made of the same node already. sound: grows.
     Raises UnsupportedOp, ShapeError, GraphError or RangeError.
     """
+    sized = set() if sound is None else sound.sized
     for tensor in (*node.inputs, *node.outputs):
-        if tensor is not None and tensor.dtype.numpy is None:
+        if tensor is None or tensor in sized:
+            continue
+        if tensor.dtype.numpy is None:
             raise unsupported(node, f"tensor {tensor.name!r} holds {tensor.dtype}")
-        if tensor is not None:
-            check_size(tensor)
+        check_size(tensor)
+        sized.add(tensor)
     if resolved is None:
-        call = resolve(node, numerics, fused)
+        call = resolve(node, numerics, fused, sound)
         resolved = call, shapes_of(call)
     for tensor, shape in zip(node.outputs, resolved[1], strict=True):
         check_shape(node, tensor, shape)
@@ -63,7 +80,7 @@ def stand_ins(node: Node, seen: Node, shapes: Sequence[tuple[int, ...]]) -> list
     seen: the node with the inputs that it has in the plan. A file leaves shapes open by a -1 in the shape signature, or
     by declaring none; they follow inputs that are not as declared.
     """
-    other = any(
+    other = node is not seen and any(
         a is not None and b is not None and a.shape != b.shape for a, b in zip(node.inputs, seen.inputs, strict=True)
     )
     made = []
@@ -76,7 +93,7 @@ def stand_ins(node: Node, seen: Node, shapes: Sequence[tuple[int, ...]]) -> list
 def check_size(tensor: Tensor) -> None:
     """Raises RangeError for a shape that no array can have, or that kernels cannot count."""
     shape = tensor.shape
-    if min(shape, default=1) > 0 and math.prod(shape) <= MOST_ELEMENTS:
+    if not shape or (min(shape) > 0 and math.prod(shape) <= MOST_ELEMENTS):
         return
     sizes = [max(n, 1) for n in shape]  # NumPy counts so for empty arrays, too
     if min(shape, default=0) < 0 or math.prod(sizes) > MOST_ELEMENTS:
@@ -89,21 +106,32 @@ def check_shape(node: Node, tensor: Tensor, shape: tuple[int, ...]) -> None:
         raise ShapeError(f"{node.label}: makes shape {shape}, output {tensor.name!r} is declared {tensor.shape}")
 
 
-def resolve(node: Node, numerics: str, fused: bool = False) -> Call:
-    """The node as a Call. Raises UnsupportedOp for an unknown operator, GraphError for a node that is not sound."""
+def resolve(node: Node, numerics: str, fused: bool = False, sound: Sound | None = None) -> Call:
+    """The node as a Call. Raises UnsupportedOp for an unknown operator, GraphError for a node that is not sound.
+
+    sound: grows.
+    """
     operator = find(node.op)
     if operator is None or operator.custom != (node.opcode.name == "CUSTOM"):
         raise unsupported(node, "the operator is not known")
-    _check_slots(node, "input", node.inputs, operator.inputs)
-    _check_slots(node, "output", node.outputs, operator.outputs)
+    if not (operator.plain and len(node.inputs) == len(operator.inputs) and None not in node.inputs):
+        _check_slots(node, "input", node.inputs, operator.inputs)
+    if not (operator.plain and len(node.outputs) == len(operator.outputs)):
+        _check_slots(node, "output", node.outputs, operator.outputs)
     table = None if node.options is None else node.options.table
     if table is not None and table != operator.options:
         raise GraphError(f"{node.label}: found options of {table}, expected {operator.options}")
+    scaled = set() if sound is None else sound.scaled
     for tensor in (*node.inputs, *node.outputs):
-        if tensor is not None and tensor.is_quantized and tensor.dtype.lo is not None:
-            _check_quantization(node, tensor)
+        if tensor is not None and tensor not in scaled:
+            if tensor.is_quantized and tensor.dtype.lo is not None:
+                _check_quantization(node, tensor)
+            scaled.add(tensor)
     call = Call(operator, node, numerics, fused)
-    _check_products(call)
+    if operator.weighted:
+        _check_products(call)
+    if not operator.same:
+        return call
     for slot, tensor in zip(operator.slots(node.outputs, outputs=True), node.outputs, strict=True):
         if isinstance(slot.scale, SameAs) and tensor.dtype != call[slot.scale.slot].dtype:
             expected = call[slot.scale.slot].dtype
@@ -221,7 +249,7 @@ def _strings_fit(call: Call) -> bool:
 
 
 def holds_strings(node: Node) -> bool:
-    return any(t is not None and t.dtype is STRING for t in (*node.inputs, *node.outputs))
+    return any([t is not None and t.dtype is STRING for t in (*node.inputs, *node.outputs)])
 
 
 def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: Sequence[Slot]) -> None:
@@ -239,14 +267,12 @@ def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: S
 
 def _check_products(call: Call) -> None:
     """Integers meet weights and biases of integers; floats meet any weights, and biases of floats."""
-    if not call.operator.weighted:
-        return
-    slots = list(zip(call.operator.slots(call.node.inputs), call.node.inputs, strict=True))
-    activations = [t for slot, t in slots if slot.role == "activation"]
-    real = any(t is not None and t.dtype.is_float for t in activations)
+    slots = call.operator.slots(call.node.inputs)
+    activations = [t for slot, t in zip(slots, call.node.inputs, strict=True) if slot.role == "activation"]
     if not activations:
         return
-    for slot, tensor in slots:
+    real = any([t is not None and t.dtype.is_float for t in activations])
+    for slot, tensor in zip(slots, call.node.inputs, strict=True):
         if tensor is not None and slot.role in ("weight", "bias"):
             whole = tensor.dtype.lo is not None
             if not (whole if not real else tensor.dtype.is_float or slot.role == "weight"):
@@ -259,7 +285,7 @@ def _check_quantization(node: Node, tensor: Tensor) -> None:
     quantization, lo, hi = tensor.quantization, tensor.dtype.lo, tensor.dtype.hi
     assert quantization is not None and lo is not None and hi is not None
     scale, zero_point, axis = quantization.scale, quantization.zero_point, quantization.axis
-    if scale.size == 1 == zero_point.size and _LEAST_SCALE <= scale.item() < math.inf and lo <= zero_point.item() <= hi:
+    if scale.size == 1 == zero_point.size and _LEAST_SCALE <= scale.item() < _INF and lo <= zero_point.item() <= hi:
         return
     axis = 0 if len(tensor.shape) == 1 else axis  # where there is only one
     sizes = (1, tensor.shape[axis]) if 0 <= axis < len(tensor.shape) else (1,)
@@ -267,9 +293,10 @@ def _check_quantization(node: Node, tensor: Tensor) -> None:
         found = f"{scale.size} scales and {zero_point.size} zero points on axis {quantization.axis}"
         raise GraphError(f"{node.label}: {tensor.name!r} of shape {tensor.shape} has {found}")
     least = 0.0 if tensor.is_constant else _LEAST_SCALE  # a channel of zeros may have scale 0
-    if not (least <= np.minimum.reduce(scale) and np.maximum.reduce(scale) < math.inf):  # not so for NaN, either
+    fault = native.scales_fault(scale, zero_point, least, lo, hi)
+    if fault == "scale":
         raise GraphError(f"{node.label}: {tensor.name!r} has scale {scale.min()}, expected a positive number")
-    if (zero_point.any() or not lo <= 0 <= hi) and not lo <= zero_point.min() <= zero_point.max() <= hi:
+    if fault:
         raise GraphError(f"{node.label}: {tensor.name!r} has a zero point outside {lo}..{hi}")
 
 
