@@ -105,18 +105,22 @@ class Tensor:
     @property
     def scale(self) -> np.float32:
         """The scale of a per-tensor quantized tensor. Raises GraphError where there is none, or more than one."""
-        return np.float32(self._only().scale[0])
+        q = self.quantization
+        if q is None or q.scale.size != 1 or not q.zero_point.size:
+            raise self._not_one()
+        return np.float32(q.scale[0])
 
     @property
     def zero_point(self) -> int:
         """The zero point of a per-tensor quantized tensor. Raises GraphError where there is none, or more than one."""
-        return int(self._only().zero_point[0])
+        q = self.quantization
+        if q is None or q.scale.size != 1 or not q.zero_point.size:
+            raise self._not_one()
+        return int(q.zero_point[0])
 
-    def _only(self) -> Quantization:
+    def _not_one(self) -> GraphError:
         found = 0 if self.quantization is None else self.quantization.scale.size
-        if found != 1 or self.quantization is None or self.quantization.zero_point.size < 1:
-            raise GraphError(f"tensor {self.name!r}: expected one scale and zero point, found {found}")
-        return self.quantization
+        return GraphError(f"tensor {self.name!r}: expected one scale and zero point, found {found}")
 
     @property
     def data(self) -> np.ndarray | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pyquant.dtypes import BOOL, STRING
 from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.graph.sparsity import positions, stored_values
 
@@ -22,27 +24,28 @@ def load(tensor: Tensor) -> np.ndarray | None:
     buffer does not hold what shape and type need.
     """
     buffer, dtype, shape = tensor.buffer, tensor.dtype, tensor.shape
-    if buffer is None and tensor.extra.get("external_buffer"):
-        raise GraphError(
-            f"tensor {tensor.name!r}: its data lies in another file, which is not there: see the model's warnings"
-        )
-    if buffer is None or buffer.data is None or not buffer.data.size:
+    raw = None if buffer is None else buffer.data
+    if raw is None or not raw.size:
+        if buffer is None and tensor.extra.get("external_buffer"):
+            raise GraphError(
+                f"tensor {tensor.name!r}: its data lies in another file, which is not there: see the model's warnings"
+            )
         return None
-    raw = buffer.data
     if tensor.sparsity is not None:
         return _frozen(_dense(tensor, raw))
     if tensor.lookup is not None:
         return _frozen(_looked_up(tensor, tensor.lookup, raw))
-    if dtype.name == "string":
+    if dtype is STRING:
         return _frozen(_split_strings(raw, tensor.size, tensor.name).reshape(shape))
     if dtype.numpy is None:
         raise GraphError(f"tensor {tensor.name!r}: type {dtype} has no array form")
-    needed = (tensor.size * dtype.bits + 7) // 8
-    if raw.size != needed or min(shape, default=0) < 0:
+    size = math.prod(shape)
+    needed = (size * dtype.bits + 7) // 8
+    if raw.size != needed or (shape and min(shape) < 0):
         raise GraphError(f"tensor {tensor.name!r}: {dtype} {shape} needs {needed} bytes, its buffer has {raw.size}")
     if dtype.bits < 8:
-        return _frozen(_unpack(raw, dtype.bits, dtype.numpy)[: tensor.size].reshape(shape))
-    if dtype.name == "bool" and raw.max(initial=0) > 1:
+        return _frozen(_unpack(raw, dtype.bits, dtype.numpy)[:size].reshape(shape))
+    if dtype is BOOL and raw.max(initial=0) > 1:
         raw = (raw != 0).view(np.uint8)  # NumPy's own bool holds 0 and 1 only
     array = raw.view(dtype.numpy).reshape(shape)
     return _frozen(array if array.flags.aligned else array.copy())

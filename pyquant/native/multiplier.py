@@ -24,8 +24,8 @@ def scales_fault(scales: np.ndarray, zero_points: np.ndarray, least: float, lo: 
     scales: (n,) float32; zero_points: (m,) int64.
     """
     s, z = np.ascontiguousarray(scales, np.float32), np.ascontiguousarray(zero_points, np.int64)
-    pointers = ffi.from_buffer("float[]", s), ffi.from_buffer("int64_t[]", z)
-    return _FAULTS[lib.pq_scales_fault(pointers[0], s.size, least, pointers[1], z.size, lo, hi)]
+    return _FAULTS[lib.pq_scales_fault(_pointer(_FLOATS, s), s.size, least, _pointer(_INTEGERS, z), z.size, lo, hi)]
 
 
+_pointer, _FLOATS, _INTEGERS = ffi.from_buffer, ffi.typeof("float[]"), ffi.typeof("int64_t[]")
 _FAULTS = ("", "scale", "zero point")

@@ -58,17 +58,16 @@ class Params:
     def __init__(self, struct: str, values: Mapping[str, Any]) -> None:
         self._owned: list[Any] = []
         self.bytes = 0
-        pointer, types = _struct(struct)
+        pointer, names, fields = _struct(struct)
+        plain = dict(values)
         try:
-            plain = {
-                name: value if type(value) is int else self._converted(struct, name, types[name], value)
-                for name, value in values.items()
-            }
-            if len(values) != len(types) - ("packed" in types):
+            for name, field in fields:
+                plain[name] = self._converted(struct, name, field, plain[name])
+            if len(plain) != len(names):
                 raise KeyError
             self.memory = ffi.new(pointer, plain)
         except KeyError:
-            raise TypeError(f"{struct} has the fields {sorted(types)}, got {sorted(values)}") from None
+            raise TypeError(f"{struct} has the fields {sorted(names)}, got {sorted(values)}") from None
         except OverflowError as error:
             raise RangeError(f"{struct}: {error}") from None
 
@@ -101,12 +100,10 @@ class Params:
             packer.add(self, row, size)
 
     def _converted(self, struct: str, name: str, field: _Field, value: Any) -> Any:
-        if field.kind == "array":
-            return [v.item() if isinstance(v, np.generic) else v for v in value]
-        if field.kind != "pointer":
-            return value.item() if isinstance(value, np.generic) else value
         if value is None:
-            return ffi.NULL
+            return _NULL
+        if field.vector is None:
+            return [v.item() if isinstance(v, np.generic) else v for v in value]
         array = np.ascontiguousarray(value)
         if field.element is not None and array.dtype != field.element:
             raise TypeError(f"{struct}.{name} takes {field.element.name}, got {array.dtype.name}")
@@ -117,25 +114,29 @@ class Params:
 
 
 class _Field(NamedTuple):
-    """kind: pointer, array or primitive. element, vector: of a pointer to numbers their type, and a C array of it."""
+    """A pointer to numbers, their type and a C array of it; without them an array within the struct."""
 
-    kind: str
     element: np.dtype[Any] | None
     vector: Any
 
 
 @cache
-def _struct(name: str) -> tuple[Any, dict[str, _Field]]:
-    """The type of a pointer to a struct, and its fields."""
-    return ffi.typeof(f"{name} *"), {field: _field(type_.type) for field, type_ in ffi.typeof(name).fields}
+def _struct(name: str) -> tuple[Any, list[str], list[tuple[str, _Field]]]:
+    """The type of a pointer to a struct, the names of the fields that are to be given, and those that take arrays."""
+    fields = [(field, type_.type) for field, type_ in ffi.typeof(name).fields if field != "packed"]
+    arrays = [(field, _field(type_)) for field, type_ in fields if type_.kind != "primitive"]
+    return ffi.typeof(f"{name} *"), [field for field, _ in fields], arrays
 
 
 def _field(type_: Any) -> _Field:
-    item = type_.item.cname if type_.kind == "pointer" else ""
-    element = _ELEMENTS.get(item.removeprefix("const "))
-    return _Field(type_.kind, np.dtype(element) if element else None, ffi.typeof(f"{item} []" if element else "char[]"))
+    if type_.kind == "array":
+        return _Field(None, None)
+    element = _ELEMENTS.get(type_.item.cname.removeprefix("const "))
+    vector = ffi.typeof(f"{type_.item.cname} []" if element else "char[]")
+    return _Field(np.dtype(element) if element else None, vector)
 
 
+_NULL = ffi.NULL
 ALIGNMENT = 64
 WORTH_A_THREAD = 1 << 14  # bytes to lay out; below, handing them over takes longer
 

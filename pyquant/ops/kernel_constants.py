@@ -60,8 +60,8 @@ def kernel_constants(
         **(_NO_RESCALING if x.dtype.is_float else _rescaling(rescaling(call), channels)),
         **({"once": 1} if call.numerics == "single-rounding" else {}),
         **(_dynamic(dynamic(call), channels) if kind == "hybrid" else _NOT_DYNAMIC),
-        "float_lo": lo,
-        "float_hi": hi,
+        "float_lo": float(lo),
+        "float_hi": float(hi),
     }
 
 

@@ -267,6 +267,8 @@ def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: S
 
 def _check_products(call: Call) -> None:
     """Integers meet weights and biases of integers; floats meet any weights, and biases of floats."""
+    if all([t is None or t.dtype.lo is not None for t in call.node.inputs]):
+        return
     slots = call.operator.slots(call.node.inputs)
     activations = [t for slot, t in zip(slots, call.node.inputs, strict=True) if slot.role == "activation"]
     if not activations:
@@ -282,16 +284,17 @@ def _check_products(call: Call) -> None:
 
 def _check_quantization(node: Node, tensor: Tensor) -> None:
     """One scale or one for each index of the axis, none negative or infinite; zero points within the type."""
-    quantization, lo, hi = tensor.quantization, tensor.dtype.lo, tensor.dtype.hi
+    quantization, shape, lo, hi = tensor.quantization, tensor.shape, tensor.dtype.lo, tensor.dtype.hi
     assert quantization is not None and lo is not None and hi is not None
-    scale, zero_point, axis = quantization.scale, quantization.zero_point, quantization.axis
-    if scale.size == 1 == zero_point.size and _LEAST_SCALE <= scale.item() < _INF and lo <= zero_point.item() <= hi:
+    scale, zero_point = quantization.scale, quantization.zero_point
+    count = scale.size
+    if count == 1 == zero_point.size and _LEAST_SCALE <= scale.item() < _INF and lo <= zero_point.item() <= hi:
         return
-    axis = 0 if len(tensor.shape) == 1 else axis  # where there is only one
-    sizes = (1, tensor.shape[axis]) if 0 <= axis < len(tensor.shape) else (1,)
-    if scale.size not in sizes or zero_point.size not in (1, scale.size):
+    axis = 0 if len(shape) == 1 else quantization.axis  # where there is only one
+    fits = count == 1 or (0 <= axis < len(shape) and count == shape[axis])
+    if not fits or zero_point.size not in (1, count):
         found = f"{scale.size} scales and {zero_point.size} zero points on axis {quantization.axis}"
-        raise GraphError(f"{node.label}: {tensor.name!r} of shape {tensor.shape} has {found}")
+        raise GraphError(f"{node.label}: {tensor.name!r} of shape {shape} has {found}")
     least = 0.0 if tensor.is_constant else _LEAST_SCALE  # a channel of zeros may have scale 0
     fault = native.scales_fault(scale, zero_point, least, lo, hi)
     if fault == "scale":
