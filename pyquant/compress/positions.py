@@ -113,8 +113,7 @@ def _known(node: Node) -> tuple[Call | None, Sequence[Tie]]:
     call = call_of(node)
     try:
         if call is not None and call.operator.ties is not None and shapes_of(call) == [t.shape for t in node.outputs]:
-            with within_reason(call):
-                return call, call.operator.ties(call)
+            return call, within_reason(call, call.operator.ties)
     except PyQuantError:  # what does not run loses nothing
         pass
     return None, ()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pyquant.dtypes import FLOAT32
+from pyquant.dtypes import FLOAT32, STRING
 from pyquant.errors import GraphError
 from pyquant.graph import Node, Tensor
 from pyquant.wire import Record
@@ -180,21 +180,24 @@ class Call:
 
     def __getitem__(self, slot: str) -> Tensor:
         """The tensor in a slot. Raises GraphError where the node has none."""
-        place = self.operator.places.get(slot)
-        if place is not None:
-            tensors: Sequence[Tensor | None] = self.node.outputs if place[0] else self.node.inputs
-            if place[1] < len(tensors) and (found := tensors[place[1]]) is not None:
-                return found
-        self.get(slot)  # which says so where there is no such slot
-        raise GraphError(f"{self.node.label}: input or output {slot!r} is missing")
+        found = self.tensors.get(slot)
+        if found is None:
+            self.get(slot)  # which says so where there is no such slot
+            raise GraphError(f"{self.node.label}: input or output {slot!r} is missing")
+        return found
 
     def get(self, slot: str) -> Tensor | None:
-        place = self.operator.places.get(slot)
-        if place is None:
+        """The same, None where the node has none. Raises KeyError where the operator has no such slot."""
+        found = self.tensors.get(slot)
+        if found is None and slot not in self.operator.places:
             raise KeyError(f"{self.operator.name} has no slot {slot!r}")
-        output, i = place
-        tensors: Sequence[Tensor | None] = self.node.outputs if output else self.node.inputs
-        return tensors[i] if i < len(tensors) else None
+        return found
+
+    @cached_property
+    def tensors(self) -> Mapping[str, Tensor | None]:
+        """What the node has, by slot."""
+        sides = (self.node.inputs, self.node.outputs)
+        return {name: sides[out][i] for name, (out, i) in self.operator.places.items() if i < len(sides[out])}
 
     def constant(self, slot: str) -> np.ndarray | None:
         """The value of a tensor that the file or an earlier step of the compiler holds; None for one of a run."""
@@ -212,6 +215,11 @@ class Call:
     @cached_property
     def kind(self) -> str:
         return self.operator.kind(self.node)
+
+    @cached_property
+    def strings(self) -> bool:
+        """Whether the node reads or makes strings."""
+        return any(t is not None and t.dtype is STRING for t in (*self.node.inputs, *self.node.outputs))
 
     @property
     def label(self) -> str:
@@ -382,16 +390,6 @@ class Operator:
     def weighted(self) -> bool:
         """Whether it has weights or a bias."""
         return any(slot.role in ("weight", "bias") for slot in self.inputs)
-
-    @cached_property
-    def plain(self) -> bool:
-        """Whether a node with a tensor for each slot has what they need: no slot is variadic or takes data."""
-        return not any(slot.variadic or slot.role == "data" for slot in (*self.inputs, *self.outputs))
-
-    @cached_property
-    def same(self) -> bool:
-        """Whether an output has the scale of another slot."""
-        return any(isinstance(slot.scale, SameAs) for slot in self.outputs)
 
     def slots(self, tensors: Sequence[Any], outputs: bool = False) -> Sequence[Slot]:
         """The slot of each input (or output) tensor, variadic ones repeated."""

@@ -36,7 +36,6 @@ from pyquant.run.resolve import (
     checked,
     computed,
     evaluate,
-    holds_strings,
     quietly,
     reference,
     resolve,
@@ -122,7 +121,8 @@ class Chooser:
 
         def evaluate_(_session: object, arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
             chooser, seen = self.afresh(), replace(node, inputs=list(map(valued, node.inputs, arrays)))
-            with arithmetic(call := resolve(seen, numerics)):
+
+            def outputs(call: Call) -> Sequence[np.ndarray]:
                 seen.outputs = [
                     t if min(shape, default=0) < 0 else replace(t, shape=shape, shape_signature=None)
                     for t, shape in zip(node.outputs, ruled_shapes(call), strict=True)
@@ -130,6 +130,8 @@ class Chooser:
                 chooser.meter.hold(sum(map(unpacked_bytes, seen.outputs)), node.label)
                 call = resolve(seen, numerics)
                 return computed(call, reference(call), arrays)
+
+            return arithmetic(resolve(seen, numerics), outputs)
 
         return evaluate_
 
@@ -141,7 +143,7 @@ class Chooser:
         """
         call = checked(node, self.numerics_of(node), resolved, self.fused, self.sound)
         self.meter.borrow(arena_share(node), node)
-        if node.outputs and all([0 in t.shape for t in node.outputs]):
+        if node.outputs and 0 in node.outputs[0].shape and all([0 in t.shape for t in node.outputs]):
             return Step(node.op, "nothing", (), tuple(node.outputs), node)
         if self.references:
             return self._numpy(call)
@@ -191,14 +193,13 @@ class Chooser:
         return Step(call.node.op, work.name, tuple(call.node.inputs), tuple(call.node.outputs), call.node, work)
 
     def _chosen(self, call: Call) -> tuple[Kernel, Launch] | None:
-        if holds_strings(call.node):  # which the arena does not
+        if call.strings:  # which the arena does not hold
             return None
         kernels = call.operator.kernels.get(call.kind, ())
         for kernel in (kernels,) if isinstance(kernels, Kernel) else kernels:
             if self._row(kernel.name) is None or (kernel.doubly and self.numerics == "single-rounding"):
                 continue
-            with within_reason(call):
-                launch = kernel.fill(call)
+            launch = within_reason(call, kernel.fill)
             if launch is not None:
                 return kernel, launch
         return None
@@ -273,7 +274,10 @@ def _evaluation(call: Call) -> NumpyWork:
 
 def settled(shapes: list[tuple[int, ...]]) -> list[tuple[int, ...]] | None:
     """The shapes, where none of them follows from values."""
-    return None if any([n < 0 for shape in shapes for n in shape]) else shapes
+    for shape in shapes:
+        if shape and min(shape) < 0:
+            return None
+    return shapes
 
 
 def valued(tensor: Tensor | None, value: np.ndarray | None) -> Tensor | None:

@@ -89,7 +89,11 @@ def temporaries(tensors: Iterable[Tensor | None]) -> int:
 
 def arena_share(node: Node) -> int:
     """Bytes that the arena has at least, as all that a node reads and writes is there at once."""
-    return sum([unpacked_bytes(t) for t in {*node.inputs, *node.outputs} if t is not None and not t.is_constant])
+    size = 0
+    for t in {*node.inputs, *node.outputs}:
+        if t is not None and (t.buffer is None or not t.is_constant):
+            size += unpacked_bytes(t)
+    return size
 
 
 def unpacked_bytes(tensor: Tensor) -> int:

@@ -179,8 +179,7 @@ class Planning:
         """
         for i, node in enumerate(self.nodes):
             self._check_order(node)
-            inputs = [t if t is None else self.shown.get(t, t) for t in node.inputs]
-            seen = node if inputs == node.inputs else replace(node, inputs=inputs)
+            seen = self._seen(node) if self.shown else node
             resolved = None
             operator = find(node.op)
             if operator is not None and operator.flow in FLOWS:
@@ -193,8 +192,8 @@ class Planning:
                 return
             self.written.update(node.outputs)
             made = stand_ins(node, seen, shapes)
-            self.shown.update((t, own) for t, own in zip(node.outputs, made, strict=True) if t is not own)
-            if made != node.outputs:
+            if made is not node.outputs and made != node.outputs:
+                self.shown.update((t, own) for t, own in zip(node.outputs, made, strict=True) if t is not own)
                 seen, resolved = replace(seen, outputs=made), None
             if flow is not None:
                 yield Step(node.op, "subgraphs", self._values(seen), tuple(made), node, flow)
@@ -204,9 +203,17 @@ class Planning:
             else:
                 yield self.fusion.step(node, seen, resolved)
 
+    def _seen(self, node: Node) -> Node:
+        """The node with what stands in for its inputs."""
+        inputs = [None if t is None else self.stand_in(t) for t in node.inputs]
+        return node if inputs == node.inputs else replace(node, inputs=inputs)
+
     def _known(self, node: Node) -> bool:
         """Whether all that a node reads has a value already."""
-        return bool(node.inputs) and all([t is None or t in self.constants for t in node.inputs])
+        for tensor in node.inputs:
+            if tensor is not None and tensor not in self.constants:
+                return False
+        return bool(node.inputs)
 
     def _fold(self, node: Node, seen: Node) -> None:
         arrays = [None if t is None else self.constants.get(t) for t in node.inputs]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
 from typing import Any, NamedTuple, TypeVar, cast
@@ -15,8 +14,8 @@ from pyquant import native
 from pyquant.dtypes import INT8, STRING
 from pyquant.errors import GraphError, PyQuantError, RangeError, ShapeError, UnsupportedOp
 from pyquant.fixed import rounded_once
-from pyquant.graph import Node, Tensor
-from pyquant.ops import Call, SameAs, Slot, find
+from pyquant.graph import Node, Quantization, Tensor
+from pyquant.ops import Call, Operator, SameAs, Slot, find
 from pyquant.ops.operator import Reference
 
 MOST_ELEMENTS = 2**31 - 1  # kernels count elements in int32_t
@@ -62,13 +61,12 @@ def checked(
 
 def shapes_of(call: Call) -> list[tuple[int, ...]]:
     """Of the outputs by the shape rule, -1 for what follows from values. Raises as the rule, or for their number."""
-    with within_reason(call):
-        return ruled_shapes(call)
+    return within_reason(call, ruled_shapes)
 
 
 def ruled_shapes(call: Call) -> list[tuple[int, ...]]:
     """shapes_of within `arithmetic` or `within_reason`."""
-    shapes = call.operator.shape(call, *(None if t is None else t.shape for t in call.node.inputs))
+    shapes = call.operator.shape(call, *[None if t is None else t.shape for t in call.node.inputs])
     if len(shapes) != len(call.node.outputs):
         raise GraphError(f"{call.label}: found {len(call.node.outputs)} outputs, expected {len(shapes)}")
     return [tuple(map(int, shape)) for shape in shapes]
@@ -80,7 +78,9 @@ def stand_ins(node: Node, seen: Node, shapes: Sequence[tuple[int, ...]]) -> list
     seen: the node with the inputs that it has in the plan. A file leaves shapes open by a -1 in the shape signature, or
     by declaring none; they follow inputs that are not as declared.
     """
-    other = node is not seen and any(
+    if node is seen and shapes == [t.shape for t in node.outputs]:
+        return node.outputs
+    other = any(
         a is not None and b is not None and a.shape != b.shape for a, b in zip(node.inputs, seen.inputs, strict=True)
     )
     made = []
@@ -114,33 +114,50 @@ def resolve(node: Node, numerics: str, fused: bool = False, sound: Sound | None 
     operator = find(node.op)
     if operator is None or operator.custom != (node.opcode.name == "CUSTOM"):
         raise unsupported(node, "the operator is not known")
-    if not (operator.plain and len(node.inputs) == len(operator.inputs) and None not in node.inputs):
-        _check_slots(node, "input", node.inputs, operator.inputs)
-    if not (operator.plain and len(node.outputs) == len(operator.outputs)):
-        _check_slots(node, "output", node.outputs, operator.outputs)
-    table = None if node.options is None else node.options.table
-    if table is not None and table != operator.options:
-        raise GraphError(f"{node.label}: found options of {table}, expected {operator.options}")
+    fit = _fit(operator, node)
     scaled = set() if sound is None else sound.scaled
     for tensor in (*node.inputs, *node.outputs):
         if tensor is not None and tensor not in scaled:
-            if tensor.is_quantized and tensor.dtype.lo is not None:
-                _check_quantization(node, tensor)
+            if tensor.quantization is not None:
+                _check_quantization(node, tensor, tensor.quantization)
             scaled.add(tensor)
     call = Call(operator, node, numerics, fused)
-    if operator.weighted:
-        _check_products(call)
-    if not operator.same:
-        return call
-    for slot, tensor in zip(operator.slots(node.outputs, outputs=True), node.outputs, strict=True):
-        if isinstance(slot.scale, SameAs) and tensor.dtype != call[slot.scale.slot].dtype:
-            expected = call[slot.scale.slot].dtype
-            if tensor.dtype.is_float and any(s.role == "weight" and s.name == slot.scale.slot for s in operator.inputs):
-                continue  # weights may be integers where activations are not
-            raise GraphError(
-                f"{node.label}: output {tensor.name!r} is {tensor.dtype}, expected {expected} as its input"
-            )
+    tensors = dict(zip(fit.names, (*node.outputs, *node.inputs)[::-1], strict=True))
+    call.__dict__.update(kind=fit.kind, strings=fit.strings, tensors=tensors)  # as it would find itself, later
     return call
+
+
+class _Fit(NamedTuple):
+    """What follows from the element types of a node alone. names: of its slots, outputs before inputs, reversed."""
+
+    kind: str
+    strings: bool
+    names: tuple[str, ...]
+
+
+_FITS: dict[Any, _Fit] = {}  # found so far
+_MOST_FITS = 4096
+
+
+def _fit(operator: Operator, node: Node) -> _Fit:
+    """Raises GraphError where the types of inputs, outputs and options do not go together."""
+    types = tuple([None if t is None else t.dtype for t in (*node.inputs, *node.outputs)])
+    table = None if node.options is None else node.options.table
+    key = operator.name, len(node.inputs), types, table
+    found = _FITS.get(key)
+    if found is None:
+        _check_slots(node, "input", node.inputs, operator.inputs)
+        _check_slots(node, "output", node.outputs, operator.outputs)
+        if table is not None and table != operator.options:
+            raise GraphError(f"{node.label}: found options of {table}, expected {operator.options}")
+        call = Call(operator, node)
+        _check_products(call)
+        _check_same(call)
+        if len(_FITS) >= _MOST_FITS:
+            _FITS.clear()
+        slots = [*operator.slots(node.outputs, outputs=True), *operator.slots(node.inputs)]
+        found = _FITS[key] = _Fit(call.kind, call.strings, tuple(slot.name for slot in reversed(slots)))
+    return found
 
 
 def reference(call: Call) -> Reference:
@@ -160,8 +177,7 @@ def _reads_bits(call: Call) -> bool:
 
 def evaluate(call: Call, function: Reference, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
     """The outputs by a reference. Raises GraphError where their number or types are not what the node declares."""
-    with arithmetic(call):
-        return computed(call, function, inputs)
+    return arithmetic(call, lambda call: computed(call, function, inputs))
 
 
 def computed(call: Call, function: Reference, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
@@ -180,14 +196,17 @@ def computed(call: Call, function: Reference, inputs: Sequence[np.ndarray | None
     return arrays
 
 
-@contextmanager
-def arithmetic(call: Call) -> Iterator[None]:
-    """Where NaN and infinity are values, as in C. Raises RangeError for numbers that integers cannot hold."""
-    with np.errstate(all="ignore"), within_reason(call):
-        yield
-
-
+R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def arithmetic(call: Call, function: Callable[[Call], R]) -> R:
+    """What a function makes of a call where NaN and infinity are values, as in C.
+
+    Raises RangeError for numbers that integers cannot hold.
+    """
+    with np.errstate(all="ignore"):
+        return within_reason(call, function)
 
 
 def quietly(function: F) -> F:
@@ -201,27 +220,20 @@ def quietly(function: F) -> F:
     return cast(F, quiet)
 
 
-class within_reason:
-    """`arithmetic` where floating-point errors are ignored already."""
-
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.rounding = rounded_once() if call.numerics == "single-rounding" else None
-
-    def __enter__(self) -> None:
-        if self.rounding is not None:
-            self.rounding.__enter__()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if self.rounding is not None:
-            self.rounding.__exit__(None, None, None)
-        if error is None or isinstance(error, PyQuantError):
-            return
-        if isinstance(error, ArithmeticError):
-            why = "its scales or options lead to numbers that cannot be"
-            raise RangeError(f"{self.call.label}: {why}: {error}") from error
-        if isinstance(error, TypeError | ValueError | IndexError):  # types and shapes that no runtime puts together
-            raise GraphError(f"{self.call.label}: its tensors do not go together: {error}") from error
+def within_reason(call: Call, function: Callable[[Call], R]) -> R:
+    """What a function makes of a call, as in `arithmetic` where floating-point errors are ignored already."""
+    try:
+        if call.numerics == "single-rounding":
+            with rounded_once():
+                return function(call)
+        return function(call)
+    except PyQuantError:
+        raise
+    except ArithmeticError as error:
+        why = "its scales or options lead to numbers that cannot be"
+        raise RangeError(f"{call.label}: {why}: {error}") from error
+    except (TypeError, ValueError, IndexError) as error:  # types and shapes that no runtime puts together
+        raise GraphError(f"{call.label}: its tensors do not go together: {error}") from error
 
 
 def unsupported(node: Node, why: str) -> UnsupportedOp:
@@ -245,11 +257,7 @@ def _strings_fit(call: Call) -> bool:
     slots = zip(call.operator.slots(call.node.inputs), call.node.inputs, strict=True)
     if call.kind == "string":
         return all(t is None or t.dtype is STRING or slot.role == "data" for slot, t in slots)
-    return not holds_strings(call.node)
-
-
-def holds_strings(node: Node) -> bool:
-    return any([t is not None and t.dtype is STRING for t in (*node.inputs, *node.outputs)])
+    return not call.strings
 
 
 def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: Sequence[Slot]) -> None:
@@ -267,7 +275,7 @@ def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: S
 
 def _check_products(call: Call) -> None:
     """Integers meet weights and biases of integers; floats meet any weights, and biases of floats."""
-    if all([t is None or t.dtype.lo is not None for t in call.node.inputs]):
+    if not call.operator.weighted:
         return
     slots = call.operator.slots(call.node.inputs)
     activations = [t for slot, t in zip(slots, call.node.inputs, strict=True) if slot.role == "activation"]
@@ -282,11 +290,25 @@ def _check_products(call: Call) -> None:
                 raise GraphError(f"{call.label}: {slot.role} {tensor.name!r} is {tensor.dtype}, expected {expected}")
 
 
-def _check_quantization(node: Node, tensor: Tensor) -> None:
+def _check_same(call: Call) -> None:
+    """What has the scale of another slot has its type, too."""
+    operator, node = call.operator, call.node
+    for slot, tensor in zip(operator.slots(node.outputs, outputs=True), node.outputs, strict=True):
+        if isinstance(slot.scale, SameAs) and tensor.dtype != call[slot.scale.slot].dtype:
+            expected = call[slot.scale.slot].dtype
+            if tensor.dtype.is_float and any(s.role == "weight" and s.name == slot.scale.slot for s in operator.inputs):
+                continue  # weights may be integers where activations are not
+            raise GraphError(
+                f"{node.label}: output {tensor.name!r} is {tensor.dtype}, expected {expected} as its input"
+            )
+
+
+def _check_quantization(node: Node, tensor: Tensor, quantization: Quantization) -> None:
     """One scale or one for each index of the axis, none negative or infinite; zero points within the type."""
-    quantization, shape, lo, hi = tensor.quantization, tensor.shape, tensor.dtype.lo, tensor.dtype.hi
-    assert quantization is not None and lo is not None and hi is not None
+    shape, lo, hi = tensor.shape, tensor.dtype.lo, tensor.dtype.hi
     scale, zero_point = quantization.scale, quantization.zero_point
+    if lo is None or hi is None or not scale.size:
+        return
     count = scale.size
     if count == 1 == zero_point.size and _LEAST_SCALE <= scale.item() < _INF and lo <= zero_point.item() <= hi:
         return
