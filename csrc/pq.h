@@ -93,6 +93,18 @@ void pq_session_free(pq_session *session);
    place; its inputs are then as it found them. -1 where none did. */
 int32_t pq_session_run(pq_session *session, int32_t first, int32_t last, int32_t threads);
 
+/* Memory needed from step `first` to step `last`, both included. */
+typedef struct {
+    int64_t size; /* in bytes */
+    int64_t first;
+    int64_t last;
+} pq_block;
+
+/* Each block in turn, by `order`, at the lowest gap that holds it beside the blocks of the same time: a multiple of `alignment`
+   into `offsets`, where -1 stood; any other offset is one that stays. After `most` comparisons of two blocks those left are on
+   top of all. Returns the bytes of the whole, or -1 where memory is short. */
+int64_t pq_place_blocks(const pq_block *blocks, const int32_t *order, int32_t n, int64_t alignment, int64_t most, int64_t *offsets);
+
 /* Split n real multipliers into (m, e), m / 2^31 * 2^e, 2^30 <= |m| < 2^31; below 2^-32 they become (0, 0). Returns the place of one
    that is not finite or needs e > 30, or -1. */
 int32_t pq_quantize_multipliers(const double *real, int32_t n, int32_t *m, int32_t *e);

@@ -1,5 +1,6 @@
 """The C side as Python sees it; nothing above knows ffi or lib."""
 
+from pyquant.native.arena import place_in_order
 from pyquant.native.codes import magnitudes, round_codes
 from pyquant.native.kmeans import partitions
 from pyquant.native.libm import libm
@@ -20,6 +21,7 @@ __all__ = [
     "libm",
     "magnitudes",
     "partitions",
+    "place_in_order",
     "quantize_multipliers",
     "round_codes",
     "rows",

@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pyquant import native
+
 ALIGNMENT = 64  # a cache line, and the widest vector
-MOST_COMPARISONS = 20_000_000  # of two blocks, a few seconds; real models of 5000 nodes take a hundredth
-WORTH_COMPARING = 4_000_000  # by the orders after the first, a second at most
-AT_ONCE = 64  # comparisons of lifetimes that NumPy does in the time of one
+MOST_COMPARISONS = 20_000_000  # of two blocks, less than a second; real models of 5000 nodes take a hundredth
+WORTH_COMPARING = 4_000_000  # by the orders after the first, a fraction of that
+AT_ONCE = 64  # blocks of other times that are passed over in the time of one comparison
 
 
 class Block(NamedTuple):
@@ -46,16 +48,17 @@ ORDERS: tuple[Order, ...] = (
 )
 
 
-def place(blocks: Sequence[Block]) -> tuple[list[int], int]:
+def place(blocks: Sequence[Block], least: int | None = None) -> tuple[list[int], int]:
     """An offset for each block, so that blocks that live at one step do not overlap; and the bytes of the whole.
 
-    The best of several orders, as far as that many blocks leave time to try them.
+    The best of several orders, as far as that many blocks leave time to try them. least: their `most_alive`.
 
     >>> place([Block(64, 0, 1), Block(100, 1, 2), Block(64, 2, 3)])
     ([128, 0, 128], 192)
     """
-    found, least = place_in_order(blocks, in_order(blocks, ORDERS[0])), most_alive(blocks)
-    comparisons = _comparisons(blocks)
+    found = place_in_order(blocks, in_order(blocks, ORDERS[0]))
+    least = most_alive(blocks) if least is None else least
+    comparisons = _comparisons(blocks) if found[1] > least else 0
     for i, order in enumerate(ORDERS[1:], 1):
         if found[1] == least or i * comparisons > WORTH_COMPARING:
             break
@@ -73,26 +76,7 @@ def place_in_order(
 
     order: the blocks' indices. fixed: the offsets of blocks that do not choose, which should come first.
     """
-    _, first, last = np.array(blocks, np.int64).reshape(-1, 3).T
-    placed = np.zeros(len(blocks), bool)
-    spans_of = [(0, 0)] * len(blocks)
-    comparisons = top = 0
-    for i in order:
-        size, begin, until = blocks[i]
-        size, offset = -(-size // alignment) * alignment, fixed.get(i, 0)
-        if comparisons > MOST_COMPARISONS and i not in fixed:
-            offset = top
-        elif size and i not in fixed:
-            beside = np.flatnonzero(placed & (first <= until) & (last >= begin)).tolist()
-            spans = sorted([spans_of[j] for j in beside])
-            for start, end in spans:
-                if offset + size <= start:
-                    break
-                offset = max(offset, end)
-            comparisons += len(blocks) // AT_ONCE + len(spans)
-        spans_of[i], placed[i] = (offset, offset + size), size > 0
-        top = max(top, offset + size)
-    return [start for start, _ in spans_of], top
+    return native.place_in_order(blocks, order, alignment, MOST_COMPARISONS, fixed)
 
 
 def most_alive(blocks: Sequence[Block], alignment: int = ALIGNMENT) -> int:

@@ -63,7 +63,9 @@ class Places:
             further, start = self._homes.get(home, (home, 0))
             self._homes[t] = further, start + at
         self._blocks = {t: Block(_bytes(t), start, self._last.get(t, -1)) for t, start in self._first.items()}
-        placed, self.arena_bytes = place(list(self._blocks.values()))
+        blocks = list(self._blocks.values())
+        self.least_bytes = most_alive(blocks)  # those alive at one step, at most
+        placed, self.arena_bytes = place(blocks, self.least_bytes)
         self._own = dict(zip(self._blocks, placed, strict=True))
         self.offsets = self._own | {t: self._own[home] + at for t, (home, at) in self._homes.items()}
 
@@ -79,25 +81,23 @@ class Places:
         lives.sort(key=lambda life: life.first)
         return Timeline("pyquant", self.arena_bytes, self.least_bytes, tuple(lives))
 
-    @property
-    def least_bytes(self) -> int:
-        """Those alive at one step, at most."""
-        return most_alive(list(self._blocks.values()))
-
     def _write_over(self, i: int, step: Step) -> None:
         """Give an output the memory of an input that is read for the last time."""
         (y,) = step.outputs
         for x in step.inputs:
-            if x is not None and _same_size(x, y) and self._is_whole(x):
-                home, at = self._home(x)
-                if self._last[home] == i:
-                    self._move(y, home, at)
-                    return
+            if x is None:
+                continue
+            home, at = self._home(x)
+            if self._last.get(home) == i and self._is_whole(x) and _same_size(x, y):
+                self._move(y, home, at)
+                return
 
     def _take_parts(self, step: Step, starts: Sequence[int]) -> bool:
         """Let the outputs be where they begin in the input; whether they are."""
+        if not starts:
+            return False
         sources = [self._home(x) for x in step.inputs if x is not None and self._home(x)[0] in self._first]
-        if not starts or len(sources) != 1 or self._goes_on(sources[0][0]):
+        if len(sources) != 1 or self._goes_on(sources[0][0]):
             return False
         ((home, at),) = sources
         for y, start in zip(step.outputs, starts, strict=True):
@@ -106,9 +106,11 @@ class Places:
 
     def _join(self, step: Step, starts: Sequence[int]) -> bool:
         """Let the inputs be where they begin in the output; whether they are."""
+        if not starts:
+            return False
         inputs = [x for x in step.inputs if x is not None]
         homes = dict.fromkeys(self._home(x)[0] for x in inputs)
-        if not starts or len(homes) < len(inputs) or not all(map(self._is_whole, inputs)):
+        if len(homes) < len(inputs) or not all(map(self._is_whole, inputs)):
             return False
         for home, start in zip(homes, starts, strict=True):
             self._move(home, step.outputs[0], start)

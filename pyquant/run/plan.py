@@ -84,7 +84,7 @@ class Layout:
     variables: tuple[tuple[Tensor, int | bytes | np.ndarray], ...]  # with what they start from, one code or an array
     observers: Mapping[Tensor, Tensor]  # observed tensor -> the record's, see observation.py
     shown: Mapping[Tensor, Tensor]  # tensor of the model -> what stands in for it, where it is not itself
-    timeline: Timeline
+    timeline: Callable[[], Timeline]
 
 
 class Plan:
@@ -135,7 +135,7 @@ class Plan:
 
     def timeline(self) -> Timeline:
         """Which tensor has which bytes of the arena from when to when. The steps are those of the listing, from 0."""
-        return self._layout.timeline
+        return self._layout.timeline()
 
     def __call__(self, /, *inputs: Any, **inputs_by_name: Any) -> np.ndarray | tuple[np.ndarray, ...]:
         """The output array, or a tuple of them in the model's order. inputs: arrays, or one mapping by name or tensor.

@@ -347,7 +347,7 @@ class Planning:
         places = placed(steps, first, last)
         done = [step._replace(kernel="view", work=None) if i in places.idle else step for i, step in enumerate(steps)]
         return done, Layout(
-            places.arena_bytes, places.offsets, constants, variables, observers, self.shown, places.timeline()
+            places.arena_bytes, places.offsets, constants, variables, observers, self.shown, places.timeline
         )
 
 
