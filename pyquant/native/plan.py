@@ -10,6 +10,8 @@ import numpy as np
 from pyquant.native._pq import ffi, lib
 from pyquant.native.params import ALIGNMENT, Params, aligned
 
+_BYTES = ffi.typeof("char[]")
+
 
 class Piece(NamedTuple):
     """A tensor in the arena: its first byte, a multiple of that of an element, its bytes, and those of an element."""
@@ -24,8 +26,8 @@ class PlannedStep(NamedTuple):
 
     row: int
     params: Params
-    inputs: tuple[int | None, ...]
-    outputs: tuple[int, ...]
+    inputs: Sequence[int | None]
+    outputs: Sequence[int]
     units: int
     chunk: int
 
@@ -34,25 +36,24 @@ class Plan:
     """A checked list of C steps. tensors: arena pieces and constant arrays. Raises ValueError for an unsound plan."""
 
     def __init__(self, tensors: Sequence[Piece | np.ndarray], steps: Sequence[PlannedStep], arena_bytes: int) -> None:
-        self._owned = [ffi.from_buffer("char[]", t) if isinstance(t, np.ndarray) else None for t in tensors]
+        constants = [ffi.from_buffer(_BYTES, t) if isinstance(t, np.ndarray) else None for t in tensors]
         c_tensors = ffi.new(
             "pq_tensor[]",
             [
-                (ffi.NULL, *t) if isinstance(t, Piece) else (pointer, 0, t.nbytes, 1)
-                for t, pointer in zip(tensors, self._owned, strict=True)
+                (ffi.NULL, *t) if pointer is None else (pointer, 0, len(pointer), 1)
+                for t, pointer in zip(tensors, constants, strict=True)
             ],
         )
-        lists = [i for step in steps for i in (*step.inputs, *step.outputs)]
-        indices = ffi.new("int32_t[]", [-1 if i is None else i for i in lists])
-        c_steps, at = ffi.new("pq_plan_step[]", len(steps)), indices
-        for to, step in zip(c_steps, steps, strict=True):
-            to.row, to.units, to.chunk, to.params = step.row, step.units, step.chunk, step.params.memory
-            to.in_count, to.out_count = len(step.inputs), len(step.outputs)
-            setattr(to, "in", at)
-            to.out = at + to.in_count
-            at = to.out + to.out_count
-        self.memory = ffi.new("pq_plan *", [len(tensors), len(steps), c_tensors, c_steps, arena_bytes])
-        self._owned += [c_tensors, c_steps, indices, [step.params for step in steps]]
+        lists = [-1 if i is None else i for step in steps for i in (*step.inputs, *step.outputs)]
+        indices = at = ffi.new("int32_t[]", lists)
+        c_steps = []
+        for row, params, inputs, outputs, units, chunk in steps:
+            end = at + len(inputs)
+            c_steps.append((row, len(inputs), len(outputs), units, chunk, at, end, params.memory))
+            at = end + len(outputs)
+        c_list = ffi.new("pq_plan_step[]", c_steps)
+        self.memory = ffi.new("pq_plan *", [len(tensors), len(steps), c_tensors, c_list, arena_bytes])
+        self._owned = [constants, c_tensors, c_list, indices, [step.params for step in steps]]
         reason = ffi.new("const char **")
         step_index = lib.pq_plan_check(self.memory, reason)
         if step_index >= 0:

@@ -10,7 +10,7 @@ import numpy as np
 from pyquant.dtypes import INT32, dtype
 from pyquant.errors import GraphError
 from pyquant.graph import Node, OpCode, Subgraph, Tensor
-from pyquant.ops import Call, find, get
+from pyquant.ops import Call, Operator, find, get
 from pyquant.run.resolve import resolve
 
 RESOURCE = dtype("resource")
@@ -84,7 +84,7 @@ def flatten(graph: Subgraph, variables: Variables, given: Sequence[Variable | No
             if flow == "loop":  # a handle that goes round stays what it was
                 pairs = zip(node.inputs, node.outputs, strict=False)
                 handles.update({y: handles[x] for x, y in pairs if x is not None and x in handles})
-            flat.nodes.append(node if flow else _with_state(_with_variables(node, handles)))
+            flat.nodes.append(node if flow else _with_state(_with_variables(node, handles), operator))
     flat.inputs.extend(t for t in graph.inputs if t not in handles)
     flat.outputs.extend(t for t in graph.outputs if t not in handles)
     return flat
@@ -92,6 +92,8 @@ def flatten(graph: Subgraph, variables: Variables, given: Sequence[Variable | No
 
 def _with_variables(node: Node, handles: Handles) -> Node:
     """Handles replaced by the memory of their variables, which are like the other tensor that the node speaks of."""
+    if not handles:
+        return node
     values = [t for t in (*node.inputs, *node.outputs) if t is not None and t.dtype is not RESOURCE]
     if len(values) == len(node.inputs) + len(node.outputs) or not values:
         return node
@@ -99,9 +101,8 @@ def _with_variables(node: Node, handles: Handles) -> Node:
     return replace(node, inputs=own)
 
 
-def _with_state(node: Node) -> Node:
-    """With the variables that an operator has of its own among its inputs."""
-    operator = find(node.op)
+def _with_state(node: Node, operator: Operator | None) -> Node:
+    """With the variables that its operator has of its own among its inputs."""
     if operator is None or operator.state is None:
         return node
     return replace(node, inputs=[*node.inputs, *operator.state(node)])

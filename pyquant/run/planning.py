@@ -290,11 +290,12 @@ class Planning:
     def _constants_of_file(self) -> Constants:
         """The values that the file holds for what the nodes and the caller read."""
         read = [t for node in self.nodes for t in node.inputs if t is not None] + list(self.task.wanted.outputs)
-        written = {*self.task.given, *(t for node in self.nodes for t in node.outputs), *self.task.flat.handles}
+        task = self.task
+        made = [t for node in self.nodes for t in node.outputs]
+        known = {*task.given, *made, *task.flat.handles, *task.constants}
         constants: Constants = {}
-        for tensor in read:
-            known = tensor in written or tensor in constants or tensor in self.task.constants
-            if known or tensor.is_variable:
+        for tensor in dict.fromkeys(read):
+            if tensor in known or tensor.is_variable:
                 continue
             check_size(tensor)
             if tensor.dtype.bits < 8 or tensor.sparsity is not None or tensor.lookup is not None:
@@ -338,7 +339,7 @@ class Planning:
         self, steps: Sequence[Step], kept: Sequence[Tensor], observers: Mapping[Tensor, Tensor]
     ) -> tuple[list[Step], Layout]:
         """Arena offsets from lifetimes; the steps, with views in the place of those that they leave nothing to do."""
-        constants = {self.stand_in(t): value for t, value in self.constants.items()}
+        constants = {self.shown.get(t, t): value for t, value in self.constants.items()}
         first, last = used(steps, constants, self.task.given.values(), [*map(self.stand_in, kept), *observers.values()])
         first.update(dict.fromkeys(observers.values(), -1))  # a record goes on from run to run
         initial = self.context.variables.initial
@@ -380,6 +381,8 @@ def _two(node: Node) -> list[Subgraph]:
 
 def _with_observers(steps: Sequence[Step], records: Mapping[Tensor, Step]) -> list[Step]:
     """Each observer right after the step that makes its tensor; first of all for what no step makes."""
+    if not records:
+        return list(steps)
     made = {t for step in steps for t in step.outputs}
     result = [observer for t, observer in records.items() if t not in made]
     for step in steps:
@@ -395,12 +398,14 @@ def _program(steps: Sequence[Step], layout: Layout) -> tuple[native.Plan, list[r
     for step in steps:
         if isinstance(step.work, CWork):
             c = step.work
-            inputs = tuple(None if t is None else index.setdefault(t, len(index)) for t in step.inputs)
-            outputs = tuple(index.setdefault(t, len(index)) for t in step.outputs)
+            inputs = [None if t is None else index.setdefault(t, len(index)) for t in step.inputs]
+            outputs = [index.setdefault(t, len(index)) for t in step.outputs]
             planned.append(native.PlannedStep(c.row.index, c.params, inputs, outputs, c.launch.units, c.chunk))
-            before = work.pop() if work and isinstance(work[-1], range) else range(len(planned) - 1, len(planned))
-            assert isinstance(before, range)
-            work.append(range(before.start, len(planned)))
+            before = work[-1] if work else None
+            if isinstance(before, range):
+                work[-1] = range(before.start, len(planned))
+            else:
+                work.append(range(len(planned) - 1, len(planned)))
         elif step.work is not None:
             work.append(step)
     constants, offsets = layout.constants, layout.offsets
