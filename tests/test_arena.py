@@ -50,6 +50,23 @@ def test_no_order_does_better(blocks):
     assert place(blocks)[1] == min(place_in_order(blocks, in_order(blocks, order))[1] for order in ORDERS)
 
 
+@given(blocks, st.sampled_from([1, 16, 64]), st.randoms(use_true_random=False), st.integers(0, 3))
+def test_each_block_takes_the_lowest_gap(blocks, alignment, random, count):
+    order = random.sample(range(len(blocks)), len(blocks))
+    fixed = {i: random.choice([0, 7, 64, 640]) for i in order[:count]}
+    offsets, spans = {}, []
+    for i in order:
+        size, first, last = blocks[i]
+        size = -(-size // alignment) * alignment
+        beside = [(a, b) for a, b, begin, end in spans if begin <= last and first <= end]
+        starts = [0, *(end for _, end in beside)]
+        free = [start for start in starts if all(start + size <= a or b <= start for a, b in beside)]
+        offsets[i] = fixed.get(i, min(free) if size else 0)
+        spans += [(offsets[i], offsets[i] + size, first, last)] if size else []
+    top = max([0, *(end for _, end, _, _ in spans), *fixed.values()])
+    assert place_in_order(blocks, order, alignment, fixed) == ([offsets[i] for i in range(len(blocks))], top)
+
+
 def test_a_fixed_block_stays_where_it_is():
     blocks = [Block(64, 0, 1), Block(64, 0, 1), Block(64, 1, 2)]
     assert place_in_order(blocks, [1, 0, 2], fixed={1: 64}) == ([0, 64, 128], 192)

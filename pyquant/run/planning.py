@@ -290,9 +290,8 @@ class Planning:
     def _constants_of_file(self) -> Constants:
         """The values that the file holds for what the nodes and the caller read."""
         read = [t for node in self.nodes for t in node.inputs if t is not None] + list(self.task.wanted.outputs)
-        task = self.task
         made = [t for node in self.nodes for t in node.outputs]
-        known = {*task.given, *made, *task.flat.handles, *task.constants}
+        known = {*self.task.given, *made, *self.task.flat.handles, *self.task.constants}
         constants: Constants = {}
         for tensor in dict.fromkeys(read):
             if tensor in known or tensor.is_variable:
