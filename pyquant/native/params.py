@@ -62,7 +62,8 @@ class Params:
         plain = dict(values)
         try:
             for name, field in fields:
-                plain[name] = self._converted(struct, name, field, plain[name])
+                value = plain[name]
+                plain[name] = _NULL if value is None else self._converted(struct, name, field, value)
             if len(plain) != len(names):
                 raise KeyError
             self.memory = ffi.new(pointer, plain)
@@ -100,8 +101,6 @@ class Params:
             packer.add(self, row, size)
 
     def _converted(self, struct: str, name: str, field: _Field, value: Any) -> Any:
-        if value is None:
-            return _NULL
         if field.vector is None:
             return [v.item() if isinstance(v, np.generic) else v for v in value]
         array = np.ascontiguousarray(value)

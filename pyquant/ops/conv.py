@@ -215,6 +215,10 @@ def _depthwise_sums(x: np.ndarray, w: np.ndarray, rows: Axis, columns: Axis) -> 
 
 
 def conv_axes(call: Call, x: Shape, w: Shape) -> tuple[Axis, Axis]:
+    return call.once((x, w), lambda: _conv_axes(call, x, w))
+
+
+def _conv_axes(call: Call, x: Shape, w: Shape) -> tuple[Axis, Axis]:
     if len(w) != 4:
         raise ShapeError(f"{call.label}: expected a filter of 4 dimensions, got shape {w}")
     options = call.options

@@ -42,7 +42,7 @@ def kernel_constants(
     x, w, b = call["x"], call["w"], call.get("b")
     kind = call.kind
     weight_type, bias_type = _TYPES[kind]
-    weights, bias = w.data, None if b is None else b.data
+    weights, bias = call.constant("w"), None if b is None else call.constant("b")
     if weights is None or (b is not None and bias is None):
         return None
     if weights.dtype != weight_type or x.dtype != call["y"].dtype:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyquant.ops.contraction import Contraction
 
 Shape = tuple[int, ...]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,8 @@ class Call:
     numerics: one of NUMERICS. fused: C kernels of floats may round a product and its sum at once, sum in
     another order, and be some units in the last place off. zeros: (rank, 2) elements of value 0 before and after its
     input "x", along each axis, that the node's options do not know of: for operators with `pads`.
-    tell: wants to know what states and intermediates hold, by their slots.
+    tell: wants to know what states and intermediates hold, by their slots. values: of constants, where they are known
+    already.
     """
 
     operator: Operator
@@ -172,6 +174,7 @@ class Call:
     fused: bool = False
     zeros: np.ndarray | None = None
     tell: Callable[[str, np.ndarray], None] | None = None
+    values: Mapping[Tensor, np.ndarray] | None = None
 
     def told(self, slot: str, values: np.ndarray) -> None:
         """A reference says what a state or an intermediate holds, step by step."""
@@ -193,6 +196,13 @@ class Call:
             raise KeyError(f"{self.operator.name} has no slot {slot!r}")
         return found
 
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` makes, for all that ask by that key. For what the shape rule and others need alike."""
+        made = self.__dict__.setdefault("_made", {})
+        if key not in made:
+            made[key] = make()
+        return made[key]  # type: ignore[no-any-return]
+
     @cached_property
     def tensors(self) -> Mapping[str, Tensor | None]:
         """What the node has, by slot."""
@@ -201,7 +211,9 @@ class Call:
 
     def constant(self, slot: str) -> np.ndarray | None:
         """The value of a tensor that the file or an earlier step of the compiler holds; None for one of a run."""
-        return self[slot].data
+        tensor = self[slot]
+        found = None if self.values is None else self.values.get(tensor)
+        return tensor.data if found is None else found
 
     @property
     def options(self) -> Record:

@@ -69,6 +69,7 @@ class Chooser:
     detailed: bool = False  # what observers record
     elsewhere: Collection[Tensor] = ()
     sound: Sound = field(default_factory=Sound.none)
+    values: dict[Tensor, np.ndarray] = field(default_factory=dict)
 
     @staticmethod
     def of(
@@ -86,14 +87,15 @@ class Chooser:
 
     def afresh(self) -> Chooser:
         """The same for another plan, which has the limits for itself."""
-        return replace(self, meter=Meter(self.meter.limits), packer=native.Packer(), sound=Sound.none())
+        own = {"packer": native.Packer(), "sound": Sound.none(), "values": {}}
+        return replace(self, meter=Meter(self.meter.limits), **own)
 
     def numerics_of(self, node: Node) -> str:
         return "tflite" if self.elsewhere and any(t in self.elsewhere for t in node.outputs) else self.numerics
 
     def resolved(self, node: Node) -> Resolved:
         """The node as a Call, with what its shape rule says of its outputs. Raises as `step` does."""
-        call = resolve(node, self.numerics_of(node), self.fused, self.sound)
+        call = resolve(node, self.numerics_of(node), self.fused, self.sound, self.values)
         return call, shapes_of(call)
 
     def padded(self, node: Node, zeros: np.ndarray) -> Resolved | None:

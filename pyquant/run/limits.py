@@ -91,7 +91,7 @@ def arena_share(node: Node) -> int:
     """Bytes that the arena has at least, as all that a node reads and writes is there at once."""
     size = 0
     for t in {*node.inputs, *node.outputs}:
-        if t is not None and (t.buffer is None or not t.is_constant):
+        if t is not None and (t.buffer is None or t.buffer.data is None or not t.buffer.data.size):
             size += unpacked_bytes(t)
     return size
 

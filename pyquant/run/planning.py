@@ -164,7 +164,9 @@ class Planning:
         self.nodes = task.flat.nodes
         self.shown = {**task.shown, **{t: own for t, own in task.given.items() if t is not own}}
         self.written = set(task.given)
-        self.constants = {**task.constants, **self._constants_of_file()}
+        self.constants = context.chooser.values
+        self.constants |= {**task.constants, **self._constants_of_file()}
+        self.chooser.sound.sized.update(self.constants)
         self.rest: list[Node] = []
         wanted = task.wanted
         self.fusion = Fusion(self.chooser, wanted.keep if isinstance(wanted.keep, str) else wanted.tensors)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from typing import Any, NamedTuple, TypeVar, cast
@@ -106,10 +106,16 @@ def check_shape(node: Node, tensor: Tensor, shape: tuple[int, ...]) -> None:
         raise ShapeError(f"{node.label}: makes shape {shape}, output {tensor.name!r} is declared {tensor.shape}")
 
 
-def resolve(node: Node, numerics: str, fused: bool = False, sound: Sound | None = None) -> Call:
+def resolve(
+    node: Node,
+    numerics: str,
+    fused: bool = False,
+    sound: Sound | None = None,
+    values: Mapping[Tensor, np.ndarray] | None = None,
+) -> Call:
     """The node as a Call. Raises UnsupportedOp for an unknown operator, GraphError for a node that is not sound.
 
-    sound: grows.
+    sound: grows. values: of constants, as in Call.
     """
     operator = find(node.op)
     if operator is None or operator.custom != (node.opcode.name == "CUSTOM"):
@@ -121,7 +127,7 @@ def resolve(node: Node, numerics: str, fused: bool = False, sound: Sound | None 
             if tensor.quantization is not None:
                 _check_quantization(node, tensor, tensor.quantization)
             scaled.add(tensor)
-    call = Call(operator, node, numerics, fused)
+    call = Call(operator, node, numerics, fused, values=values)
     tensors = dict(zip(fit.names, (*node.outputs, *node.inputs)[::-1], strict=True))
     call.__dict__.update(kind=fit.kind, strings=fit.strings, tensors=tensors)  # as it would find itself, later
     return call
@@ -317,8 +323,9 @@ def _check_quantization(node: Node, tensor: Tensor, quantization: Quantization) 
     if not fits or zero_point.size not in (1, count):
         found = f"{scale.size} scales and {zero_point.size} zero points on axis {quantization.axis}"
         raise GraphError(f"{node.label}: {tensor.name!r} of shape {shape} has {found}")
-    least = 0.0 if tensor.is_constant else _LEAST_SCALE  # a channel of zeros may have scale 0
-    fault = native.scales_fault(scale, zero_point, least, lo, hi)
+    fault = native.scales_fault(scale, zero_point, _LEAST_SCALE, lo, hi)
+    if fault == "scale" and tensor.is_constant:  # a channel of zeros may have scale 0
+        fault = native.scales_fault(scale, zero_point, 0.0, lo, hi)
     if fault == "scale":
         raise GraphError(f"{node.label}: {tensor.name!r} has scale {scale.min()}, expected a positive number")
     if fault:
