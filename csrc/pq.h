@@ -38,14 +38,14 @@ const pq_row *pq_rows(int32_t *count);
 /* What the kernel in that row of the table packs: the bytes needed, 0 where it packs nothing; and memory for them at a multiple of
    64, NULL where memory is short. */
 size_t pq_packed_bytes(int32_t row, const void *params);
-void *pq_packed_new(size_t bytes);
-void pq_packed_free(void *packed);
+char *pq_packed_new(size_t bytes);
+void pq_packed_free(char *packed);
 
 /* A thread that packs while its owner goes on: NULL, which packs at once, where there can be none. What a job points to must last until
    free, which waits for all jobs. */
 typedef struct pq_packer pq_packer;
 pq_packer *pq_packer_new(void);
-void pq_packer_add(pq_packer *packer, int32_t row, const void *params, void *packed, size_t bytes);
+void pq_packer_add(pq_packer *packer, int32_t row, const void *params, void *packed);
 void pq_packer_free(pq_packer *packer);
 
 /* Instruction sets that this build knows, best first, scalar last; NULL past the end. */

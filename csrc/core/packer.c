@@ -1,9 +1,12 @@
 /* A thread that lays out constants while its owner goes on. */
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "pq.h"
+#include "relax.h"
 
 struct job {
     struct job *next;
@@ -17,23 +20,44 @@ struct pq_packer {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     struct job *first, *last;
-    size_t untold; /* bytes of jobs that came since the thread was last woken, which takes as long as packing some */
-    bool done;     /* no more jobs will come */
+    atomic_uint told; /* counts jobs, and the end, as they come */
+    bool sleeping;    /* until it is woken, which takes its owner as long as planning a node */
+    bool done;        /* no more jobs will come */
 };
 
-enum { WORTH_WAKING = 1 << 18, ALIGNMENT = 64 };
+enum {
+    ALIGNMENT = 64,
+    LOOKS = 500, /* for a job, before it sleeps: about a millisecond, in which an owner plans some nodes */
+    PAUSES = 50  /* between them */
+};
 
-static struct job *next_job(pq_packer *packer) {
+static void await_more(pq_packer *packer, unsigned heard) {
+    for (int look = 0; look < LOOKS; look++) {
+        for (int i = 0; i < PAUSES; i++) {
+            if (atomic_load_explicit(&packer->told, memory_order_relaxed) != heard) return;
+            pq_relax();
+        }
+        sched_yield(); /* to the owner, where there is but one processor */
+    }
+}
+
+static struct job *next_job(pq_packer *packer, unsigned *heard) {
+    await_more(packer, *heard);
     pthread_mutex_lock(&packer->mutex);
-    while (packer->first == NULL && !packer->done) pthread_cond_wait(&packer->changed, &packer->mutex);
+    while (packer->first == NULL && !packer->done) {
+        packer->sleeping = true;
+        pthread_cond_wait(&packer->changed, &packer->mutex);
+    }
     struct job *job = packer->first;
     if (job != NULL && (packer->first = job->next) == NULL) packer->last = NULL;
+    if (packer->first == NULL) *heard = atomic_load_explicit(&packer->told, memory_order_relaxed);
     pthread_mutex_unlock(&packer->mutex);
     return job;
 }
 
 static void *work(void *argument) {
-    for (struct job *job; (job = next_job(argument)) != NULL; free(job)) job->pack(job->params, job->packed);
+    unsigned heard = 0;
+    for (struct job *job; (job = next_job(argument, &heard)) != NULL; free(job)) job->pack(job->params, job->packed);
     return NULL;
 }
 
@@ -47,6 +71,13 @@ pq_packer *pq_packer_new(void) {
     return NULL;
 }
 
+/* Under the mutex. */
+static void tell(pq_packer *packer) {
+    atomic_fetch_add_explicit(&packer->told, 1, memory_order_relaxed);
+    if (packer->sleeping) pthread_cond_signal(&packer->changed);
+    packer->sleeping = false;
+}
+
 static pq_pack pack_of(int32_t row) {
     int32_t count;
     return pq_rows(&count)[row].pack;
@@ -57,11 +88,11 @@ size_t pq_packed_bytes(int32_t row, const void *params) {
     return pack == NULL ? 0 : pack(params, NULL);
 }
 
-void *pq_packed_new(size_t bytes) { return aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT); }
+char *pq_packed_new(size_t bytes) { return aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT); }
 
-void pq_packed_free(void *packed) { free(packed); }
+void pq_packed_free(char *packed) { free(packed); }
 
-void pq_packer_add(pq_packer *packer, int32_t row, const void *params, void *packed, size_t bytes) {
+void pq_packer_add(pq_packer *packer, int32_t row, const void *params, void *packed) {
     const pq_pack pack = pack_of(row);
     struct job *job = packer == NULL ? NULL : malloc(sizeof *job);
     if (job == NULL) {
@@ -73,11 +104,7 @@ void pq_packer_add(pq_packer *packer, int32_t row, const void *params, void *pac
     if (packer->last == NULL) packer->first = job;
     else packer->last->next = job;
     packer->last = job;
-    packer->untold += bytes;
-    if (packer->untold >= WORTH_WAKING) {
-        packer->untold = 0;
-        pthread_cond_signal(&packer->changed);
-    }
+    tell(packer);
     pthread_mutex_unlock(&packer->mutex);
 }
 
@@ -85,7 +112,7 @@ void pq_packer_free(pq_packer *packer) {
     if (packer == NULL) return;
     pthread_mutex_lock(&packer->mutex);
     packer->done = true;
-    pthread_cond_signal(&packer->changed);
+    tell(packer);
     pthread_mutex_unlock(&packer->mutex);
     work(packer); /* what is left, as long as the thread does */
     pthread_join(packer->thread, NULL);

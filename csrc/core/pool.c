@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "relax.h"
+
 enum { SPINS = 1000 }; /* some tens of microseconds: longer than most steps leave a worker idle */
 
 struct pq_pool {
@@ -31,14 +33,6 @@ struct pq_pool {
     } members[];
 };
 
-static void relax(void) {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
 static int current_cpu(void) {
 #if defined(__linux__)
     return sched_getcpu();
@@ -59,7 +53,7 @@ static void await_phase_after(pq_pool *pool, unsigned phase, int32_t thread) {
     const int spins = shares_cpu(pool, thread) ? 0 : SPINS;
     for (int spin = 0; spin < spins; spin++) {
         if (atomic_load(&pool->phase) != phase) return;
-        relax();
+        pq_relax();
     }
     pthread_mutex_lock(&pool->mutex);
     atomic_fetch_add(&pool->sleepers, 1); /* before the phase is read: whoever changes it now sees a sleeper */

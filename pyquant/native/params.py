@@ -29,15 +29,30 @@ class Packer:
     def __init__(self) -> None:
         self._jobs: list[Params] = []
         self._memory = ffi.NULL
+        self._room, self._at, self._size = ffi.NULL, 0, 0  # memory for what is laid out, of which `at` bytes are given
+
+    def room(self, size: int) -> tuple[Any, Any]:
+        """A place for so many bytes, at a multiple of 64, and what owns it. Raises MemoryError."""
+        size = -(-size // ALIGNMENT) * ALIGNMENT
+        if size > LARGEST_ROOM // 4:
+            own = _new_room(size)
+            return own, own
+        if self._at + size > self._size:
+            self._size = min(max(4 * self._size, SMALLEST_ROOM), LARGEST_ROOM)
+            while self._size < size:
+                self._size *= 2
+            self._room, self._at = _new_room(self._size), 0
+        self._at += size
+        return self._room + (self._at - size), self._room
 
     def add(self, params: Params, row: int, size: int) -> None:
-        if size < WORTH_A_THREAD:
-            lib.pq_packer_add(ffi.NULL, row, params.memory, params.memory.packed, size)
+        if size < (WORTH_TELLING if self._jobs else WORTH_A_THREAD):
+            lib.pq_packer_add(_NULL, row, params.memory, params.memory.packed)
             return
         if not self._jobs:
             self._memory = lib.pq_packer_new()
         self._jobs.append(params)
-        lib.pq_packer_add(self._memory, row, params.memory, params.memory.packed, size)
+        lib.pq_packer_add(self._memory, row, params.memory, params.memory.packed)
 
     def finish(self) -> None:
         """Wait until all is laid out."""
@@ -82,21 +97,21 @@ class Params:
         size: its packed_bytes. They are there when the packer has finished. Raises MemoryError.
         """
         if size:
-            memory = lib.pq_packed_new(size)
-            if memory == ffi.NULL:
-                raise MemoryError(f"no memory for {size} bytes of constants")
-            self._lay_out(row, ffi.gc(memory, lib.pq_packed_free, size), size, packer)
+            memory, owner = packer.room(size)
+            self._owned.append(owner)
+            self._lay_out(row, memory, size, packer)
 
     def lay_out(self, row: int, memory: np.ndarray, packer: Packer | None) -> None:
         """The same in memory that is there, (packed_bytes,); without a packer at once."""
-        self._lay_out(row, ffi.from_buffer("char[]", memory), memory.nbytes, packer)
+        pointer = ffi.from_buffer("char[]", memory)
+        self._owned.append(pointer)
+        self._lay_out(row, pointer, memory.nbytes, packer)
 
     def _lay_out(self, row: int, memory: Any, size: int, packer: Packer | None) -> None:
         self.bytes += size
         self.memory.packed = memory
-        self._owned.append(memory)
         if packer is None:
-            lib.pq_packer_add(ffi.NULL, row, self.memory, memory, size)
+            lib.pq_packer_add(_NULL, row, self.memory, memory)
         else:
             packer.add(self, row, size)
 
@@ -135,9 +150,17 @@ def _field(type_: Any) -> _Field:
     return _Field(np.dtype(element) if element else None, vector)
 
 
+def _new_room(size: int) -> Any:
+    memory = lib.pq_packed_new(size)
+    if memory == _NULL:
+        raise MemoryError(f"no memory for {size} bytes of constants")
+    return ffi.gc(memory, lib.pq_packed_free, size)
+
+
 _NULL = ffi.NULL
 ALIGNMENT = 64
-WORTH_A_THREAD = 1 << 14  # bytes to lay out; below, handing them over takes longer
+SMALLEST_ROOM, LARGEST_ROOM = 1 << 14, 1 << 20  # bytes that packed constants share
+WORTH_A_THREAD, WORTH_TELLING = 1 << 14, 1 << 11  # bytes to lay out; below, to start one and to tell it takes longer
 
 
 def aligned(memory: np.ndarray) -> np.ndarray:

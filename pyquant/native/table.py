@@ -23,6 +23,7 @@ class Row(NamedTuple):
         return f"{self.operation}_{self.isa}"
 
 
+@cache
 def isas() -> tuple[str, ...]:
     """The instruction sets that this processor has and this build knows, best first, scalar last."""
     known = takewhile(lambda i: lib.pq_isa(i) != ffi.NULL, count())
@@ -34,10 +35,9 @@ def rows() -> tuple[Row, ...]:
     return _ROWS
 
 
-@cache
-def rows_of(operation: str) -> tuple[Row, ...]:
+def rows_of(operation: str) -> list[Row]:
     """The kernels of one operation, in the table's order; none where there is no such operation."""
-    return tuple(row for row in _ROWS if row.operation == operation)
+    return _BY_OPERATION.get(operation, [])
 
 
 def _read() -> tuple[Row, ...]:
@@ -48,3 +48,6 @@ def _read() -> tuple[Row, ...]:
 
 
 _ROWS = _read()
+_BY_OPERATION: dict[str, list[Row]] = {}
+for _row in _ROWS:
+    _BY_OPERATION.setdefault(_row.operation, []).append(_row)
