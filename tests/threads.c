@@ -1,9 +1,11 @@
 /* A program for ThreadSanitizer: sessions of one plan run on pools of several threads, from several threads at once, steps
  * of one chunk and of many mixed, some runs ended by a step that reports; and packers. Exits with 0 where all results are right. */
+#define _POSIX_C_SOURCE 200809L /* nanosleep */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/report.h"
 #include "pq.h"
@@ -21,8 +23,13 @@ static void add_neighbours(const pq_step *step, int32_t begin, int32_t end) {
     }
 }
 
+static size_t pack_number(const void *params, void *packed) {
+    *(int32_t *)packed = 1 + *(const int32_t *)params;
+    return sizeof(int32_t);
+}
+
 const pq_row *pq_rows(int32_t *count) {
-    static const pq_row row = {"add_neighbours", "scalar", add_neighbours, NULL};
+    static const pq_row row = {"add_neighbours", "scalar", add_neighbours, pack_number};
     *count = 1;
     return &row;
 }
@@ -60,18 +67,14 @@ static void *call(void *seed) {
     return (void *)wrong;
 }
 
-static size_t pack_number(const void *params, void *packed) {
-    *(int32_t *)packed = 1 + *(const int32_t *)params;
-    return sizeof(int32_t);
-}
-
-/* What is handed to a packer is there when it is freed, whether its thread was woken for it or not. */
-static intptr_t pack_all(size_t bytes) {
+/* What is handed to a packer is there when it is freed, whether its thread waited for it, slept, or was at work. */
+static intptr_t pack_all(int32_t pauses) {
     int32_t numbers[SIZE], packed[SIZE] = {0};
     pq_packer *packer = pq_packer_new();
     for (int32_t i = 0; i < SIZE; i++) {
         numbers[i] = i;
-        pq_packer_add(packer, pack_number, &numbers[i], &packed[i], bytes);
+        if (pauses > 0 && i % (SIZE / pauses) == 0) nanosleep(&(struct timespec){0, 10000000}, NULL);
+        pq_packer_add(packer, 0, &numbers[i], &packed[i]);
     }
     pq_packer_free(packer);
     intptr_t wrong = 0;
@@ -89,7 +92,7 @@ int main(void) {
         seeds[i] = i;
         pthread_create(&callers[i], NULL, call, &seeds[i]);
     }
-    intptr_t all = pack_all(1) + pack_all(1 << 17);
+    intptr_t all = pack_all(0) + pack_all(8);
     for (int i = 0; i < CALLERS; i++) {
         void *wrong;
         pthread_join(callers[i], &wrong);
