@@ -1,7 +1,11 @@
-/* Scales: whether they are sound; real multipliers split into the pairs (m, e) of fixed.h. */
+/* Scales: whether they are sound; the real multipliers that they make, split into the pairs (m, e) of fixed.h. */
 #include <math.h>
 
 #include "pq.h"
+
+void pq_real_multipliers(float input, const float *weights, int32_t n, float output, int32_t single, double *real) {
+    for (int32_t i = 0; i < n; i++) real[i] = (single ? (double)(input * weights[i]) : (double)input * weights[i]) / output;
+}
 
 int32_t pq_quantize_multipliers(const double *real, int32_t n, int32_t *m, int32_t *e) {
     for (int32_t i = 0; i < n; i++) {

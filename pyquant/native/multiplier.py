@@ -8,11 +8,19 @@ from pyquant.errors import RangeError
 from pyquant.native._pq import ffi, lib
 
 
+def real_multipliers(x: float, weights: np.ndarray, y: float, single: bool) -> np.ndarray:
+    """x * weights / y in double; where `single`, the product rounded to float32 first. weights: (n,) float32 -> (n,)"""
+    scales = np.ascontiguousarray(weights, np.float32)
+    real = np.empty(scales.size)
+    lib.pq_real_multipliers(x, _pointer(_FLOATS, scales), scales.size, y, single, _pointer(_DOUBLES, real))
+    return real
+
+
 def quantize_multipliers(real: np.ndarray) -> np.ndarray:
     """real: (n,) float64 -> (2, n) int32, the m and the e of each. RangeError for one that cannot be."""
     pairs = np.empty((2, real.size), np.int32)
-    out = ffi.from_buffer("int32_t[]", pairs)
-    fault = lib.pq_quantize_multipliers(ffi.from_buffer("double[]", real), real.size, out, out + real.size)
+    out, count = _pointer(_INT32S, pairs), real.size
+    fault = lib.pq_quantize_multipliers(_pointer(_DOUBLES, real), count, out, out + count)
     if fault >= 0:
         raise RangeError(f"a real multiplier must be finite and below 2**30, found {real[fault]}")
     return pairs
@@ -27,5 +35,6 @@ def scales_fault(scales: np.ndarray, zero_points: np.ndarray, least: float, lo: 
     return _FAULTS[lib.pq_scales_fault(_pointer(_FLOATS, s), s.size, least, _pointer(_INTEGERS, z), z.size, lo, hi)]
 
 
-_pointer, _FLOATS, _INTEGERS = ffi.from_buffer, ffi.typeof("float[]"), ffi.typeof("int64_t[]")
+_pointer = ffi.from_buffer
+_FLOATS, _DOUBLES, _INT32S, _INTEGERS = map(ffi.typeof, ("float[]", "double[]", "int32_t[]", "int64_t[]"))
 _FAULTS = ("", "scale", "zero point")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pyquant import fixed
+from pyquant import fixed, native
 from pyquant.dtypes import INT16, INT32, INT64
 from pyquant.errors import GraphError, UnsupportedOp
 from pyquant.graph import Tensor
@@ -52,10 +52,9 @@ def requantization(call: Call, single: bool, bits: int = 32, exact: bool = False
     scale, zero_point = y.scale, y.zero_point
     lo, hi = fixed.activation_range(call.options.fused_activation_function, scale, zero_point, y.dtype)
     assert y.dtype.numpy is not None
-    inputs, weights = call["x"].scale, weight_scales(call)
-    product = (inputs * weights).astype(np.float64) if single else np.float64(inputs) * weights.astype(np.float64)
+    real = native.real_multipliers(call["x"].scale, weight_scales(call), scale, single)
     device = device_multipliers(call) if call.numerics == "edgetpu" and bits == 32 else None
-    return Requantization(product / np.float64(scale), zero_point, lo, hi, y.dtype.numpy, bits, exact, device)
+    return Requantization(real, zero_point, lo, hi, y.dtype.numpy, bits, exact, device)
 
 
 def device_multipliers(call: Call) -> np.ndarray:
