@@ -1,34 +1,44 @@
 /* Scales: whether they are sound; the real multipliers that they make, split into the pairs (m, e) of fixed.h. */
 #include <math.h>
+#include <string.h>
 
 #include "pq.h"
 
 void pq_real_multipliers(float input, const float *weights, int32_t n, float output, int32_t single, double *real) {
-    for (int32_t i = 0; i < n; i++) real[i] = (single ? (double)(input * weights[i]) : (double)input * weights[i]) / output;
+    const double wide = input, divisor = output;
+    if (single)
+        for (int32_t i = 0; i < n; i++) real[i] = (double)(input * weights[i]) / divisor;
+    else
+        for (int32_t i = 0; i < n; i++) real[i] = wide * weights[i] / divisor;
+}
+
+enum { BIAS = 1022, SPECIAL = 0x7ff }; /* a double is fraction * 2^(its exponent's bits - BIAS), 1/2 <= fraction < 1 */
+
+/* Whether there is no pair for a real multiplier. */
+static int split(double real, int32_t *m, int32_t *e) {
+    uint64_t bits;
+    memcpy(&bits, &real, sizeof bits);
+    const int field = (int)(bits >> 52) & SPECIAL;
+    const int64_t fraction = (int64_t)(bits & ((UINT64_C(1) << 52) - 1)) | INT64_C(1) << 52; /* * 2^53 */
+    const int64_t whole = (fraction + (1 << 21)) >> 22;                                       /* * 2^31, half away from zero */
+    const int carries = whole >> 31 != 0, exponent = field - BIAS + carries, flushed = exponent < -31;
+    const int32_t magnitude = flushed ? 0 : (int32_t)(whole >> carries);
+    *m = bits >> 63 ? -magnitude : magnitude;
+    *e = flushed ? 0 : exponent;
+    return field == SPECIAL || exponent > 30;
 }
 
 int32_t pq_quantize_multipliers(const double *real, int32_t n, int32_t *m, int32_t *e) {
-    for (int32_t i = 0; i < n; i++) {
-        int exponent;
-        const double fraction = frexp(real[i], &exponent);
-        if (!isfinite(real[i])) return i;
-        int64_t whole = (int64_t)(fraction * 2147483648.0 + copysign(0.5, fraction)); /* half away from zero */
-        if (whole == INT64_C(1) << 31) {
-            whole >>= 1;
-            exponent++;
-        }
-        const int flushed = exponent < -31 || whole == 0;
-        if (!flushed && exponent > 30) return i;
-        m[i] = flushed ? 0 : (int32_t)whole;
-        e[i] = flushed ? 0 : exponent;
-    }
+    int faults = 0;
+    for (int32_t i = 0; i < n; i++) faults |= split(real[i], &m[i], &e[i]);
+    for (int32_t i = 0; faults && i < n; i++)
+        if (split(real[i], &m[i], &e[i])) return i;
     return -1;
 }
 
 int32_t pq_scales_fault(const float *scales, int32_t n, float least, const int64_t *zero_points, int32_t m, int64_t lo, int64_t hi) {
-    for (int32_t i = 0; i < n; i++)
-        if (!(scales[i] >= least && scales[i] < INFINITY)) return 1; /* of NaN, too */
-    for (int32_t i = 0; i < m; i++)
-        if (zero_points[i] < lo || zero_points[i] > hi) return 2;
-    return 0;
+    int scale = 0, zero_point = 0;
+    for (int32_t i = 0; i < n; i++) scale |= !(scales[i] >= least) | !(scales[i] < INFINITY); /* true of NaN */
+    for (int32_t i = 0; i < m; i++) zero_point |= zero_points[i] < lo || zero_points[i] > hi;
+    return scale ? 1 : zero_point ? 2 : 0;
 }
