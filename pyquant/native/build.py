@@ -1,4 +1,4 @@
-"""The cffi build: declarations from pq.h and the family headers, sources from all of csrc."""
+"""The cffi build: declarations from pq.h and the family headers, sources from csrc/core and csrc/kernels."""
 
 import os
 from pathlib import Path
@@ -29,7 +29,7 @@ ffi.cdef("".join(declarations(h) for h in CONTRACTS))
 ffi.set_source(
     "pyquant.native._pq",
     "".join(f'#include "{h.relative_to(CSRC).as_posix()}"\n' for h in CONTRACTS),
-    sources=[p.as_posix() for p in sorted(CSRC.glob("**/*.c"))],
+    sources=[p.as_posix() for p in sorted([*CSRC.glob("core/*.c"), *CSRC.glob("kernels/**/*.c")])],
     depends=[p.as_posix() for p in sorted(CSRC.glob("**/*")) if p.suffix in (".h", ".inc")],
     include_dirs=[CSRC.as_posix(), (CSRC / "core").as_posix()],
     libraries=["m"],

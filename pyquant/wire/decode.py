@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from pyquant.errors import FormatError
+from pyquant.wire import _decode
 from pyquant.wire.archive import rebased
-from pyquant.wire.layout import OUTSIDE, Field, fields
+from pyquant.wire.layout import OUTSIDE, Field, fields, form
 from pyquant.wire.record import Record
+from pyquant.wire.schema import TABLES, UNIONS
 
 IDENTIFIER = b"TFL3"
 # How often a byte may be read on average: offsets may share bytes, but a small file must not unfold into a huge one.
@@ -130,14 +132,21 @@ class _Decoder:
                 4, f"not a .tflite file: expected identifier {IDENTIFIER!r}, found {bytes(self.view[4:8])!r}"
             )
         model = self.root("Model")
-        rest = np.frombuffer(self.view, np.uint8, offset=self.end)
-        if rest.any():
-            model.trailing = rebased(rest, 0)
+        if self.end < self.size:
+            rest = np.frombuffer(self.view, np.uint8, offset=self.end)
+            if rest.any():
+                model.trailing = rebased(rest, 0)
         if self.outside:
             model.outside = True
         return model
 
     def root(self, table: str) -> Record:
+        if self.size:
+            data = np.frombuffer(self.view, np.uint8)
+            found = _decode.decode(data, table, TABLES, _FORMS, OUTSIDE, Record, self.budget, TABLE, VTABLE)
+            if found is not None:
+                record, self.end = found
+                return record
         return self.table(self.length(0), table)
 
     def claim(self, start: int, size: int, more: int = 0) -> None:
@@ -279,3 +288,25 @@ _READERS: dict[str, Callable[[_Decoder, int, Any], Any]] = {
     "table": _Decoder.table,
     "tables": _Decoder.tables,
 }
+
+
+class _Forms(dict[str, tuple[str, int, Any, int, int, tuple[str, ...]]]):
+    """Types of the schema as the C decoder takes them, made as they are met.
+
+    (code, bytes inline, dtype, bytes of an element, its alignment, tables): the first three of these of vectors.
+    """
+
+    def __missing__(self, type_: str) -> tuple[str, int, Any, int, int, tuple[str, ...]]:
+        kind, format_, dtype, target = form(type_)
+        code, size = _CODES.get(kind, format_[1]), struct.calcsize(format_)
+        if dtype is None:
+            made = (code, size, None, 1, 1, UNIONS.get(target, (target,)))
+        else:
+            item = dtype.itemsize
+            made = ("o" if dtype.kind == "b" else code, size, dtype, item, dtype.alignment if dtype.names else item, ())
+        self[type_] = made
+        return made
+
+
+_CODES = {"string": "s", "strings": "S", "numbers": "n", "table": "t", "tables": "T", "union": "u"}
+_FORMS = _Forms()

@@ -78,18 +78,27 @@ def member_codes(union: str) -> dict[str, int]:
     return {member: code for code, member in enumerate(UNIONS[union], 1)}
 
 
-def _field(name: str, slot: int, kind: str, default: Any, alignment: int) -> Field:
-    element = kind.strip("[]")
+@cache
+def form(type_: str) -> tuple[str, str, np.dtype[Any] | None, str]:
+    """The kind, format, dtype and target of a field, from its type in the schema."""
+    element = type_.strip("[]")
     scalar = ENUMS[element][0] if element in ENUMS else element
     target = "" if element in _SCALARS or element == "string" else element
-    if scalar in _SCALARS and kind == element:
-        return Field(name, slot, "scalar", "<" + _SCALARS[scalar][0], default, None, target, 0)
+    if scalar in _SCALARS and type_ == element:
+        return "scalar", "<" + _SCALARS[scalar][0], None, target
     if scalar in _SCALARS:
-        dtype = np.dtype(_SCALARS[scalar][1])
-        return Field(name, slot, "numbers", "<I", None, dtype, target, max(alignment, dtype.itemsize))
+        return "numbers", "<I", np.dtype(_SCALARS[scalar][1]), target
     if element in STRUCTS:
-        dtype = np.dtype([(member, _SCALARS[type_][1]) for member, type_ in STRUCTS[element]], align=True)
-        return Field(name, slot, "numbers", "<I", None, dtype, target, max(alignment, dtype.alignment))
-    kinds = {"string": "string", "[string]": "strings"} | dict.fromkeys(UNIONS, "union")
-    reference = kinds.get(kind, "table" if kind == element else "tables")
-    return Field(name, slot, reference, "<I", None, None, target, 0)
+        members = [(member, _SCALARS[type_][1]) for member, type_ in STRUCTS[element]]
+        return "numbers", "<I", np.dtype(members, align=True), target
+    if element == "string":
+        return "string" if type_ == element else "strings", "<I", None, ""
+    if element in UNIONS:
+        return "union", "<I", None, target
+    return "table" if type_ == element else "tables", "<I", None, target
+
+
+def _field(name: str, slot: int, type_: str, default: Any, alignment: int) -> Field:
+    kind, format_, dtype, target = form(type_)
+    first = 0 if dtype is None else max(alignment, dtype.alignment if dtype.names else dtype.itemsize)
+    return Field(name, slot, kind, format_, default if dtype is None else None, dtype, target, first)

@@ -11,6 +11,7 @@ import numpy as np
 
 from pyquant.errors import RangeError
 from pyquant.wire.layout import Field, fields
+from pyquant.wire.schema import TABLES
 
 # What a record may hold beside its fields: what the file has and the schema does not; bytes after the flatbuffer;
 # whether data lay there, which is layout, not content.
@@ -32,19 +33,17 @@ class Record:
     table: str
     fields: dict[str, Any]  # those that are present, none of them None
 
-    def __new__(cls, table: str, /, **_: Any) -> Record:
-        return object.__new__(_class_of(table))
-
     def __init__(self, table: str, /, **values: Any) -> None:
-        object.__setattr__(self, "table", table)
-        object.__setattr__(self, "fields", {})
+        fields(table)  # that there is such a table
+        _set_table(self, table)
+        _set_fields(self, {})
         for name, value in values.items():
             setattr(self, name, value)
 
     @staticmethod
     def of(table: str, values: dict[str, Any]) -> Record:
         """A record of values that are already in the form that fields hold. It keeps the dict."""
-        record = _new(_class_of(table))
+        record = _new(Record)
         _set_table(record, table)
         _set_fields(record, values)
         return record  # type: ignore[no-any-return]
@@ -57,8 +56,10 @@ class Record:
         return copy
 
     def __getattr__(self, name: str) -> Any:
-        """What no property of the table's class tells: an error. (It also says that records have attributes.)"""
-        return self._field(name).default
+        """The first read of a name; it makes a property, which is many times faster. Raises AttributeError."""
+        default = self._default(name)
+        setattr(Record, name, property(_reader(name)))
+        return self.fields.get(name, default)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in NOTES:
@@ -73,6 +74,12 @@ class Record:
         if field is None:
             raise AttributeError(f"{self.table} has no field {name!r}")
         return field
+
+    def _default(self, name: str) -> Any:
+        defaults = _defaults(self.table)
+        if name not in defaults:
+            raise AttributeError(f"{self.table} has no field {name!r}")
+        return defaults[name]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Record):
@@ -96,15 +103,16 @@ _set_fields: Any = Record.__dict__["fields"].__set__
 
 
 @cache
-def _class_of(table: str) -> type[Record]:
-    """A class with a property for each field, which is read many times faster than by `__getattr__`."""
-    defaults = {name: field.default for name, field in fields(table).items()} | NOTES
-    readers = {name: property(_reader(name, default)) for name, default in defaults.items()}
-    return type("Record", (Record,), {"__slots__": (), **readers})
+def _defaults(table: str) -> dict[str, Any]:
+    return {row[0]: row[3] for row in TABLES[table]} | NOTES
 
 
-def _reader(name: str, default: Any) -> Callable[[Record], Any]:
-    return lambda record: record.fields.get(name, default)
+def _reader(name: str) -> Callable[[Record], Any]:
+    def read(record: Record) -> Any:
+        value = record.fields.get(name)
+        return record._default(name) if value is None else value
+
+    return read
 
 
 def _same(a: Any, b: Any) -> bool:
