@@ -7,7 +7,7 @@ new file would leave it out, `extra` holds the empty list that the file has. So 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +21,7 @@ from pyquant.wire import Record
 from pyquant.wire.layout import fields
 from pyquant.wire.schema import ENUMS, UNIONS
 
+S = TypeVar("S")
 T = TypeVar("T")
 Fields = dict[str, Any]
 
@@ -55,17 +56,14 @@ def from_record(record: Record) -> Model:
     """The model of a decoded file; it shares the record's arrays. Raises FormatError for an index out of range."""
     rest = dict(record.fields)
     rest.setdefault("version", 0)
-    buffers = [Buffer(r.fields.get("data"), _without(r, "data")) for r in _required(rest, "buffers")]
+    buffers = [_buffer(r) for r in _required(rest, "buffers")]
     opcodes = [_opcode(r) for r in _required(rest, "operator_codes")]
     records = _required(rest, "subgraphs")
     subgraphs = [Subgraph() for _ in records]
-    for i, r in enumerate(records):
-        _fill(subgraphs[i], r, f"subgraphs[{i}]", subgraphs, opcodes, buffers)
-    signatures = [
-        _signature(r, f"signature_defs[{i}]", subgraphs) for i, r in enumerate(_optional(rest, "signature_defs"))
-    ]
+    _each("subgraphs", zip(subgraphs, records, strict=True), _fill, subgraphs, opcodes, buffers)
+    signatures = _each("signature_defs", _optional(rest, "signature_defs"), _signature, subgraphs)
     entries = _optional(rest, "metadata")
-    metadata = [(r.name, _at(buffers, r.buffer, f"metadata[{i}].buffer")) for i, r in enumerate(entries)]
+    metadata = _each("metadata", entries, _metadata, buffers)
     _note_newer(rest, "metadata", entries)
     if rest.get("metadata_buffer") is not None:
         rest["metadata_buffer"] = [_at(buffers, i, "metadata_buffer") for i in rest["metadata_buffer"].tolist()]
@@ -127,6 +125,15 @@ def _opcode_record(opcode: OpCode) -> Record:
     return Record.of("OperatorCode", rest)
 
 
+def _buffer(record: Record) -> Buffer:
+    rest = dict(record.fields)
+    return Buffer(rest.pop("data", None), rest)
+
+
+def _metadata(record: Record, buffers: list[Buffer]) -> tuple[str, Buffer]:
+    return record.name, _at(buffers, record.buffer, ".buffer")
+
+
 def _buffer_record(buffer: Buffer) -> Record:
     rest = dict(buffer.extra)
     _put_present(rest, "data", buffer.data)
@@ -134,21 +141,15 @@ def _buffer_record(buffer: Buffer) -> Record:
 
 
 def _fill(
-    made: Subgraph, record: Record, path: str, subgraphs: list[Subgraph], opcodes: list[OpCode], buffers: list[Buffer]
+    pair: tuple[Subgraph, Record], subgraphs: list[Subgraph], opcodes: list[OpCode], buffers: list[Buffer]
 ) -> None:
-    rest = dict(record.fields)
+    made, rest = pair[0], dict(pair[1].fields)
     records = _required(rest, "tensors")
-    made.tensors = tensors = [_tensor(r, f"{path}.tensors[{i}]", buffers) for i, r in enumerate(records)]
-    for i, r in enumerate(records):
-        quantization = r.fields.get("quantization")
-        if quantization is not None:
-            tensors[i].quantization = _quantization(quantization, f"{path}.tensors[{i}].quantization", tensors)
-    made.inputs = _tensors(tensors, _required(rest, "inputs"), f"{path}.inputs")
-    made.outputs = _tensors(tensors, _required(rest, "outputs"), f"{path}.outputs")
-    made.nodes = [
-        _node(r, f"{path}.operators[{i}]", tensors, subgraphs, opcodes)
-        for i, r in enumerate(_required(rest, "operators"))
-    ]
+    made.tensors = tensors = _each(".tensors", records, _tensor, buffers)
+    _each(".tensors", zip(tensors, records, strict=True), _set_quantization, tensors)
+    made.inputs = _tensors(tensors, _numbers(rest, "inputs"), ".inputs")
+    made.outputs = _tensors(tensors, _numbers(rest, "outputs"), ".outputs")
+    made.nodes = _each(".operators", _required(rest, "operators"), _node, tensors, subgraphs, opcodes)
     _set_scales_aside(made)
     made.name = _name(rest, "name")
     made.extra = rest
@@ -159,9 +160,8 @@ def _set_scales_aside(subgraph: Subgraph) -> None:
 
     tflite-micro's compress tool leaves them at what it packs: they are of the values, which its operator makes.
     """
-    odd = [
-        t for t in subgraph.tensors if t.is_constant and t.quantization is not None and not t.quantization.fits(t.shape)
-    ]
+    quantized = ((t, t.quantization) for t in subgraph.tensors if t.quantization is not None)
+    odd = [t for t, q in quantized if q.scale.size > 1 and t.is_constant and not q.fits(t.shape)]
     if odd:
         read = {t for node in subgraph.nodes if node.opcode.name != "CUSTOM" for t in node.inputs} | {*subgraph.outputs}
         for tensor in (t for t in odd if t not in read):
@@ -184,19 +184,20 @@ def _subgraph_record(
     return Record.of("SubGraph", rest)
 
 
-def _tensor(record: Record, path: str, buffers: list[Buffer]) -> Tensor:
+def _tensor(record: Record, buffers: list[Buffer]) -> Tensor:
     rest = dict(record.fields)
-    code, buffer, signature = rest.pop("type", 0), rest.pop("buffer", 0), rest.pop("shape_signature", None)
-    rest.pop("quantization", None)  # it may refer to tensors that are not made yet
+    take = rest.pop
+    buffer, signature = take("buffer", 0), take("shape_signature", None)
+    take("quantization", None)  # it may refer to tensors that are not made yet
     return Tensor(
         _name(rest, "name"),
         tuple(_numbers(rest, "shape")),
-        by_code(code),
-        _at(buffers, buffer, f"{path}.buffer") if buffer else None,
+        by_code(take("type", 0)),
+        _at(buffers, buffer, ".buffer") if buffer else None,
         None,
-        rest.pop("is_variable", False),
+        take("is_variable", False),
         None if signature is None else tuple(signature.tolist()),
-        rest.pop("sparsity", None),
+        take("sparsity", None),
         rest,
     )
 
@@ -226,16 +227,19 @@ def _buffer_number(tensor: Tensor, buffers: _Numbering[Buffer]) -> int:
     return number
 
 
-def _quantization(record: Record, path: str, tensors: list[Tensor]) -> Quantization:
+def _set_quantization(pair: tuple[Tensor, Record], tensors: list[Tensor]) -> None:
+    tensor, record = pair[0], pair[1].fields.get("quantization")
+    if record is None:
+        return
     rest = dict(record.fields)
     details = rest.pop("details", None)
     referred = {}
     for name in TENSOR_FIELDS.get(details.table, ()) if details is not None else ():
         if getattr(details, name) != -1:
-            referred[name] = _at(tensors, getattr(details, name), f"{path}.details.{name}")
+            referred[name] = _at(tensors, getattr(details, name), f".quantization.details.{name}")
             details = details.replace(**{name: None})
     scale, zero_point = _optional(rest, "scale"), _optional(rest, "zero_point")
-    return Quantization(
+    tensor.quantization = Quantization(
         scale if len(scale) else _NO_SCALES,
         zero_point if len(zero_point) else _NO_ZERO_POINTS,
         rest.pop("quantized_dimension", 0),
@@ -256,21 +260,22 @@ def _quantization_record(quantization: Quantization, index: dict[Tensor, int], w
     return Record.of("QuantizationParameters", rest)
 
 
-def _node(record: Record, path: str, tensors: list[Tensor], subgraphs: list[Subgraph], opcodes: list[OpCode]) -> Node:
+def _node(record: Record, tensors: list[Tensor], subgraphs: list[Subgraph], opcodes: list[OpCode]) -> Node:
     rest = dict(record.fields)
-    inputs = [None if i == -1 else _at(tensors, i, f"{path}.inputs") for i in _numbers(rest, "inputs")]
+    inputs = [None if i == -1 else _at(tensors, i, ".inputs") for i in _numbers(rest, "inputs")]
+    intermediates = _optional(rest, "intermediates")
     made = Node(
-        _at(opcodes, rest.pop("opcode_index", 0), f"{path}.opcode_index"),
+        _at(opcodes, rest.pop("opcode_index", 0), ".opcode_index"),
         inputs,
-        _tensors(tensors, _required(rest, "outputs"), f"{path}.outputs"),
+        _tensors(tensors, _numbers(rest, "outputs"), ".outputs"),
         rest.pop("builtin_options" if "builtin_options" in rest else "builtin_options_2", None),
         rest.pop("custom_options", None),
-        _tensors(tensors, _optional(rest, "intermediates"), f"{path}.intermediates"),
+        _tensors(tensors, intermediates.tolist(), ".intermediates") if len(intermediates) else [],
         {},
         rest,
     )
     if made.options is not None and made.options.table in SUBGRAPH_FIELDS:
-        made.options, made.subgraphs = _subgraph_options(made.options, f"{path}.builtin_options", subgraphs)
+        made.options, made.subgraphs = _subgraph_options(made.options, subgraphs)
     return made
 
 
@@ -296,16 +301,16 @@ def _options_field(node: Node, table: str) -> str:
     raise GraphError(f"{node.label}: {table} is not a table of options")
 
 
-def _subgraph_options(options: Record, path: str, subgraphs: list[Subgraph]) -> tuple[Record, dict[str, Subgraph]]:
+def _subgraph_options(options: Record, subgraphs: list[Subgraph]) -> tuple[Record, dict[str, Subgraph]]:
     """The options without their subgraph indices, and the subgraphs by field; `field[0]`, ... for a vector."""
     named: dict[str, Subgraph] = {}
     rest = dict(options.fields)
     for name in SUBGRAPH_FIELDS[options.table]:
         if fields(options.table)[name].kind == "numbers":
             for i, index in enumerate(_optional(rest, name)):
-                named[f"{name}[{i}]"] = _at(subgraphs, int(index), f"{path}.{name}")
+                named[f"{name}[{i}]"] = _at(subgraphs, int(index), f".builtin_options.{name}")
         elif rest.get(name) != -1:
-            named[name] = _at(subgraphs, rest.pop(name, 0), f"{path}.{name}")
+            named[name] = _at(subgraphs, rest.pop(name, 0), f".builtin_options.{name}")
     return Record.of(options.table, rest), named
 
 
@@ -319,13 +324,13 @@ def _indexed_options(node: Node, subgraphs: dict[Subgraph, int]) -> Record:
     return node.options.replace(**found)
 
 
-def _signature(record: Record, path: str, subgraphs: list[Subgraph]) -> Signature:
+def _signature(record: Record, subgraphs: list[Subgraph]) -> Signature:
     rest = dict(record.fields)
-    subgraph = _at(subgraphs, rest.pop("subgraph_index", 0), f"{path}.subgraph_index")
+    subgraph = _at(subgraphs, rest.pop("subgraph_index", 0), ".subgraph_index")
     named: list[list[tuple[str, Tensor]]] = []
     for side in ("inputs", "outputs"):
         entries = _required(rest, side)
-        named.append([(r.name, _at(subgraph.tensors, r.tensor_index, f"{path}.{side}")) for r in entries])
+        named.append([(r.name, _at(subgraph.tensors, r.tensor_index, f".{side}")) for r in entries])
         _note_newer(rest, side, entries)
     return Signature(_name(rest, "signature_key"), subgraph, named[0], named[1], rest)
 
@@ -348,28 +353,30 @@ def _signature_record(signature: Signature, subgraphs: dict[Subgraph, int]) -> R
 def _required(rest: Fields, name: str) -> Any:
     value = rest.pop(name, None)
     if value is None:
-        rest[name] = None
-    return () if value is None else value
+        rest[name] = value
+        return ()
+    return value
 
 
 def _optional(rest: Fields, name: str) -> Any:
     value = rest.get(name)
-    if value is not None and len(value):
+    if value is None:
+        return ()
+    if len(value):
         del rest[name]
-    return () if value is None else value
+    return value
 
 
 def _numbers(rest: Fields, name: str) -> list[int]:
-    value = _required(rest, name)
-    return value.tolist() if len(value) else []
+    value = rest.pop(name, None)
+    if value is None:
+        rest[name] = value
+        return []
+    return value.tolist()  # type: ignore[no-any-return]
 
 
 def _name(rest: Fields, name: str) -> str:
     return _required(rest, name) or ""
-
-
-def _without(record: Record, name: str) -> Fields:
-    return {key: value for key, value in record.fields.items() if key != name}
 
 
 def _note_newer(rest: Fields, name: str, entries: Sequence[Record]) -> None:
@@ -409,8 +416,19 @@ def _at(items: Sequence[T], index: int, path: str) -> T:
     return items[index]
 
 
-def _tensors(tensors: list[Tensor], indices: Any, path: str) -> list[Tensor]:
-    return [_at(tensors, int(i), path) for i in indices]
+def _tensors(tensors: list[Tensor], indices: list[int], path: str) -> list[Tensor]:
+    return [_at(tensors, i, path) for i in indices]
+
+
+def _each(path: str, items: Iterable[S], convert: Callable[..., T], *others: Any) -> list[T]:
+    """What convert makes of each item and the others. A FormatError gets the item's place in front."""
+    made: list[T] = []
+    for item in items:
+        try:
+            made.append(convert(item, *others))
+        except FormatError as error:
+            raise FormatError(f"{path}[{len(made)}]{error}") from None
+    return made
 
 
 def _find(index: dict[T, int], item: T, where: str) -> int:

@@ -290,21 +290,21 @@ _READERS: dict[str, Callable[[_Decoder, int, Any], Any]] = {
 }
 
 
-class _Forms(dict[str, tuple[str, int, Any, int, int, tuple[str, ...]]]):
+Form = tuple[str, int, np.dtype[Any] | None, int, int, tuple[str, ...]]
+
+
+class _Forms(dict[str, Form]):
     """Types of the schema as the C decoder takes them, made as they are met.
 
     (code, bytes inline, dtype, bytes of an element, its alignment, tables): the first three of these of vectors.
     """
 
-    def __missing__(self, type_: str) -> tuple[str, int, Any, int, int, tuple[str, ...]]:
+    def __missing__(self, type_: str) -> Form:
         kind, format_, dtype, target = form(type_)
-        code, size = _CODES.get(kind, format_[1]), struct.calcsize(format_)
-        if dtype is None:
-            made = (code, size, None, 1, 1, UNIONS.get(target, (target,)))
-        else:
-            item = dtype.itemsize
-            made = ("o" if dtype.kind == "b" else code, size, dtype, item, dtype.alignment if dtype.names else item, ())
-        self[type_] = made
+        size, item = struct.calcsize(format_), 0 if dtype is None else dtype.itemsize
+        code = _CODES.get(kind, format_[1]) if dtype is None or dtype.kind != "b" else "o"
+        alignment = dtype.alignment if dtype is not None and dtype.names else item
+        made = self[type_] = code, size, dtype, item, alignment, UNIONS.get(target, (target,))
         return made
 
 
