@@ -54,7 +54,12 @@ _NO_ZERO_POINTS = np.empty(0, np.int64)
 
 def from_record(record: Record) -> Model:
     """The model of a decoded file; it shares the record's arrays. Raises FormatError for an index out of range."""
-    rest = dict(record.fields)
+    return take_record(_copied(record))
+
+
+def take_record(record: Record) -> Model:
+    """The same of a record that nobody else has: what is left of the dicts in it becomes the model's `extra`."""
+    rest = record.fields
     rest.setdefault("version", 0)
     buffers = [_buffer(r) for r in _required(rest, "buffers")]
     opcodes = [_opcode(r) for r in _required(rest, "operator_codes")]
@@ -94,11 +99,17 @@ def to_record(model: Model) -> Record:
     return Record.of("Model", rest)
 
 
+def _copied(value: Any) -> Any:
+    if isinstance(value, Record):
+        return Record.of(value.table, {name: _copied(item) for name, item in value.fields.items()})
+    return [_copied(item) for item in value] if isinstance(value, list) else value
+
+
 # The parts, each with its way back.
 
 
 def _opcode(record: Record) -> OpCode:
-    rest = dict(record.fields)
+    rest = record.fields
     old, new = rest.get("deprecated_builtin_code", 0), rest.get("builtin_code", 0)
     code = max(old, new)
     if (old, new) == (min(code, 127), code):
@@ -126,7 +137,7 @@ def _opcode_record(opcode: OpCode) -> Record:
 
 
 def _buffer(record: Record) -> Buffer:
-    rest = dict(record.fields)
+    rest = record.fields
     return Buffer(rest.pop("data", None), rest)
 
 
@@ -143,10 +154,11 @@ def _buffer_record(buffer: Buffer) -> Record:
 def _fill(
     pair: tuple[Subgraph, Record], subgraphs: list[Subgraph], opcodes: list[OpCode], buffers: list[Buffer]
 ) -> None:
-    made, rest = pair[0], dict(pair[1].fields)
+    made, rest = pair[0], pair[1].fields
     records = _required(rest, "tensors")
+    quantizations = [r.fields.pop("quantization", None) for r in records]  # they may refer to tensors not made yet
     made.tensors = tensors = _each(".tensors", records, _tensor, buffers)
-    _each(".tensors", zip(tensors, records, strict=True), _set_quantization, tensors)
+    _each(".tensors", zip(tensors, quantizations, strict=True), _set_quantization, tensors)
     made.inputs = _tensors(tensors, _numbers(rest, "inputs"), ".inputs")
     made.outputs = _tensors(tensors, _numbers(rest, "outputs"), ".outputs")
     made.nodes = _each(".operators", _required(rest, "operators"), _node, tensors, subgraphs, opcodes)
@@ -185,10 +197,9 @@ def _subgraph_record(
 
 
 def _tensor(record: Record, buffers: list[Buffer]) -> Tensor:
-    rest = dict(record.fields)
+    rest = record.fields
     take = rest.pop
     buffer, signature = take("buffer", 0), take("shape_signature", None)
-    take("quantization", None)  # it may refer to tensors that are not made yet
     return Tensor(
         _name(rest, "name"),
         tuple(_numbers(rest, "shape")),
@@ -227,11 +238,11 @@ def _buffer_number(tensor: Tensor, buffers: _Numbering[Buffer]) -> int:
     return number
 
 
-def _set_quantization(pair: tuple[Tensor, Record], tensors: list[Tensor]) -> None:
-    tensor, record = pair[0], pair[1].fields.get("quantization")
+def _set_quantization(pair: tuple[Tensor, Record | None], tensors: list[Tensor]) -> None:
+    tensor, record = pair
     if record is None:
         return
-    rest = dict(record.fields)
+    rest = record.fields
     details = rest.pop("details", None)
     referred = {}
     for name in TENSOR_FIELDS.get(details.table, ()) if details is not None else ():
@@ -261,7 +272,7 @@ def _quantization_record(quantization: Quantization, index: dict[Tensor, int], w
 
 
 def _node(record: Record, tensors: list[Tensor], subgraphs: list[Subgraph], opcodes: list[OpCode]) -> Node:
-    rest = dict(record.fields)
+    rest = record.fields
     inputs = [None if i == -1 else _at(tensors, i, ".inputs") for i in _numbers(rest, "inputs")]
     intermediates = _optional(rest, "intermediates")
     made = Node(
@@ -325,7 +336,7 @@ def _indexed_options(node: Node, subgraphs: dict[Subgraph, int]) -> Record:
 
 
 def _signature(record: Record, subgraphs: list[Subgraph]) -> Signature:
-    rest = dict(record.fields)
+    rest = record.fields
     subgraph = _at(subgraphs, rest.pop("subgraph_index", 0), ".subgraph_index")
     named: list[list[tuple[str, Tensor]]] = []
     for side in ("inputs", "outputs"):

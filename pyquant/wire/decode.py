@@ -13,9 +13,9 @@ import numpy as np
 from pyquant.errors import FormatError
 from pyquant.wire import _decode
 from pyquant.wire.archive import rebased
-from pyquant.wire.layout import OUTSIDE, Field, fields, form
+from pyquant.wire.layout import OUTSIDE, SCALARS, Field, fields, form
 from pyquant.wire.record import Record
-from pyquant.wire.schema import TABLES, UNIONS
+from pyquant.wire.schema import ENUMS, TABLES, UNIONS
 
 IDENTIFIER = b"TFL3"
 # How often a byte may be read on average: offsets may share bytes, but a small file must not unfold into a huge one.
@@ -300,13 +300,20 @@ class _Forms(dict[str, Form]):
     """
 
     def __missing__(self, type_: str) -> Form:
-        kind, format_, dtype, target = form(type_)
-        size, item = struct.calcsize(format_), 0 if dtype is None else dtype.itemsize
-        code = _CODES.get(kind, format_[1]) if dtype is None or dtype.kind != "b" else "o"
-        alignment = dtype.alignment if dtype is not None and dtype.names else item
-        made = self[type_] = code, size, dtype, item, alignment, UNIONS.get(target, (target,))
+        if type_ in ENUMS:
+            made = self[ENUMS[type_][0]]
+        else:
+            kind, _, dtype, target = form(type_)
+            code, tables = _CODES[kind], UNIONS.get(target, (target,))
+            if dtype is None:
+                made = code, 4, None, 0, 0, tables
+            else:
+                item = dtype.itemsize
+                alignment = dtype.alignment if dtype.names else item
+                made = "o" if dtype.kind == "b" else code, 4, dtype, item, alignment, tables
+        self[type_] = made
         return made
 
 
 _CODES = {"string": "s", "strings": "S", "numbers": "n", "table": "t", "tables": "T", "union": "u"}
-_FORMS = _Forms()
+_FORMS = _Forms({name: (code, struct.calcsize(f"<{code}"), None, 0, 0, ()) for name, (code, _) in SCALARS.items()})

@@ -12,7 +12,7 @@ import numpy as np
 from pyquant.wire.schema import ENUMS, STRUCTS, TABLES, UNIONS
 
 # scalar type -> (struct format, NumPy type)
-_SCALARS = {
+SCALARS = {
     "bool": ("?", "?"),
     "byte": ("b", "i1"),
     "ubyte": ("B", "u1"),
@@ -83,13 +83,13 @@ def form(type_: str) -> tuple[str, str, np.dtype[Any] | None, str]:
     """The kind, format, dtype and target of a field, from its type in the schema."""
     element = type_.strip("[]")
     scalar = ENUMS[element][0] if element in ENUMS else element
-    target = "" if element in _SCALARS or element == "string" else element
-    if scalar in _SCALARS and type_ == element:
-        return "scalar", "<" + _SCALARS[scalar][0], None, target
-    if scalar in _SCALARS:
-        return "numbers", "<I", np.dtype(_SCALARS[scalar][1]), target
+    target = "" if element in SCALARS or element == "string" else element
+    if scalar in SCALARS and type_ == element:
+        return "scalar", "<" + SCALARS[scalar][0], None, target
+    if scalar in SCALARS:
+        return "numbers", "<I", np.dtype(SCALARS[scalar][1]), target
     if element in STRUCTS:
-        members = [(member, _SCALARS[type_][1]) for member, type_ in STRUCTS[element]]
+        members = [(member, SCALARS[type_][1]) for member, type_ in STRUCTS[element]]
         return "numbers", "<I", np.dtype(members, align=True), target
     if element == "string":
         return "string" if type_ == element else "strings", "<I", None, ""
