@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -56,8 +55,8 @@ class Record:
         return copy
 
     def __getattr__(self, name: str) -> Any:
-        """The first read of a name; it makes a property, which is many times faster. Raises AttributeError."""
-        default = self._default(name)
+        """The first read of a name: the next go by a property, many times faster. Raises AttributeError."""
+        default = _default(self.table, name)
         setattr(Record, name, property(_reader(name)))
         return self.fields.get(name, default)
 
@@ -74,12 +73,6 @@ class Record:
         if field is None:
             raise AttributeError(f"{self.table} has no field {name!r}")
         return field
-
-    def _default(self, name: str) -> Any:
-        defaults = _defaults(self.table)
-        if name not in defaults:
-            raise AttributeError(f"{self.table} has no field {name!r}")
-        return defaults[name]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Record):
@@ -102,17 +95,33 @@ _set_table: Any = Record.__dict__["table"].__set__  # past __setattr__, which is
 _set_fields: Any = Record.__dict__["fields"].__set__
 
 
-@cache
-def _defaults(table: str) -> dict[str, Any]:
-    return {row[0]: row[3] for row in TABLES[table]} | NOTES
-
-
 def _reader(name: str) -> Callable[[Record], Any]:
+    defaults = _Defaults(name)
+
     def read(record: Record) -> Any:
         value = record.fields.get(name)
-        return record._default(name) if value is None else value
+        return defaults[record.table] if value is None else value
 
     return read
+
+
+class _Defaults(dict[str, Any]):
+    """The default of a name, by table."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __missing__(self, table: str) -> Any:
+        return self.setdefault(table, _default(table, self.name))
+
+
+def _default(table: str, name: str) -> Any:
+    if name in NOTES:
+        return NOTES[name]
+    for row in TABLES[table]:
+        if row[0] == name:
+            return row[3]
+    raise AttributeError(f"{table} has no field {name!r}")
 
 
 def _same(a: Any, b: Any) -> bool:
