@@ -11,19 +11,22 @@ import struct
 import weakref
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import flatbuffers
 import numpy as np
 import pytest
 import reader
 from attacks.making import sound
+from fuzz.seeds import seeds
+from fuzz.worker import file as mutated_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import records
 
 from pyquant import graph
 from pyquant.errors import FileError, FileExists, FormatError, GraphError, RangeError
-from pyquant.wire import Record, decode, encode, file
+from pyquant.wire import Record, _decode, decode, encode, file
 from pyquant.wire.schema import UNIONS
 
 OPTIONS = UNIONS["BuiltinOptions"] + UNIONS["BuiltinOptions2"]
@@ -170,6 +173,78 @@ def test_damaged_files_open_or_raise_our_errors() -> None:
             str(model)
             assert decode(graph.dump(model)) == decode(case)
     assert 0 < opened < len(damaged)
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Whether two decoders made the same: types, order of fields, and where arrays lie."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, Record):
+        return a.table == b.table and list(a.fields) == list(b.fields) and all(map(alike, *map(_values, (a, b))))
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(alike, a, b))
+    if isinstance(a, np.ndarray):
+        place = [array.__array_interface__ | ({} if array.size else {"data": None}) for array in (a, b)]
+        return place[0] == place[1] and a.dtype == b.dtype and str(a.flags) == str(b.flags)
+    return repr(a) == repr(b)
+
+
+def _values(record: Record) -> list[Any]:
+    """A record's values; of bytes behind the flatbuffer, which may be a copy, what they are."""
+    return [value.tobytes() if name == "trailing" else value for name, value in record.fields.items()]
+
+
+def decoded(data: Any, by: Any, root: str = "Model") -> Record | str:
+    """The record that one decoder makes of bytes, or what it says is wrong."""
+    with mock.patch.object(_decode, "decode", by):
+        try:
+            return decode(data, root)
+        except FormatError as error:
+            return str(error)
+
+
+def agree(data: Any, root: str = "Model") -> bool:
+    """Check that C and Python make the same of bytes. Returns whether C did not give up."""
+    found: list[Any] = []
+
+    def in_c(*arguments: Any) -> Any:
+        found.append(made_in_c(*arguments))
+        return found[0]
+
+    made_in_c = _decode.decode
+    record, expected = decoded(data, in_c, root), decoded(data, lambda *_: None, root)
+    taken = bool(found) and found[0] is not None
+    assert not taken or alike(record, expected)
+    return taken
+
+
+def test_both_decoders_read_files_alike(data_folder: Path) -> None:
+    paths = sorted(data_folder.rglob("*.tflite"))
+    given_up = [path.stem for path in paths if not agree(file.read(path))]
+    assert len(given_up) < max(1, len(paths) // 50), given_up  # those with data outside the flatbuffer
+
+
+def test_both_decoders_read_damaged_files_alike() -> None:
+    data = sound()
+    changes = [data[:i] + bytes([new]) + data[i + 1 :] for i in range(len(data)) for new in (0, 1, 4, 0x7F, 0xFF)]
+    taken = [agree(case) for case in [data[:n] for n in range(len(data))] + changes]
+    assert 0 < sum(taken) < len(taken)
+
+
+def test_both_decoders_read_mutated_files_alike() -> None:
+    sources = seeds()
+    taken = [agree(mutated_file(number, 7, sources)[1]) for number in range(2000)]
+    assert 0 < sum(taken) < len(taken)
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_both_decoders_read_any_record_alike(chosen: st.DataObject) -> None:
+    table = chosen.draw(st.sampled_from(("Model", "Package", "Executable", "LegacyExecutable", "LutMetadata")))
+    data = joined(chosen.draw(records(table)))
+    agree(data, table)
+    at, new = chosen.draw(st.integers(0, len(data) - 1)), chosen.draw(st.integers(0, 255))
+    agree(data[:at] + bytes([new]) + data[at + 1 :], table)
 
 
 def test_record() -> None:
