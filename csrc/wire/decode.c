@@ -12,7 +12,7 @@ typedef struct table table;
 
 typedef struct {
     PyObject *name;    // this and the others are the schema's, which outlives a decoder
-    char code;         // a struct format, or see _CODES of decode.py; 0: no such slot; 'm', 'O': the code of a member, a place outside
+    char code;         // a struct format, or see _CODES of decode.py; 'm': a member's code; 'O': place outside; 0: none
     int size;          // bytes inline
     PyObject *accepts; // names of tables, of 't', 'T' and 'u'
     table *target;     // the only table of 't' and 'T', once it was met
@@ -87,7 +87,7 @@ static PyObject *viewed(PyObject *bytes, int64_t start, int64_t size, PyObject *
     return array;
 }
 
-// The whole file as an array of a type, of which number vectors are slices: far faster than an array from the buffer each.
+// The whole file as an array of a type. Number vectors are slices of it, made far faster than from the buffer.
 static PyObject *whole(decoder *d, PyObject *dtype, int64_t item)
 {
     for (int i = 0; i < MOST_TYPES; i++) {
@@ -144,7 +144,8 @@ static table *table_of(decoder *d, PyObject *name)
     made->name = name;
     made->slots = (int)slots;
     d->tables = made;
-    PyObject *outside = PyDict_GetItemWithError(d->outside, name), *offset = outside ? PyTuple_GetItem(outside, 1) : NULL;
+    PyObject *outside = PyDict_GetItemWithError(d->outside, name);
+    PyObject *offset = outside ? PyTuple_GetItem(outside, 1) : NULL;
     for (Py_ssize_t i = 0; i < count; i++)
         if (take_row(d, made, PyTuple_GetItem(rows, i), offset))
             return NULL;
@@ -168,7 +169,7 @@ static int read_vtable(const decoder *d, table *t, int64_t at, int length, entry
     return count;
 }
 
-// Put unions that have a member's code behind the other entries, in slot order, in place of the codes. Returns how many.
+// Put unions that have a member's code behind the other entries, in slot order. Returns how many entries there are.
 static int unions_last(table *t, entry *entries, int count)
 {
     int offsets[MOST_SLOTS] = {0}, kept = 0;
@@ -245,7 +246,8 @@ static PyObject *read_strings(decoder *d, int64_t at)
     for (int64_t i = 0; list && i < count; i++) {
         int64_t place = at + 4 + 4 * i, distance = u32(d, place), start = place + distance + 4;
         int64_t length = distance ? string(d, place + distance) : -1;
-        PyObject *item = length < 0 ? NULL : PySequence_GetSlice(d->bytes, (Py_ssize_t)start, (Py_ssize_t)(start + length));
+        Py_ssize_t first = (Py_ssize_t)start, last = (Py_ssize_t)(start + length);
+        PyObject *item = length < 0 ? NULL : PySequence_GetSlice(d->bytes, first, last);
         if (!item || PyList_SetItem(list, (Py_ssize_t)i, item))
             Py_CLEAR(list);
     }
@@ -441,7 +443,7 @@ static PyObject *decode(PyObject *module, PyObject *arguments)
 
 static PyMethodDef methods[] = {
     {"decode", decode, METH_VARARGS,
-     "decode(bytes, root, schema, forms, outside, record, budget, table_cost, vtable_cost) -> (record, bytes read) or None"},
+     "decode(bytes, root, schema, forms, outside, record, budget, table_cost, vtable_cost) -> (record, end) or None"},
     {NULL, NULL, 0, NULL},
 };
 

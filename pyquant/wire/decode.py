@@ -311,8 +311,7 @@ class _Forms(dict[str, Form]):
                 item = dtype.itemsize
                 alignment = dtype.alignment if dtype.names else item
                 made = "o" if dtype.kind == "b" else code, 4, dtype, item, alignment, tables
-        self[type_] = made
-        return made
+        return self.setdefault(type_, made)  # one for all threads: C keeps what is in it without counting
 
 
 _CODES = {"string": "s", "strings": "S", "numbers": "n", "table": "t", "tables": "T", "union": "u"}
