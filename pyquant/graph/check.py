@@ -117,7 +117,7 @@ def _check_nodes(subgraph: Subgraph, own: set[Tensor | None], path: str) -> None
     """Whatever a node reads has a value by then, and no value has two makers."""
     made = {*subgraph.inputs, *(t for t in subgraph.tensors if t.is_constant)}
     # an empty tensor needs no bytes; a variable starts at zero; the data of some lies in another file
-    others = (t for t in subgraph.tensors if t.is_variable or t.size == 0 or "external_buffer" in t.extra)
+    others = (t for t in subgraph.tensors if t.is_variable or 0 in t.shape or "external_buffer" in t.extra)
     valued: set[Tensor | None] = {None, *made, *others}
     for i, node in enumerate(subgraph.nodes):
         if not own.issuperset(used := (*node.inputs, *node.outputs, *node.intermediates)):

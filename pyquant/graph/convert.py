@@ -61,7 +61,7 @@ def take_record(record: Record) -> Model:
     """The same of a record that nobody else has: what is left of the dicts in it becomes the model's `extra`."""
     rest = record.fields
     rest.setdefault("version", 0)
-    buffers = [_buffer(r) for r in _required(rest, "buffers")]
+    buffers = [Buffer(r.fields.pop("data", None), r.fields) for r in _required(rest, "buffers")]
     opcodes = [_opcode(r) for r in _required(rest, "operator_codes")]
     records = _required(rest, "subgraphs")
     subgraphs = [Subgraph() for _ in records]
@@ -136,11 +136,6 @@ def _opcode_record(opcode: OpCode) -> Record:
     return Record.of("OperatorCode", rest)
 
 
-def _buffer(record: Record) -> Buffer:
-    rest = record.fields
-    return Buffer(rest.pop("data", None), rest)
-
-
 def _metadata(record: Record, buffers: list[Buffer]) -> tuple[str, Buffer]:
     return record.name, _at(buffers, record.buffer, ".buffer")
 
@@ -172,8 +167,11 @@ def _set_scales_aside(subgraph: Subgraph) -> None:
 
     tflite-micro's compress tool leaves them at what it packs: they are of the values, which its operator makes.
     """
-    quantized = ((t, t.quantization) for t in subgraph.tensors if t.quantization is not None)
-    odd = [t for t, q in quantized if q.scale.size > 1 and t.is_constant and not q.fits(t.shape)]
+    odd = [
+        t
+        for t in subgraph.tensors
+        if (q := t.quantization) is not None and q.scale.size > 1 and t.is_constant and not q.fits(t.shape)
+    ]
     if odd:
         read = {t for node in subgraph.nodes if node.opcode.name != "CUSTOM" for t in node.inputs} | {*subgraph.outputs}
         for tensor in (t for t in odd if t not in read):

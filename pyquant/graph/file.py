@@ -24,7 +24,7 @@ def open(path: str | os.PathLike[str]) -> Model:
     """
     data = file.read(path)
     try:
-        return load(data, Path(path).parent)
+        return load(data, os.path.dirname(path))
     except (FormatError, GraphError) as error:
         raise type(error)(f"{path}: {error}") from error
 
