@@ -18,6 +18,7 @@ struct pq_step {
     int32_t units; /* independent pieces of work */
     int32_t chunk; /* units that one worker takes at a time */
     int32_t index; /* its place in the plan */
+    int32_t job; /* see pq_plan_step */
     int32_t *failed; /* the session's: the place of the step that reported, INT32_MAX before one did */
 };
 
@@ -42,10 +43,13 @@ char *pq_packed_new(size_t bytes);
 void pq_packed_free(char *packed);
 
 /* A thread that packs while its owner goes on: NULL, which packs at once, where there can be none. What a job points to must last until
-   free, which waits for all jobs. */
+   free, which waits for all jobs. add: the number of the job, from 1; 0 where it is done. end: no more jobs will come. await, after
+   end: until the first so many are done. */
 typedef struct pq_packer pq_packer;
 pq_packer *pq_packer_new(void);
-void pq_packer_add(pq_packer *packer, int32_t row, const void *params, void *packed);
+int32_t pq_packer_add(pq_packer *packer, int32_t row, const void *params, void *packed);
+void pq_packer_end(pq_packer *packer);
+void pq_packer_await(pq_packer *packer, int32_t jobs);
 void pq_packer_free(pq_packer *packer);
 
 /* Instruction sets that this build knows, best first, scalar last; NULL past the end. */
@@ -67,6 +71,7 @@ typedef struct {
     int32_t out_count;
     int32_t units;
     int32_t chunk;
+    int32_t job; /* of the plan's packer, to be done before; 0 for none */
     const int32_t *in;
     const int32_t *out;
     const void *params;
@@ -78,6 +83,7 @@ typedef struct {
     const pq_tensor *tensors;
     const pq_plan_step *steps;
     size_t arena_bytes;
+    pq_packer *packer; /* which has ended, or NULL */
 } pq_plan;
 
 /* The first step that is not sound, with the reason; or -1. A tensor that does not fit the arena is reported as step 0. */

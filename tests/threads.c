@@ -45,8 +45,8 @@ static void make_plan(void) {
         indices[i] = i;
     }
     for (int32_t i = 0; i < STEPS; i++)
-        steps[i] = (pq_plan_step){0, 1, 1, SIZE, i % 3 == 0 ? SIZE : 16 + i, &indices[i], &indices[i + 1], i == 0 ? "" : NULL};
-    plan = (pq_plan){STEPS + 1, STEPS, tensors, steps, (STEPS + 1) * SIZE};
+        steps[i] = (pq_plan_step){0, 1, 1, SIZE, i % 3 == 0 ? SIZE : 16 + i, 0, &indices[i], &indices[i + 1], i == 0 ? "" : NULL};
+    plan = (pq_plan){STEPS + 1, STEPS, tensors, steps, (STEPS + 1) * SIZE, NULL};
 }
 
 static void *call(void *seed) {

@@ -4,8 +4,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-#include "pq.h"
+#include "packer.h"
 #include "relax.h"
 
 struct job {
@@ -19,10 +20,14 @@ struct pq_packer {
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    struct job *first, *last;
-    atomic_uint told; /* counts jobs, and the end, as they come */
-    bool sleeping;    /* until it is woken, which takes its owner as long as planning a node */
-    bool done;        /* no more jobs will come */
+    struct job *all, *last, *next; /* in their order, which is that of packing; the next one to be packed */
+    atomic_uint told;              /* counts jobs, and the end, as they come */
+    bool sleeping;                 /* until it is woken, which takes its owner as long as planning a node */
+    bool ended;                    /* no more jobs will come */
+    int32_t count;
+    atomic_int packed; /* the first so many jobs are done */
+    atomic_flag joined, again;
+    pid_t process;
 };
 
 enum {
@@ -31,39 +36,46 @@ enum {
     PAUSES = 50  /* between them */
 };
 
-static void await_more(pq_packer *packer, unsigned heard) {
-    for (int look = 0; look < LOOKS; look++) {
-        for (int i = 0; i < PAUSES; i++) {
-            if (atomic_load_explicit(&packer->told, memory_order_relaxed) != heard) return;
-            pq_relax();
-        }
-        sched_yield(); /* to the owner, where there is but one processor */
+/* Whether a number differs from `old`, looking for a moment, then leaving the processor to others. */
+static bool differs(const atomic_uint *number, unsigned old) {
+    for (int i = 0; i < PAUSES; i++) {
+        if (atomic_load_explicit(number, memory_order_relaxed) != old) return true;
+        pq_relax();
     }
+    sched_yield();
+    return false;
 }
 
 static struct job *next_job(pq_packer *packer, unsigned *heard) {
-    await_more(packer, *heard);
+    for (int look = 0; look < LOOKS && !differs(&packer->told, *heard);) look++;
     pthread_mutex_lock(&packer->mutex);
-    while (packer->first == NULL && !packer->done) {
+    while (packer->next == NULL && !packer->ended) {
         packer->sleeping = true;
         pthread_cond_wait(&packer->changed, &packer->mutex);
     }
-    struct job *job = packer->first;
-    if (job != NULL && (packer->first = job->next) == NULL) packer->last = NULL;
-    if (packer->first == NULL) *heard = atomic_load_explicit(&packer->told, memory_order_relaxed);
+    struct job *job = packer->next;
+    if (job != NULL) packer->next = job->next;
+    if (packer->next == NULL) *heard = atomic_load_explicit(&packer->told, memory_order_relaxed);
     pthread_mutex_unlock(&packer->mutex);
     return job;
 }
 
 static void *work(void *argument) {
+    pq_packer *packer = argument;
     unsigned heard = 0;
-    for (struct job *job; (job = next_job(argument, &heard)) != NULL; free(job)) job->pack(job->params, job->packed);
+    for (struct job *job; (job = next_job(packer, &heard)) != NULL;) {
+        job->pack(job->params, job->packed);
+        atomic_fetch_add_explicit(&packer->packed, 1, memory_order_release);
+    }
     return NULL;
 }
 
 pq_packer *pq_packer_new(void) {
     pq_packer *packer = calloc(1, sizeof *packer);
     if (packer == NULL) return NULL;
+    packer->process = getpid();
+    atomic_flag_clear(&packer->joined);
+    atomic_flag_clear(&packer->again);
     pthread_mutex_init(&packer->mutex, NULL);
     pthread_cond_init(&packer->changed, NULL);
     if (pthread_create(&packer->thread, NULL, work, packer) == 0) return packer;
@@ -92,31 +104,73 @@ char *pq_packed_new(size_t bytes) { return aligned_alloc(ALIGNMENT, (bytes + ALI
 
 void pq_packed_free(char *packed) { free(packed); }
 
-void pq_packer_add(pq_packer *packer, int32_t row, const void *params, void *packed) {
+int32_t pq_packer_add(pq_packer *packer, int32_t row, const void *params, void *packed) {
     const pq_pack pack = pack_of(row);
     struct job *job = packer == NULL ? NULL : malloc(sizeof *job);
     if (job == NULL) {
         pack(params, packed);
-        return;
+        return 0;
     }
     *job = (struct job){NULL, pack, params, packed};
     pthread_mutex_lock(&packer->mutex);
-    if (packer->last == NULL) packer->first = job;
+    if (packer->all == NULL) packer->all = job;
     else packer->last->next = job;
     packer->last = job;
+    if (packer->next == NULL) packer->next = job;
+    const int32_t number = ++packer->count;
+    tell(packer);
+    pthread_mutex_unlock(&packer->mutex);
+    return number;
+}
+
+void pq_packer_end(pq_packer *packer) {
+    if (packer == NULL) return;
+    pthread_mutex_lock(&packer->mutex);
+    packer->ended = true;
     tell(packer);
     pthread_mutex_unlock(&packer->mutex);
 }
 
+static bool has_packed(const pq_packer *packer, int32_t jobs) {
+    return atomic_load_explicit(&packer->packed, memory_order_acquire) >= jobs;
+}
+
+/* All jobs, by the caller: in a process forked meanwhile, which the thread is not in. */
+static void pack_again(pq_packer *packer) {
+    if (atomic_flag_test_and_set(&packer->again)) return;
+    for (const struct job *job = packer->all; job != NULL; job = job->next) job->pack(job->params, job->packed);
+    atomic_store_explicit(&packer->packed, packer->count, memory_order_release);
+}
+
+void pq_packer_await(pq_packer *packer, int32_t jobs) {
+    if (has_packed(packer, jobs)) return;
+    if (packer->process != getpid()) pack_again(packer);
+    while (!has_packed(packer, jobs)) sched_yield();
+}
+
+static void join(pq_packer *packer) {
+    if (packer->process == getpid() && !atomic_flag_test_and_set(&packer->joined)) pthread_join(packer->thread, NULL);
+}
+
+bool pq_packer_is_done(pq_packer *packer) {
+    if (packer == NULL) return true;
+    if (!has_packed(packer, packer->count)) return false;
+    join(packer);
+    return true;
+}
+
 void pq_packer_free(pq_packer *packer) {
     if (packer == NULL) return;
-    pthread_mutex_lock(&packer->mutex);
-    packer->done = true;
-    tell(packer);
-    pthread_mutex_unlock(&packer->mutex);
-    work(packer); /* what is left, as long as the thread does */
-    pthread_join(packer->thread, NULL);
-    pthread_cond_destroy(&packer->changed);
-    pthread_mutex_destroy(&packer->mutex);
+    if (packer->process == getpid()) {
+        pq_packer_end(packer);
+        work(packer); /* what is left, as long as the thread does */
+        join(packer);
+        pthread_cond_destroy(&packer->changed);
+        pthread_mutex_destroy(&packer->mutex);
+    }
+    for (struct job *job = packer->all, *next; job != NULL; job = next) {
+        next = job->next;
+        free(job);
+    }
     free(packer);
 }

@@ -3,8 +3,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "packer.h"
 #include "pool.h"
-#include "pq.h"
 
 struct pq_session {
     const pq_plan *plan;
@@ -16,6 +16,7 @@ struct pq_session {
     int32_t first; /* the run under way */
     int32_t last;
     int32_t failed; /* the step of it that reported, see core/report.h */
+    pq_packer *packer; /* the plan's, as long as it has not packed all */
 };
 
 static const char *tensor_fault(const pq_plan *plan, const pq_tensor *tensor) {
@@ -30,6 +31,7 @@ static const char *step_fault(const pq_plan *plan, const pq_plan_step *step) {
     const pq_row *rows = pq_rows(&row_count);
     if (step->row < 0 || step->row >= row_count || rows[step->row].run == NULL) return "no such kernel";
     if (step->units < 0 || step->chunk < 1) return "bad work units";
+    if (step->job < 0 || (step->job > 0 && plan->packer == NULL)) return "no such job";
     if (step->in_count < 0 || step->out_count < 0) return "bad tensor count";
     for (int32_t i = 0; i < step->in_count; i++)
         if (step->in[i] < -1 || step->in[i] >= plan->tensor_count) return "no such input tensor";
@@ -66,6 +68,7 @@ static void resolve_steps(pq_session *session) {
         to->units = from->units;
         to->chunk = from->chunk;
         to->index = s;
+        to->job = from->job;
         to->failed = &session->failed;
         to->in = (const void *const *)pointer;
         for (int32_t i = 0; i < from->in_count; i++) *pointer++ = tensor_address(session, from->in[i]);
@@ -81,6 +84,7 @@ pq_session *pq_session_new(const pq_plan *plan, void *arena) {
     if (session == NULL) return NULL;
     session->plan = plan;
     session->arena = arena;
+    session->packer = plan->packer;
     session->steps = calloc(step_count + 1, sizeof *session->steps);
     session->pointers = calloc(pointer_count + 1, sizeof *session->pointers);
     if (session->steps == NULL || session->pointers == NULL) {
@@ -122,6 +126,10 @@ static void share_units(pq_session *session, const pq_step *step, int32_t thread
     }
 }
 
+static void await_constants(const pq_session *session, const pq_step *step) {
+    if (step->job > 0 && session->packer != NULL) pq_packer_await(session->packer, step->job);
+}
+
 /* Whether a step before this one reported: the same for all threads that ask after the barrier before it. */
 static bool has_failed_before(const pq_step *step) { return __atomic_load_n(step->failed, __ATOMIC_RELAXED) < step->index; }
 
@@ -134,14 +142,17 @@ static void walk(void *argument, int32_t thread) {
             pq_pool_barrier(session->pool, thread);
             if (has_failed_before(step)) return;
         }
+        await_constants(session, step);
         if (!small) share_units(session, step, thread);
         else if (thread == 0 && step->units > 0 && !has_failed_before(step)) step->run(step, 0, step->units);
     }
 }
 
 static void walk_alone(const pq_session *session, int32_t first, int32_t last) {
-    for (const pq_step *step = session->steps + first; step < session->steps + last && !has_failed_before(step); step++)
+    for (const pq_step *step = session->steps + first; step < session->steps + last && !has_failed_before(step); step++) {
+        await_constants(session, step);
         if (step->units > 0) step->run(step, 0, step->units);
+    }
 }
 
 /* The session's pool, remade where the thread count is another or the process was forked. NULL where there can be none. */
@@ -160,6 +171,7 @@ static pq_pool *pool_of(pq_session *session, int32_t threads) {
 
 int32_t pq_session_run(pq_session *session, int32_t first, int32_t last, int32_t threads) {
     session->failed = INT32_MAX;
+    if (session->packer != NULL && pq_packer_is_done(session->packer)) session->packer = NULL;
     if (threads <= 1 || pool_of(session, threads) == NULL) {
         walk_alone(session, first, last);
     } else {

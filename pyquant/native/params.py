@@ -11,6 +11,7 @@ import numpy as np
 from pyquant.errors import RangeError
 from pyquant.native._pq import ffi, lib
 
+_NULL = ffi.NULL
 _ELEMENTS = {
     "int8_t": "int8",
     "uint8_t": "uint8",
@@ -24,12 +25,15 @@ _ELEMENTS = {
 
 
 class Packer:
-    """Lets kernels lay out large constants on a thread of its own, until `finish`; without one, at once."""
+    """Lets kernels lay out large constants on a thread of its own, one after the other; without one, at once.
+
+    All is there after `finish`; after `end`, what a plan with this packer needs is there when it runs.
+    """
 
     def __init__(self) -> None:
         self._jobs: list[Params] = []
-        self._memory = ffi.NULL
-        self._room, self._at, self._size = ffi.NULL, 0, 0  # memory for what is laid out, of which `at` bytes are given
+        self.memory = _NULL
+        self._room, self._at, self._size = _NULL, 0, 0  # memory for what is laid out, of which `at` bytes are given
 
     def room(self, size: int) -> tuple[Any, Any]:
         """A place for so many bytes, at a multiple of 64, and what owns it. Raises MemoryError."""
@@ -50,13 +54,17 @@ class Packer:
             lib.pq_packer_add(_NULL, row, params.memory, params.memory.packed)
             return
         if not self._jobs:
-            self._memory = lib.pq_packer_new()
+            self.memory = lib.pq_packer_new()
         self._jobs.append(params)
-        lib.pq_packer_add(self._memory, row, params.memory, params.memory.packed)
+        params.job = lib.pq_packer_add(self.memory, row, params.memory, params.memory.packed)
+
+    def end(self) -> None:
+        """No more will come. Until all is laid out, this must live, and what was added."""
+        lib.pq_packer_end(self.memory)
 
     def finish(self) -> None:
         """Wait until all is laid out."""
-        memory, self._memory = self._memory, ffi.NULL
+        memory, self.memory = self.memory, _NULL
         lib.pq_packer_free(memory)
         self._jobs.clear()
 
@@ -66,13 +74,13 @@ class Packer:
 class Params:
     """A filled parameter struct. It owns what its pointers point to.
 
-    bytes: of the arrays that the struct points to.
+    bytes: of the arrays that the struct points to. job: when its packer will have laid out its constants, 0 for now.
     Raises RangeError for a number that its field cannot hold, TypeError for other fields or element types.
     """
 
     def __init__(self, struct: str, values: Mapping[str, Any]) -> None:
         self._owned: list[Any] = []
-        self.bytes = 0
+        self.bytes = self.job = 0
         pointer, names, fields = _struct(struct)
         plain = dict(values)
         try:
@@ -157,7 +165,6 @@ def _new_room(size: int) -> Any:
     return ffi.gc(memory, lib.pq_packed_free, size)
 
 
-_NULL = ffi.NULL
 ALIGNMENT = 64
 SMALLEST_ROOM, LARGEST_ROOM = 1 << 14, 1 << 20  # bytes that packed constants share
 WORTH_A_THREAD, WORTH_TELLING = 1 << 14, 1 << 11  # bytes to lay out; below, to start one and to tell it takes longer

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyquant.native._pq import ffi, lib
-from pyquant.native.params import ALIGNMENT, Params, aligned
+from pyquant.native.params import ALIGNMENT, Packer, Params, aligned
 
 _BYTES = ffi.typeof("char[]")
 
@@ -33,9 +33,18 @@ class PlannedStep(NamedTuple):
 
 
 class Plan:
-    """A checked list of C steps. tensors: arena pieces and constant arrays. Raises ValueError for an unsound plan."""
+    """A checked list of C steps. tensors: arena pieces and constant arrays. Raises ValueError for an unsound plan.
 
-    def __init__(self, tensors: Sequence[Piece | np.ndarray], steps: Sequence[PlannedStep], arena_bytes: int) -> None:
+    packer: it has ended, and may still be laying out the steps' constants.
+    """
+
+    def __init__(
+        self,
+        tensors: Sequence[Piece | np.ndarray],
+        steps: Sequence[PlannedStep],
+        arena_bytes: int,
+        packer: Packer | None = None,
+    ) -> None:
         constants = [ffi.from_buffer(_BYTES, t) if isinstance(t, np.ndarray) else None for t in tensors]
         c_tensors = ffi.new(
             "pq_tensor[]",
@@ -49,11 +58,12 @@ class Plan:
         c_steps = []
         for row, params, inputs, outputs, units, chunk in steps:
             end = at + len(inputs)
-            c_steps.append((row, len(inputs), len(outputs), units, chunk, at, end, params.memory))
+            c_steps.append((row, len(inputs), len(outputs), units, chunk, params.job, at, end, params.memory))
             at = end + len(outputs)
         c_list = ffi.new("pq_plan_step[]", c_steps)
-        self.memory = ffi.new("pq_plan *", [len(tensors), len(steps), c_tensors, c_list, arena_bytes])
-        self._owned = [constants, c_tensors, c_list, indices, [step.params for step in steps]]
+        packing = ffi.NULL if packer is None else packer.memory
+        self.memory = ffi.new("pq_plan *", [len(tensors), len(steps), c_tensors, c_list, arena_bytes, packing])
+        self._owned = [constants, c_tensors, c_list, indices, [step.params for step in steps], packer]
         reason = ffi.new("const char **")
         step_index = lib.pq_plan_check(self.memory, reason)
         if step_index >= 0:

@@ -53,7 +53,7 @@ CHUNKS_PER_THREAD = 8  # so that others can take from a thread that is late
 @dataclass(frozen=True)
 class Chooser:
     """The choice's circumstances. isas: the instruction sets allowed, best first; meter: counts what steps take;
-    packer: lays out their constants, and must finish before they run.
+    packer: lays out their constants.
 
     references: no kernel is chosen. fused: as in Call. elsewhere: outputs of nodes that the device of the numerics does
     not run, and that compute as "tflite".

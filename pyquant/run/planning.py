@@ -114,8 +114,8 @@ class Context:
         kept = planning.kept(steps)
         steps, layout = planning.layout(steps, kept, {t: step.outputs[0] for t, step in records.items()})
         chooser.meter.hold(layout.arena_bytes, "the arena")
-        program, work = _program(steps, layout)
-        chooser.packer.finish()
+        chooser.packer.end()
+        program, work = _program(steps, layout, chooser.packer)
         ends = (tuple(task.given), tuple(task.wanted.outputs), kept, task.names)
         return Plan(steps, work, program, layout, *ends, chooser.threads, chooser.meter.needs)
 
@@ -391,7 +391,7 @@ def _with_observers(steps: Sequence[Step], records: Mapping[Tensor, Step]) -> li
     return result
 
 
-def _program(steps: Sequence[Step], layout: Layout) -> tuple[native.Plan, list[range | Step]]:
+def _program(steps: Sequence[Step], layout: Layout, packer: native.Packer) -> tuple[native.Plan, list[range | Step]]:
     """The C steps as one program, and what a session does in turn: ranges of it, and steps of NumPy."""
     index: dict[Tensor, int] = {}
     planned: list[native.PlannedStep] = []
@@ -411,7 +411,7 @@ def _program(steps: Sequence[Step], layout: Layout) -> tuple[native.Plan, list[r
             work.append(step)
     constants, offsets = layout.constants, layout.offsets
     tensors = [constants[t] if t in constants else _piece(t, offsets[t]) for t in index]
-    return native.Plan(tensors, planned, layout.arena_bytes), work
+    return native.Plan(tensors, planned, layout.arena_bytes, packer), work
 
 
 def _piece(tensor: Tensor, offset: int) -> native.Piece:
