@@ -114,6 +114,9 @@ int64_t pq_place_blocks(const pq_block *blocks, const int32_t *order, int32_t n,
 /* real[i] = input · weights[i] / output in double, the product rounded to float first where `single`. */
 void pq_real_multipliers(float input, const float *weights, int32_t n, float output, int32_t single, double *real);
 
+/* The same for `channels` of them, all alike where n is 1, and split as by the next function, with its result. */
+int32_t pq_rescaling(float input, const float *weights, int32_t n, float output, int32_t single, int32_t channels, double *real, int32_t *m, int32_t *e);
+
 /* Split n real multipliers into (m, e), m / 2^31 * 2^e, 2^30 <= |m| < 2^31; below 2^-32 they become (0, 0). Returns the place of one
    that is not finite or needs e > 30, or -1. */
 int32_t pq_quantize_multipliers(const double *real, int32_t n, int32_t *m, int32_t *e);

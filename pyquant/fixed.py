@@ -130,7 +130,9 @@ def _bounds(activation: int, most: float) -> tuple[np.float32, np.float32]:
 
 
 def _code(real: float, scale: float | np.float32, zero_point: int) -> int:
-    single = float(np.float32(scale))
+    single = float(scale if isinstance(scale, np.float32) else np.float32(scale))
+    if not real and 0.0 < single < math.inf:
+        return int(zero_point)
     steps = real / single if single else math.inf
     if abs(steps) < 2.0**31:
         steps = float(np.float32(steps))  # as a division of singles: doubles have more than twice their bits

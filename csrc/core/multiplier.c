@@ -36,6 +36,12 @@ int32_t pq_quantize_multipliers(const double *real, int32_t n, int32_t *m, int32
     return -1;
 }
 
+int32_t pq_rescaling(float input, const float *weights, int32_t n, float output, int32_t single, int32_t channels, double *real, int32_t *m, int32_t *e) {
+    pq_real_multipliers(input, weights, n, output, single, real);
+    for (int32_t i = n; i < channels; i++) real[i] = real[0];
+    return pq_quantize_multipliers(real, channels, m, e);
+}
+
 int32_t pq_scales_fault(const float *scales, int32_t n, float least, const int64_t *zero_points, int32_t m, int64_t lo, int64_t hi) {
     int scale = 0, zero_point = 0;
     for (int32_t i = 0; i < n; i++) scale |= !(scales[i] >= least) | !(scales[i] < INFINITY); /* true of NaN */

@@ -16,14 +16,30 @@ def real_multipliers(x: float, weights: np.ndarray, y: float, single: bool) -> n
     return real
 
 
+def rescaling(x: float, weights: np.ndarray, y: float, single: bool, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same, (channels,), of one weight scale or as many; and what `quantize_multipliers` makes of it."""
+    scales = np.ascontiguousarray(weights, np.float32)
+    real, pairs = np.empty(channels), np.empty((2, channels), np.int32)
+    out, to = _pointer(_DOUBLES, real), _pointer(_INT32S, pairs)
+    count = scales.size
+    fault = lib.pq_rescaling(x, _pointer(_FLOATS, scales), count, y, single, channels, out, to, to + channels)
+    if fault >= 0:
+        raise _no_multiplier(real[fault])
+    return real, pairs
+
+
 def quantize_multipliers(real: np.ndarray) -> np.ndarray:
     """real: (n,) float64 -> (2, n) int32, the m and the e of each. RangeError for one that cannot be."""
     pairs = np.empty((2, real.size), np.int32)
     out, count = _pointer(_INT32S, pairs), real.size
     fault = lib.pq_quantize_multipliers(_pointer(_DOUBLES, real), count, out, out + count)
     if fault >= 0:
-        raise RangeError(f"a real multiplier must be finite and below 2**30, found {real[fault]}")
+        raise _no_multiplier(real[fault])
     return pairs
+
+
+def _no_multiplier(real: float) -> RangeError:
+    return RangeError(f"a real multiplier must be finite and below 2**30, found {real}")
 
 
 def scales_fault(scales: np.ndarray, zero_points: np.ndarray, least: float, lo: int, hi: int) -> str:

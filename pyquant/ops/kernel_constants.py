@@ -66,8 +66,7 @@ def kernel_constants(
 
 
 def _rescaling(how: Requantization, channels: int) -> dict[str, Any]:
-    real = how.real if how.real.size == channels else np.full(channels, how.real)
-    multiplier, exponent = native.quantize_multipliers(real)
+    real, (multiplier, exponent) = native.rescaling(*how.scales, how.single, channels)
     if how.bits == 64 and not how.exact:
         fixed.multiply64(0, multiplier, exponent)  # raises RangeError for what it does not take
     return {

@@ -21,7 +21,8 @@ class Requantization(NamedTuple):
     float32 that is the product of scales times the reciprocal of the output's, rounded half to even.
     """
 
-    real: np.ndarray  # (1,) or (C,) float64
+    scales: tuple[np.float32, np.ndarray, np.float32]  # of the input, the weights, (1,) or (C,), and the output
+    single: bool  # the product of the first two is rounded to float32
     zero_point: int
     lo: int
     hi: int
@@ -29,6 +30,11 @@ class Requantization(NamedTuple):
     bits: int = 32
     exact: bool = False
     device: np.ndarray | None = None  # (1,) or (C,) float32
+
+    @property
+    def real(self) -> np.ndarray:
+        """What sums are multiplied by: (1,) or (C,) float64."""
+        return native.real_multipliers(*self.scales, self.single)
 
     def __call__(self, sums: np.ndarray) -> np.ndarray:
         """sums: (..., C) int64 -> (..., C) codes."""
@@ -52,9 +58,9 @@ def requantization(call: Call, single: bool, bits: int = 32, exact: bool = False
     scale, zero_point = y.scale, y.zero_point
     lo, hi = fixed.activation_range(call.options.fused_activation_function, scale, zero_point, y.dtype)
     assert y.dtype.numpy is not None
-    real = native.real_multipliers(call["x"].scale, weight_scales(call), scale, single)
+    scales = call["x"].scale, weight_scales(call), scale
     device = device_multipliers(call) if call.numerics == "edgetpu" and bits == 32 else None
-    return Requantization(real, zero_point, lo, hi, y.dtype.numpy, bits, exact, device)
+    return Requantization(scales, single, zero_point, lo, hi, y.dtype.numpy, bits, exact, device)
 
 
 def device_multipliers(call: Call) -> np.ndarray:
