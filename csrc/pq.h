@@ -114,8 +114,8 @@ int64_t pq_place_blocks(const pq_block *blocks, const int32_t *order, int32_t n,
 /* real[i] = input · weights[i] / output in double, the product rounded to float first where `single`. */
 void pq_real_multipliers(float input, const float *weights, int32_t n, float output, int32_t single, double *real);
 
-/* The same for `channels` of them, all alike where n is 1, and split as by the next function, with its result. */
-int32_t pq_rescaling(float input, const float *weights, int32_t n, float output, int32_t single, int32_t channels, double *real, int32_t *m, int32_t *e);
+/* The same for `channels` of them, all alike where n is 1, but split as by the next function, with its result. */
+int32_t pq_rescaling(float input, const float *weights, int32_t n, float output, int32_t single, int32_t channels, int32_t *m, int32_t *e);
 
 /* Split n real multipliers into (m, e), m / 2^31 * 2^e, 2^30 <= |m| < 2^31; below 2^-32 they become (0, 0). Returns the place of one
    that is not finite or needs e > 30, or -1. */
@@ -123,6 +123,9 @@ int32_t pq_quantize_multipliers(const double *real, int32_t n, int32_t *m, int32
 
 /* Whether n scales are at least `least` and finite, and m zero points from lo to hi: 0 if so, 1 for a scale, 2 for a zero point. */
 int32_t pq_scales_fault(const float *scales, int32_t n, float least, const int64_t *zero_points, int32_t m, int64_t lo, int64_t hi);
+
+/* table[i] = exp(-i · (multiplier, exponent)), 256 of them, in units of 2^-31, as 8-bit softmax has it; 0 past the radius. */
+void pq_exp_table(int32_t multiplier, int32_t exponent, int32_t radius, int32_t *table);
 
 /* y[i] = f(x[i]) by the C library's function of that name, expf or exp. Return 0, or -1 for a name that is not known. */
 int32_t pq_libm_float(const char *name, const float *x, float *y, size_t n);

@@ -4,12 +4,12 @@
 
 #include "pq.h"
 
+static inline double real_multiplier(float input, float weight, float output, int32_t single) {
+    return (single ? (double)(input * weight) : (double)input * weight) / output;
+}
+
 void pq_real_multipliers(float input, const float *weights, int32_t n, float output, int32_t single, double *real) {
-    const double wide = input, divisor = output;
-    if (single)
-        for (int32_t i = 0; i < n; i++) real[i] = (double)(input * weights[i]) / divisor;
-    else
-        for (int32_t i = 0; i < n; i++) real[i] = wide * weights[i] / divisor;
+    for (int32_t i = 0; i < n; i++) real[i] = real_multiplier(input, weights[i], output, single);
 }
 
 enum { BIAS = 1022, SPECIAL = 0x7ff }; /* a double is fraction * 2^(its exponent's bits - BIAS), 1/2 <= fraction < 1 */
@@ -29,17 +29,16 @@ static int split(double real, int32_t *m, int32_t *e) {
 }
 
 int32_t pq_quantize_multipliers(const double *real, int32_t n, int32_t *m, int32_t *e) {
-    int faults = 0;
-    for (int32_t i = 0; i < n; i++) faults |= split(real[i], &m[i], &e[i]);
-    for (int32_t i = 0; faults && i < n; i++)
+    for (int32_t i = 0; i < n; i++)
         if (split(real[i], &m[i], &e[i])) return i;
     return -1;
 }
 
-int32_t pq_rescaling(float input, const float *weights, int32_t n, float output, int32_t single, int32_t channels, double *real, int32_t *m, int32_t *e) {
-    pq_real_multipliers(input, weights, n, output, single, real);
-    for (int32_t i = n; i < channels; i++) real[i] = real[0];
-    return pq_quantize_multipliers(real, channels, m, e);
+int32_t pq_rescaling(float input, const float *weights, int32_t n, float output, int32_t single, int32_t channels, int32_t *m, int32_t *e) {
+    for (int32_t i = 0; i < n; i++)
+        if (split(real_multiplier(input, weights[i], output, single), &m[i], &e[i])) return i;
+    for (int32_t i = n; i < channels; i++) m[i] = m[0], e[i] = e[0];
+    return -1;
 }
 
 int32_t pq_scales_fault(const float *scales, int32_t n, float least, const int64_t *zero_points, int32_t m, int64_t lo, int64_t hi) {

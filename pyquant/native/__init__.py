@@ -4,7 +4,7 @@ from pyquant.native.arena import place_in_order
 from pyquant.native.codes import magnitudes, round_codes
 from pyquant.native.kmeans import partitions
 from pyquant.native.libm import libm
-from pyquant.native.multiplier import quantize_multipliers, real_multipliers, rescaling, scales_fault
+from pyquant.native.multiplier import exp_table, quantize_multipliers, real_multipliers, rescaling, scales_fault
 from pyquant.native.params import Packer, Params
 from pyquant.native.plan import Piece, Plan, PlannedStep, Session
 from pyquant.native.table import Row, isas, rows, rows_of
@@ -17,6 +17,7 @@ __all__ = [
     "PlannedStep",
     "Row",
     "Session",
+    "exp_table",
     "isas",
     "libm",
     "magnitudes",

@@ -16,16 +16,14 @@ def real_multipliers(x: float, weights: np.ndarray, y: float, single: bool) -> n
     return real
 
 
-def rescaling(x: float, weights: np.ndarray, y: float, single: bool, channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same, (channels,), of one weight scale or as many; and what `quantize_multipliers` makes of it."""
-    scales = np.ascontiguousarray(weights, np.float32)
-    real, pairs = np.empty(channels), np.empty((2, channels), np.int32)
-    out, to = _pointer(_DOUBLES, real), _pointer(_INT32S, pairs)
-    count = scales.size
-    fault = lib.pq_rescaling(x, _pointer(_FLOATS, scales), count, y, single, channels, out, to, to + channels)
+def rescaling(x: float, weights: np.ndarray, y: float, single: bool, channels: int) -> np.ndarray:
+    """What `quantize_multipliers` makes of them, one weight scale standing for all channels. -> (2, channels)"""
+    scales, pairs = np.ascontiguousarray(weights, np.float32), np.empty((2, channels), np.int32)
+    to, count = _pointer(_INT32S, pairs), scales.size
+    fault = lib.pq_rescaling(x, _pointer(_FLOATS, scales), count, y, single, channels, to, to + channels)
     if fault >= 0:
-        raise _no_multiplier(real[fault])
-    return real, pairs
+        raise _no_multiplier(real_multipliers(x, scales, y, single)[fault])
+    return pairs
 
 
 def quantize_multipliers(real: np.ndarray) -> np.ndarray:
@@ -54,3 +52,10 @@ def scales_fault(scales: np.ndarray, zero_points: np.ndarray, least: float, lo: 
 _pointer = ffi.from_buffer
 _FLOATS, _DOUBLES, _INT32S, _INTEGERS = map(ffi.typeof, ("float[]", "double[]", "int32_t[]", "int64_t[]"))
 _FAULTS = ("", "scale", "zero point")
+
+
+def exp_table(multiplier: int, exponent: int, radius: int) -> np.ndarray:
+    """exp(-i * (multiplier, exponent)) in units of 2**-31, 0 past the radius. -> (256,) int32"""
+    table = np.empty(256, np.int32)
+    lib.pq_exp_table(multiplier, exponent, radius, _pointer(_INT32S, table))
+    return table

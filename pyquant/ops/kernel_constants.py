@@ -66,13 +66,13 @@ def kernel_constants(
 
 
 def _rescaling(how: Requantization, channels: int) -> dict[str, Any]:
-    real, (multiplier, exponent) = native.rescaling(*how.scales, how.single, channels)
+    multiplier, exponent = native.rescaling(*how.scales, how.single, channels)
     if how.bits == 64 and not how.exact:
         fixed.multiply64(0, multiplier, exponent)  # raises RangeError for what it does not take
     return {
         "multiplier": multiplier,
         "exponent": exponent,
-        "real": real if how.exact else None,
+        "real": np.ascontiguousarray(np.broadcast_to(how.real, channels)) if how.exact else None,
         "device": None if how.device is None else np.ascontiguousarray(np.broadcast_to(how.device, channels)),
         "once": 0,
         "wide": int(how.bits == 64),

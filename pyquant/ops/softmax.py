@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pyquant import native
 from pyquant.errors import GraphError, RangeError, ShapeError
 from pyquant.fixed import (
     multiply,
@@ -44,7 +45,7 @@ def softmax_8bit(call: Call, x: np.ndarray) -> np.ndarray:
     if y.dtype.lo is None:
         raise GraphError(f"{call.label}: output {y.name!r} cannot be {y.dtype}")
     codes = x.astype(np.int64)
-    powers = exp_table(call).astype(np.int64)[codes.max(-1, keepdims=True) - codes]
+    powers = exp_table(call)[codes.max(-1, keepdims=True) - codes]
     total = np.minimum(rounding_shift_right(powers, 12).sum(-1, keepdims=True), 2**32 - 1)
     scale, over = reciprocal(total, 12)
     shares = rounding_shift_right(saturating_doubling_high_mul(scale, powers), over + 31 - y.dtype.bits)
@@ -52,16 +53,20 @@ def softmax_8bit(call: Call, x: np.ndarray) -> np.ndarray:
 
 
 def exp_table(call: Call) -> np.ndarray:
-    """exp(-beta * s_x * i) in Q0 for i = 0..255 codes below the row's maximum, 0 where negligible. -> (256,) int32"""
+    """exp(-beta * s_x * i) in Q0 for i = 0..255 codes below the row's maximum, 0 where negligible. -> (256,) int64"""
+    m, e, radius = _exp_scaling(call)
+    below = np.arange(256, dtype=np.int64)
+    powers = exp_negative(saturating_doubling_high_mul(-np.minimum(below, radius) << e, m), 5)
+    return np.where(below <= radius, powers, 0)
+
+
+def _exp_scaling(call: Call) -> tuple[int, int, int]:
+    """The multiplier of codes, to Q5; and how many codes below the maximum its powers are negligible."""
     real = min(call.options.beta * float(call["x"].scale) * 2.0**26, GREATEST)
     if real <= 1:
         raise RangeError(f"{call.label}: beta {call.options.beta} times input scale {call['x'].scale} is below 2**-26")
     m, e = (int(v) for v in quantize_multiplier(real))
-    below = np.arange(256, dtype=np.int64)
-    radius = math.floor(31 * 2.0**26 / 2.0**e)  # 31: the argument of exp is Q5
-    inside = np.minimum(below, radius)
-    powers = exp_negative(saturating_doubling_high_mul(-inside << e, m), 5)
-    return np.where(below <= radius, powers, 0).astype(np.int32)
+    return m, e, math.floor(31 * 2.0**26 / 2.0**e)  # 31: the argument of exp is Q5
 
 
 def softmax_int16(call: Call, x: np.ndarray) -> np.ndarray:
@@ -97,7 +102,8 @@ def softmax_params(call: Call) -> Launch | None:
     if y.dtype.name not in types or x.size == 0:
         return None
     m, e = int16_multiplier(call) if x.dtype.name == "int16" else (0, 0)
-    tables: dict[str, Any] = {"powers": exp_table(call) if narrow else None, "exp": EXP, "reciprocal": RECIPROCAL}
+    powers = native.exp_table(*_exp_scaling(call)) if narrow else None
+    tables: dict[str, Any] = {"powers": powers, "exp": EXP, "reciprocal": RECIPROCAL}
     output = {"lo": y.dtype.lo if narrow else 0, "wide": int(y.dtype.bits == 16)}
     return row_launch(call, beta=call.options.beta, multiplier=m, exponent=e, **tables, **output)
 
