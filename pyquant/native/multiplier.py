@@ -7,8 +7,10 @@ import numpy as np
 from pyquant.errors import RangeError
 from pyquant.native._pq import ffi, lib
 
+Number = float | np.float32
 
-def real_multipliers(x: float, weights: np.ndarray, y: float, single: bool) -> np.ndarray:
+
+def real_multipliers(x: Number, weights: np.ndarray, y: Number, single: bool) -> np.ndarray:
     """x * weights / y in double; where `single`, the product rounded to float32 first. weights: (n,) float32 -> (n,)"""
     scales = np.ascontiguousarray(weights, np.float32)
     real = np.empty(scales.size)
@@ -16,7 +18,7 @@ def real_multipliers(x: float, weights: np.ndarray, y: float, single: bool) -> n
     return real
 
 
-def rescaling(x: float, weights: np.ndarray, y: float, single: bool, channels: int) -> np.ndarray:
+def rescaling(x: Number, weights: np.ndarray, y: Number, single: bool, channels: int) -> np.ndarray:
     """What `quantize_multipliers` makes of them, one weight scale standing for all channels. -> (2, channels)"""
     scales, pairs = np.ascontiguousarray(weights, np.float32), np.empty((2, channels), np.int32)
     to, count = _pointer(_INT32S, pairs), scales.size

@@ -39,18 +39,18 @@ def kernel_constants(
     None for what the kernels do not take: weights or biases that are not constant, other types, zero points of
     16-bit activations.
     """
-    x, w, b = call["x"], call["w"], call.get("b")
+    x, w, y, b = call["x"], call["w"], call["y"], call.get("b")
     kind = call.kind
     weight_type, bias_type = _TYPES[kind]
     weights, bias = call.constant("w"), None if b is None else call.constant("b")
     if weights is None or (b is not None and bias is None):
         return None
-    if weights.dtype != weight_type or x.dtype != call["y"].dtype:
+    if weights.dtype != weight_type or x.dtype != y.dtype:
         return None
     zeros = (0, 0) if x.dtype.is_float else (x.zero_point, weight_zero_point(w))
     if x.dtype == INT16 and any(zeros):
         return None
-    channels = call["y"].shape[-1]
+    channels = y.shape[-1]
     lo, hi = fixed.activation_bounds(call.options.fused_activation_function)
     return {
         "weights": weights,

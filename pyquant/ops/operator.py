@@ -157,9 +157,9 @@ UNKNOWN = Slot("unknown", role="any")  # of a tensor that a node should not have
 NUMERICS = ("tflite", "litert", "single-rounding", "edgetpu")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Call:
-    """A node as its operator sees it: slots by name, options with defaults.
+    """A node as its operator sees it: slots by name, options with defaults. It does not change.
 
     numerics: one of NUMERICS. fused: C kernels of floats may round a product and its sum at once, sum in
     another order, and be some units in the last place off. zeros: (rank, 2) elements of value 0 before and after its

@@ -74,9 +74,9 @@ def sum_bits(call: Call) -> int:
 
     TFLite 2.14 goes by the bias tensor, LiteRT 2.3 by the options, which must agree with it there.
     """
-    bias, declared = call.get("b"), call.options.quantized_bias_type
     if call["x"].dtype != INT16:
         return 32
+    bias, declared = call.get("b"), call.options.quantized_bias_type
     if call.numerics != "litert":
         return 64 if bias is not None and bias.dtype == INT64 else 32
     if bias is not None and bias.dtype == INT32 and declared != INT32.code:

@@ -19,7 +19,6 @@ from pyquant.run.limits import (
     SMALLEST,
     Limits,
     Meter,
-    arena_share,
     content_bytes,
     operations,
     temporaries,
@@ -87,8 +86,8 @@ class Chooser:
 
     def afresh(self) -> Chooser:
         """The same for another plan, which has the limits for itself."""
-        own = {"packer": native.Packer(), "sound": Sound.none(), "values": {}}
-        return replace(self, meter=Meter(self.meter.limits), **own)
+        meter = Meter(self.meter.limits)
+        return replace(self, meter=meter, packer=native.Packer(), sound=Sound.none(), values={})
 
     def numerics_of(self, node: Node) -> str:
         return "tflite" if self.elsewhere and any(t in self.elsewhere for t in node.outputs) else self.numerics
@@ -144,7 +143,7 @@ class Chooser:
         Raises RangeError, before it allocates, where the step needs more than the limits allow.
         """
         call = checked(node, self.numerics_of(node), resolved, self.fused, self.sound)
-        self.meter.borrow(arena_share(node), node)
+        self._borrow_arena(node)
         if node.outputs and 0 in node.outputs[0].shape and all([0 in t.shape for t in node.outputs]):
             return Step(node.op, "nothing", (), tuple(node.outputs), node)
         if self.references:
@@ -156,8 +155,8 @@ class Chooser:
     @quietly
     def kernel(self, node: Node) -> str:
         """What the step of a node says runs it, found without laying out its constants. Raises as `step` does."""
-        call = checked(node, self.numerics_of(node), None, self.fused)
-        self.meter.borrow(arena_share(node), node)
+        call = checked(node, self.numerics_of(node), None, self.fused, self.sound)
+        self._borrow_arena(node)
         chosen = None if call.operator.view else self._chosen(call)
         row = None if chosen is None else self._row(chosen[0].name)
         return self.step(node).kernel if row is None else row.name
@@ -185,6 +184,10 @@ class Chooser:
         launch = Launch(1, params, tensor.size)
         work = self._work("observe_f32", "pq_observe", launch, tensor.name)
         return Step("observe", work.name, (tensor,), (record,), work=work)
+
+    def _borrow_arena(self, node: Node) -> None:
+        """The bytes that the arena has at least, as all that a node reads and writes is there at once."""
+        self.meter.borrow(sum(map(self.sound.sized.__getitem__, {*node.inputs, *node.outputs})), node)
 
     def _kernel(self, call: Call) -> Step | None:
         chosen = self._chosen(call)

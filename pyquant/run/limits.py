@@ -87,15 +87,6 @@ def temporaries(tensors: Iterable[Tensor | None]) -> int:
     return _TEMPORARY * sum(t.size for t in tensors if t is not None)
 
 
-def arena_share(node: Node) -> int:
-    """Bytes that the arena has at least, as all that a node reads and writes is there at once."""
-    size = 0
-    for t in {*node.inputs, *node.outputs}:
-        if t is not None and (t.buffer is None or t.buffer.data is None or not t.buffer.data.size):
-            size += unpacked_bytes(t)
-    return size
-
-
 def unpacked_bytes(tensor: Tensor) -> int:
     """Of a tensor's value as an array, that of strings without their bytes; 0 for a type without arrays."""
     kind = tensor.dtype.numpy

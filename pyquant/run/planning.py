@@ -166,7 +166,7 @@ class Planning:
         self.written = set(task.given)
         self.constants = context.chooser.values
         self.constants |= {**task.constants, **self._constants_of_file()}
-        self.chooser.sound.sized.update(self.constants)
+        self.chooser.sound.sized.update(dict.fromkeys(self.constants, 0))
         self.rest: list[Node] = []
         wanted = task.wanted
         self.fusion = Fusion(self.chooser, wanted.keep if isinstance(wanted.keep, str) else wanted.tensors)

@@ -17,6 +17,7 @@ from pyquant.fixed import rounded_once
 from pyquant.graph import Node, Quantization, Tensor
 from pyquant.ops import Call, Operator, SameAs, Slot, find
 from pyquant.ops.operator import Reference
+from pyquant.run.limits import unpacked_bytes
 
 MOST_ELEMENTS = 2**31 - 1  # kernels count elements in int32_t
 _LEAST_SCALE, _INF = float(np.finfo(np.float32).smallest_subnormal), math.inf
@@ -25,14 +26,17 @@ Resolved = tuple[Call, "list[tuple[int, ...]]"]  # with the shapes of its output
 
 
 class Sound(NamedTuple):
-    """Tensors that need no second look, as long as nobody changes them: by their quantization, by type and size."""
+    """Tensors that need no second look, as long as nobody changes them: by their quantization, by type and size.
 
-    scaled: set[Tensor]
-    sized: set[Tensor]
+    sized: with the bytes that they take in an arena, none where they are constant.
+    """
+
+    scaled: set[Tensor | None]
+    sized: dict[Tensor | None, int]
 
     @staticmethod
     def none() -> Sound:
-        return Sound(set(), set())
+        return Sound({None}, {None: 0})
 
 
 def checked(
@@ -43,14 +47,16 @@ def checked(
     resolved: what `resolve` and `shapes_of` have made of the same node already. sound: grows.
     Raises UnsupportedOp, ShapeError, GraphError or RangeError.
     """
-    sized = set() if sound is None else sound.sized
+    sound = sound or Sound.none()
+    sized = sound.sized
     for tensor in (*node.inputs, *node.outputs):
-        if tensor is None or tensor in sized:
+        if tensor in sized:
             continue
+        assert tensor is not None
         if tensor.dtype.numpy is None:
             raise unsupported(node, f"tensor {tensor.name!r} holds {tensor.dtype}")
         check_size(tensor)
-        sized.add(tensor)
+        sized[tensor] = 0 if tensor.is_constant else unpacked_bytes(tensor)
     if resolved is None:
         call = resolve(node, numerics, fused, sound)
         resolved = call, shapes_of(call)
@@ -121,12 +127,13 @@ def resolve(
     if operator is None or operator.custom != (node.opcode.name == "CUSTOM"):
         raise unsupported(node, "the operator is not known")
     fit = _fit(operator, node)
-    scaled = set() if sound is None else sound.scaled
+    scaled = (sound or Sound.none()).scaled
     for tensor in (*node.inputs, *node.outputs):
-        if tensor is not None and tensor not in scaled:
-            if tensor.quantization is not None:
-                _check_quantization(node, tensor, tensor.quantization)
-            scaled.add(tensor)
+        if tensor in scaled:
+            continue
+        if tensor is not None and tensor.quantization is not None:
+            _check_quantization(node, tensor, tensor.quantization)
+        scaled.add(tensor)
     call = Call(operator, node, numerics, fused, values=values)
     tensors = dict(zip(fit.names, (*node.outputs, *node.inputs)[::-1], strict=True))
     call.__dict__.update(kind=fit.kind, strings=fit.strings, tensors=tensors)  # as it would find itself, later
