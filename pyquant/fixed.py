@@ -42,6 +42,9 @@ def quantize_multiplier(d: npt.ArrayLike) -> tuple[Integers, Integers]:
     >>> int(m), int(e)
     (1610612736, 0)
     """
+    if isinstance(d, float):
+        (one,), (shift,) = native.quantize_multipliers(np.array([d])).tolist()
+        return one, shift
     real = np.asarray(d, np.float64)
     m, e = native.quantize_multipliers(np.ravel(real)).astype(np.int64).reshape(2, *real.shape)
     return m[()], e[()]

@@ -99,7 +99,8 @@ class Chooser:
 
     def padded(self, node: Node, zeros: np.ndarray) -> Resolved | None:
         """The same for a node that puts zeros around its first input itself; None where its kernels cannot do so."""
-        call = replace(resolve(node, self.numerics_of(node), self.fused, self.sound), zeros=zeros)
+        call = resolve(node, self.numerics_of(node), self.fused, self.sound, self.values)
+        call = replace(call, zeros=zeros)
         if call.operator.pads is None or not call.operator.pads(call):
             return None
         return call, shapes_of(call)
@@ -142,7 +143,7 @@ class Chooser:
         resolved: what the method of that name makes of the node, where that is known.
         Raises RangeError, before it allocates, where the step needs more than the limits allow.
         """
-        call = checked(node, self.numerics_of(node), resolved, self.fused, self.sound)
+        call = checked(node, self.numerics_of(node), resolved, self.fused, self.sound, self.values)
         self._borrow_arena(node)
         if node.outputs and 0 in node.outputs[0].shape and all([0 in t.shape for t in node.outputs]):
             return Step(node.op, "nothing", (), tuple(node.outputs), node)
@@ -155,7 +156,7 @@ class Chooser:
     @quietly
     def kernel(self, node: Node) -> str:
         """What the step of a node says runs it, found without laying out its constants. Raises as `step` does."""
-        call = checked(node, self.numerics_of(node), None, self.fused, self.sound)
+        call = checked(node, self.numerics_of(node), None, self.fused, self.sound, self.values)
         self._borrow_arena(node)
         chosen = None if call.operator.view else self._chosen(call)
         row = None if chosen is None else self._row(chosen[0].name)
@@ -167,7 +168,7 @@ class Chooser:
 
         Raises UnsupportedOp where the node has no reference, and what `checked` raises.
         """
-        call = checked(node, self.numerics_of(node))
+        call = checked(node, self.numerics_of(node), None, self.fused, self.sound, self.values)
         self._meter_reference(call)
         self.meter.hold(sum(map(unpacked_bytes, node.outputs)), node.label)
         constants = [replace(tensor) for tensor in node.outputs]

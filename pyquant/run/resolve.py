@@ -40,11 +40,16 @@ class Sound(NamedTuple):
 
 
 def checked(
-    node: Node, numerics: str, resolved: Resolved | None = None, fused: bool = False, sound: Sound | None = None
+    node: Node,
+    numerics: str,
+    resolved: Resolved | None = None,
+    fused: bool = False,
+    sound: Sound | None = None,
+    values: Mapping[Tensor, np.ndarray] | None = None,
 ) -> Call:
     """The node as a Call, once it fits its operator and its shapes follow from its inputs' by the shape rule.
 
-    resolved: what `resolve` and `shapes_of` have made of the same node already. sound: grows.
+    resolved: what `resolve` and `shapes_of` have made of the same node already. The others are as theirs.
     Raises UnsupportedOp, ShapeError, GraphError or RangeError.
     """
     sound = sound or Sound.none()
@@ -58,7 +63,7 @@ def checked(
         check_size(tensor)
         sized[tensor] = 0 if tensor.is_constant else unpacked_bytes(tensor)
     if resolved is None:
-        call = resolve(node, numerics, fused, sound)
+        call = resolve(node, numerics, fused, sound, values)
         resolved = call, shapes_of(call)
     for tensor, shape in zip(node.outputs, resolved[1], strict=True):
         check_shape(node, tensor, shape)
