@@ -121,7 +121,7 @@ def product_scaling(call: Call) -> dict[str, int]:
     a, b, y = call["a"], call["b"], call["y"]
     m, e = quantize_multiplier(float(a.scale * b.scale / y.scale))  # each step rounds to float32
     zeros = {"a_zero": a.zero_point, "b_zero": b.zero_point, "zero_point": y.zero_point}
-    return {**zeros, "multiplier": m, "exponent": e}
+    return {**zeros, "multiplier": int(m), "exponent": int(e)}
 
 
 ARITHMETIC = ("a_zero", "b_zero", "zero_point", "sign", "left", "multiplier", "exponent")  # all 0 where not in scaling

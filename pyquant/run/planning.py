@@ -21,7 +21,15 @@ from pyquant.run.fusion import Fusion
 from pyquant.run.limits import unpacked_bytes
 from pyquant.run.places import placed, used
 from pyquant.run.plan import CWork, Layout, Plan, Step
-from pyquant.run.resolve import check_size, constant_value, initial_code, quietly, stand_ins
+from pyquant.run.resolve import (
+    MOST_ELEMENTS,
+    check_size,
+    constant_value,
+    initial_code,
+    of_sound_scales,
+    quietly,
+    stand_ins,
+)
 
 MOST_NUMBERS = 16  # among the inputs of a node, of those that may settle its outputs' shapes
 
@@ -166,7 +174,6 @@ class Planning:
         self.written = set(task.given)
         self.constants = context.chooser.values
         self.constants |= {**task.constants, **self._constants_of_file()}
-        self.chooser.sound.sized.update(dict.fromkeys(self.constants, 0))
         self.rest: list[Node] = []
         wanted = task.wanted
         self.fusion = Fusion(self.chooser, wanted.keep if isinstance(wanted.keep, str) else wanted.tensors)
@@ -298,13 +305,18 @@ class Planning:
         for tensor in dict.fromkeys(read):
             if tensor in known or tensor.is_variable:
                 continue
-            check_size(tensor)
             if tensor.dtype.bits < 8 or tensor.sparsity is not None or tensor.lookup is not None:
+                check_size(tensor)
                 self.chooser.meter.hold(unpacked_bytes(tensor), f"tensor {tensor.name!r}")
-            value = constant_value(tensor)
+            value = tensor.data
+            if value is None or value.size > MOST_ELEMENTS:
+                check_size(tensor)
+                value = constant_value(tensor)
             if value is None:
                 raise GraphError(f"tensor {tensor.name!r} is read, but nothing writes it")
             constants[tensor] = _in_c_order(value)
+        self.chooser.sound.sized.update(dict.fromkeys(constants, 0))
+        self.chooser.sound.scaled.update(of_sound_scales(constants))
         return constants
 
     def _check_order(self, node: Node) -> None:

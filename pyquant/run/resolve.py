@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from typing import Any, NamedTuple, TypeVar, cast
@@ -342,6 +342,27 @@ def _check_quantization(node: Node, tensor: Tensor, quantization: Quantization) 
         raise GraphError(f"{node.label}: {tensor.name!r} has scale {scale.min()}, expected a positive number")
     if fault:
         raise GraphError(f"{node.label}: {tensor.name!r} has a zero point outside {lo}..{hi}")
+
+
+def of_sound_scales(tensors: Iterable[Tensor]) -> list[Tensor]:
+    """Those with a scale for each index of an axis, positive, and zero points that are all 0; none if one is not so.
+
+    Few NumPy calls for all of them, where `_check_quantization`, which says what is wrong, takes some for each.
+    """
+    found: list[Tensor] = []
+    for tensor in tensors:
+        q, shape = tensor.quantization, tensor.shape
+        if q is None or tensor.dtype.lo is None or not 1 < q.scale.size == q.zero_point.size:
+            continue
+        axis = 0 if len(shape) == 1 else q.axis
+        if 0 <= axis < len(shape) and q.scale.size == shape[axis]:
+            found.append(tensor)
+    if not found:
+        return found
+    known = [t.quantization for t in found if t.quantization is not None]
+    scales, zero_points = np.concatenate([q.scale for q in known]), np.concatenate([q.zero_point for q in known])
+    sound = np.minimum.reduce(scales) >= _LEAST_SCALE and np.maximum.reduce(scales) < _INF and not zero_points.any()
+    return found if sound else []
 
 
 def _types(tensors: Sequence[Tensor | None]) -> str:
