@@ -1,5 +1,6 @@
 """Threads: the pool and the packer under ThreadSanitizer, and plans made and run from many threads at once."""
 
+import os
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 from test_run import feed, network
 
-from pyquant.run import compile
+from pyquant.graph import Builder, Model, Quantization
+from pyquant.ops.build import add
+from pyquant.run import compile, interpret
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [ROOT / "tests/threads.c", *(ROOT / f"csrc/core/{name}.c" for name in ("plan", "pool", "packer"))]
@@ -51,3 +54,39 @@ def test_plans_made_and_run_from_many_threads_give_the_same_bits(monkeypatch):
 
     with ThreadPoolExecutor(CALLERS) as callers:
         assert all(callers.map(run, range(PLANS)))
+
+
+def large() -> Model:
+    """Layers whose weights take far longer to lay out than to plan."""
+    rng, b = np.random.default_rng(0), Builder()
+    x = b.input("x", (1, 512), "int8", Quantization.of(0.05))
+    for i in range(12):
+        w = b.constant(f"w{i}", rng.integers(-127, 128, (512, 512), np.int8), quantization=Quantization.of(0.01))
+        x = add(b, "FULLY_CONNECTED", [x, w], f"y{i}", quantization=Quantization.of(0.2))
+    return b.model([x])
+
+
+def test_a_plan_runs_while_its_constants_are_laid_out():
+    model, x = large(), np.arange(-128, 384, dtype=np.int64).astype(np.int8)[None]
+    (expected,) = interpret(model, x).values()
+    for threads in (1, 2, 3):
+        plan = compile(model, threads=threads)
+        with ThreadPoolExecutor(CALLERS) as callers:
+            assert all(np.array_equal(y, expected) for y in callers.map(plan, [x] * CALLERS))
+        assert np.array_equal(plan(x), expected)
+        del plan
+        compile(model)  # and is given up at once
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_plan_runs_in_a_process_forked_while_its_constants_are_laid_out():
+    model, x = large(), np.ones((1, 512), np.int8)
+    expected = compile(model)(x)
+    for _ in range(10):
+        plan = compile(model)
+        child = os.fork()
+        if not child:
+            os._exit(not np.array_equal(plan(x), expected))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert np.array_equal(plan(x), expected)
