@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import repeat
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -150,28 +151,40 @@ def _fill(
     pair: tuple[Subgraph, Record], subgraphs: list[Subgraph], opcodes: list[OpCode], buffers: list[Buffer]
 ) -> None:
     made, rest = pair[0], pair[1].fields
-    records = _required(rest, "tensors")
-    quantizations = [r.fields.pop("quantization", None) for r in records]  # they may refer to tensors not made yet
-    made.tensors = tensors = _each(".tensors", records, _tensor, buffers)
-    _each(".tensors", zip(tensors, quantizations, strict=True), _set_quantization, tensors)
-    made.inputs = _tensors(tensors, _numbers(rest, "inputs"), ".inputs")
-    made.outputs = _tensors(tensors, _numbers(rest, "outputs"), ".outputs")
-    made.nodes = _each(".operators", _required(rest, "operators"), _node, tensors, subgraphs, opcodes)
-    _set_scales_aside(made)
+    unusual: list[Tensor] = []
+    made.tensors = _each(".tensors", _required(rest, "tensors"), _tensor, buffers, unusual)
+    tensors = dict(enumerate(made.tensors))
+    if unusual:
+        _set_referred(unusual, tensors)
+    made.inputs = _found(tensors, _numbers(rest, "inputs"), ".inputs")
+    made.outputs = _found(tensors, _numbers(rest, "outputs"), ".outputs")
+    optional = {**tensors, -1: None}
+    made.nodes = _each(".operators", _required(rest, "operators"), _node, tensors, optional, subgraphs, opcodes)
+    if unusual:
+        _set_scales_aside(made, unusual)
     made.name = _name(rest, "name")
     made.extra = rest
 
 
-def _set_scales_aside(subgraph: Subgraph) -> None:
+def _set_referred(unusual: list[Tensor], tensors: dict[int, Tensor]) -> None:
+    """Put the tensors that quantization details name by index into `Quantization.tensors`."""
+    index = {tensor: i for i, tensor in tensors.items()}
+    for tensor in unusual:
+        q = tensor.quantization
+        if q is not None and q.details is not None:
+            for name in TENSOR_FIELDS.get(q.details.table, ()):
+                if getattr(q.details, name) != -1:
+                    path = f".tensors[{index[tensor]}].quantization.details.{name}"
+                    (q.tensors[name],) = _found(tensors, [getattr(q.details, name)], path)
+                    q.details.fields.pop(name, None)
+
+
+def _set_scales_aside(subgraph: Subgraph, unusual: list[Tensor]) -> None:
     """Keep in `extra`, as the file has them, scales that do not fit a constant which only custom operators read.
 
     tflite-micro's compress tool leaves them at what it packs: they are of the values, which its operator makes.
     """
-    odd = [
-        t
-        for t in subgraph.tensors
-        if (q := t.quantization) is not None and q.scale.size > 1 and t.is_constant and not q.fits(t.shape)
-    ]
+    odd = [t for t in unusual if t.is_constant and t.quantization is not None and not t.quantization.fits(t.shape)]
     if odd:
         read = {t for node in subgraph.nodes if node.opcode.name != "CUSTOM" for t in node.inputs} | {*subgraph.outputs}
         for tensor in (t for t in odd if t not in read):
@@ -194,21 +207,28 @@ def _subgraph_record(
     return Record.of("SubGraph", rest)
 
 
-def _tensor(record: Record, buffers: list[Buffer]) -> Tensor:
+def _tensor(record: Record, buffers: list[Buffer], unusual: list[Tensor]) -> Tensor:
+    """A tensor. It is unusual if its quantization has details, or scales that do not fit its shape."""
     rest = record.fields
     take = rest.pop
-    buffer, signature = take("buffer", 0), take("shape_signature", None)
-    return Tensor(
-        _name(rest, "name"),
-        tuple(_numbers(rest, "shape")),
+    name = take("name") if "name" in rest else _absent(rest, "name", "")
+    shape = tuple(take("shape").tolist()) if "shape" in rest else _absent(rest, "shape", ())
+    buffer, signature, record = take("buffer", 0), take("shape_signature", None), take("quantization", None)
+    quantization = None if record is None else _quantization(record.fields)
+    made = Tensor(
+        name,
+        shape,
         by_code(take("type", 0)),
         _at(buffers, buffer, ".buffer") if buffer else None,
-        None,
+        quantization,
         take("is_variable", False),
         None if signature is None else tuple(signature.tolist()),
         take("sparsity", None),
         rest,
     )
+    if quantization is not None and (quantization.details is not None or not quantization.fits(shape)):
+        unusual.append(made)
+    return made
 
 
 def _tensor_record(tensor: Tensor, index: dict[Tensor, int], buffers: _Numbering[Buffer]) -> Record:
@@ -236,26 +256,14 @@ def _buffer_number(tensor: Tensor, buffers: _Numbering[Buffer]) -> int:
     return number
 
 
-def _set_quantization(pair: tuple[Tensor, Record | None], tensors: list[Tensor]) -> None:
-    tensor, record = pair
-    if record is None:
-        return
-    rest = record.fields
-    details = rest.pop("details", None)
-    referred = {}
-    for name in TENSOR_FIELDS.get(details.table, ()) if details is not None else ():
-        if getattr(details, name) != -1:
-            referred[name] = _at(tensors, getattr(details, name), f".quantization.details.{name}")
-            details = details.replace(**{name: None})
-    scale, zero_point = _optional(rest, "scale"), _optional(rest, "zero_point")
-    tensor.quantization = Quantization(
-        scale if len(scale) else _NO_SCALES,
-        zero_point if len(zero_point) else _NO_ZERO_POINTS,
-        rest.pop("quantized_dimension", 0),
-        details,
-        referred,
-        rest,
-    )
+def _quantization(rest: Fields) -> Quantization:
+    take = rest.pop
+    scale, zero_point = take("scale", _NO_SCALES), take("zero_point", _NO_ZERO_POINTS)
+    if not len(scale) and scale is not _NO_SCALES:
+        rest["scale"] = scale
+    if not len(zero_point) and zero_point is not _NO_ZERO_POINTS:
+        rest["zero_point"] = zero_point
+    return Quantization(scale, zero_point, take("quantized_dimension", 0), take("details", None), {}, rest)
 
 
 def _quantization_record(quantization: Quantization, index: dict[Tensor, int], where: str) -> Record:
@@ -269,17 +277,23 @@ def _quantization_record(quantization: Quantization, index: dict[Tensor, int], w
     return Record.of("QuantizationParameters", rest)
 
 
-def _node(record: Record, tensors: list[Tensor], subgraphs: list[Subgraph], opcodes: list[OpCode]) -> Node:
+def _node(
+    record: Record,
+    tensors: dict[int, Tensor],
+    optional: dict[int, Tensor | None],
+    subgraphs: list[Subgraph],
+    opcodes: list[OpCode],
+) -> Node:
     rest = record.fields
-    inputs = [None if i == -1 else _at(tensors, i, ".inputs") for i in _numbers(rest, "inputs")]
-    intermediates = _optional(rest, "intermediates")
+    take = rest.pop
+    inputs = _found(optional, _numbers(rest, "inputs"), ".inputs")
     made = Node(
-        _at(opcodes, rest.pop("opcode_index", 0), ".opcode_index"),
+        _at(opcodes, take("opcode_index", 0), ".opcode_index"),
         inputs,
-        _tensors(tensors, _numbers(rest, "outputs"), ".outputs"),
-        rest.pop("builtin_options" if "builtin_options" in rest else "builtin_options_2", None),
-        rest.pop("custom_options", None),
-        _tensors(tensors, intermediates.tolist(), ".intermediates") if len(intermediates) else [],
+        _found(tensors, _numbers(rest, "outputs"), ".outputs"),
+        take("builtin_options" if "builtin_options" in rest else "builtin_options_2", None),
+        take("custom_options", None),
+        _found(tensors, _optional(rest, "intermediates").tolist(), ".intermediates") if "intermediates" in rest else [],
         {},
         rest,
     )
@@ -367,6 +381,12 @@ def _required(rest: Fields, name: str) -> Any:
     return value
 
 
+def _absent(rest: Fields, name: str, empty: T) -> T:
+    """Mark what the file leaves out and a new file would have. It reads as empty."""
+    rest[name] = None
+    return empty
+
+
 def _optional(rest: Fields, name: str) -> Any:
     value = rest.get(name)
     if value is None:
@@ -425,18 +445,22 @@ def _at(items: Sequence[T], index: int, path: str) -> T:
     return items[index]
 
 
-def _tensors(tensors: list[Tensor], indices: list[int], path: str) -> list[Tensor]:
-    return [_at(tensors, i, path) for i in indices]
+def _found(items: dict[int, T], indices: list[int], path: str) -> list[T]:
+    """The items with these indices; -1 may be among the items, and is no index."""
+    try:
+        return [items[i] for i in indices]
+    except KeyError as error:
+        raise FormatError(f"{path}: index {error} is not below {len(items) - (-1 in items)}") from None
 
 
 def _each(path: str, items: Iterable[S], convert: Callable[..., T], *others: Any) -> list[T]:
     """What convert makes of each item and the others. A FormatError gets the item's place in front."""
     made: list[T] = []
-    for item in items:
-        try:
-            made.append(convert(item, *others))
-        except FormatError as error:
-            raise FormatError(f"{path}[{len(made)}]{error}") from None
+    try:
+        for result in map(convert, items, *map(repeat, others)):
+            made.append(result)
+    except FormatError as error:
+        raise FormatError(f"{path}[{len(made)}]{error}") from None
     return made
 
 
