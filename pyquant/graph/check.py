@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from pyquant.errors import GraphError
 from pyquant.graph.model import Model, Quantization, Signature, Subgraph, Tensor
 from pyquant.graph.sparsity import stored_values
@@ -23,8 +25,8 @@ def check(model: Model) -> Model:
     for i, subgraph in enumerate(model.subgraphs):
         path = f"subgraphs[{i}]"
         own: set[Tensor | None] = {None, *subgraph.tensors}  # None is an absent input
-        _check_tensors(subgraph, own, path)
-        _check_nodes(subgraph, own, path)
+        constants = _check_tensors(subgraph, own, path)
+        _check_nodes(subgraph, own, constants, path)
     _check_calls(model.subgraphs)
     _check_different([s.key for s in model.signatures], "signature_defs: keys")
     for i, signature in enumerate(model.signatures):
@@ -34,19 +36,28 @@ def check(model: Model) -> Model:
     return model
 
 
-def _check_tensors(subgraph: Subgraph, own: set[Tensor | None], path: str) -> None:
+def _check_tensors(subgraph: Subgraph, own: set[Tensor | None], path: str) -> list[Tensor]:
+    """Every tensor is sound by itself. Returns the constants."""
     if len(own) <= len(subgraph.tensors):
         raise GraphError(f"{path}.tensors: one of them stands there twice")
     if len(set(subgraph.inputs)) < len(subgraph.inputs):
         raise GraphError(f"{path}.inputs: one of them stands there twice")
     _check_own(subgraph.inputs, own, f"{path}.inputs")
     _check_own(subgraph.outputs, own, f"{path}.outputs")
+    constants = []
     for i, tensor in enumerate(subgraph.tensors):
-        fault = _tensor_fault(tensor)
+        buffer, quantization = tensor.buffer, tensor.quantization
+        data = None if buffer is None else buffer.data
+        if data is not None and data.size:
+            constants.append(tensor)
+        else:
+            data = None
+        fault = _tensor_fault(tensor, data)
         if fault:
             raise GraphError(f"{path}.tensors[{i}] {tensor.name!r}: {fault}")
-        if tensor.quantization is not None and tensor.quantization.tensors:
-            _check_own(tensor.quantization.tensors.values(), own, f"{path}.tensors[{i}].quantization.details")
+        if quantization is not None and quantization.tensors:
+            _check_own(quantization.tensors.values(), own, f"{path}.tensors[{i}].quantization.details")
+    return constants
 
 
 def _check_own(tensors: Iterable[Tensor | None], own: set[Tensor | None], where: str) -> None:
@@ -55,17 +66,19 @@ def _check_own(tensors: Iterable[Tensor | None], own: set[Tensor | None], where:
             raise GraphError(f"{where}: tensor {tensor.name!r} is not among its subgraph's tensors")
 
 
-def _tensor_fault(tensor: Tensor) -> str | None:
-    """What is wrong with a tensor by itself."""
-    shape, signature, constant = tensor.shape, tensor.shape_signature, tensor.is_constant
+def _tensor_fault(tensor: Tensor, data: np.ndarray | None) -> str | None:
+    """What is wrong with a tensor by itself. data: the bytes of a constant."""
+    shape, signature, quantization = tensor.shape, tensor.shape_signature, tensor.quantization
     if len(shape) > MOST_DIMENSIONS:
         return f"found {len(shape)} dimensions, expected at most {MOST_DIMENSIONS}"
-    if shape and min(shape) < (0 if constant else -1):  # -1: the size is not known
-        return f"found shape {shape}, expected no dimension below {0 if constant else -1}"
+    lowest = -1 if data is None else 0  # -1: the size is not known
+    if shape and min(shape) < lowest:
+        return f"found shape {shape}, expected no dimension below {lowest}"
     if signature and signature != shape and not _fits(signature, shape):
         return f"found shape_signature {signature}, expected {shape} with -1 for what is not known"
-    fault = None if tensor.quantization is None else _quantization_fault(tensor.quantization, shape)
-    return fault or (_constant_fault(tensor) if constant else None)
+    if quantization is not None and (fault := _quantization_fault(quantization, shape)):
+        return fault
+    return None if data is None else _constant_fault(tensor, data)
 
 
 def _fits(signature: Sequence[int], shape: Sequence[int]) -> bool:
@@ -73,10 +86,10 @@ def _fits(signature: Sequence[int], shape: Sequence[int]) -> bool:
 
 
 def _quantization_fault(quantization: Quantization, shape: tuple[int, ...]) -> str | None:
-    scales, zero_points, axis = quantization.scale.size, quantization.zero_point.size, quantization.axis
-    if not quantization.fits(shape):
-        return f"found {scales} scales, expected 1 or as many as dimension {axis} of shape {shape} has"
-    if scales and zero_points not in (1, scales):
+    scales, zero_points = quantization.scale.size, quantization.zero_point.size
+    if scales > 1 and not quantization.fits(shape):
+        return f"found {scales} scales, expected 1 or as many as dimension {quantization.axis} of shape {shape} has"
+    if zero_points != scales and scales and zero_points != 1:
         return f"found {zero_points} zero points, expected as many as scales, {scales}"
     return None if quantization.details is None else _details_fault(quantization.details, shape)
 
@@ -93,9 +106,8 @@ def _details_fault(details: Record, shape: tuple[int, ...]) -> str | None:
     return None
 
 
-def _constant_fault(tensor: Tensor) -> str | None:
-    assert tensor.buffer is not None and tensor.buffer.data is not None
-    found, values = tensor.buffer.data.size, tensor.size
+def _constant_fault(tensor: Tensor, data: np.ndarray) -> str | None:
+    found, values, dtype, lookup = data.size, tensor.size, tensor.dtype, tensor.lookup
     if tensor.is_variable:
         return f"found a variable with a buffer of {found} bytes, expected none"
     if tensor.sparsity is not None:
@@ -103,35 +115,40 @@ def _constant_fault(tensor: Tensor) -> str | None:
             values = stored_values(tensor)
         except ValueError as error:
             return f"sparsity: {error}"
-    if tensor.dtype.name == "string":
-        return string_fault(tensor.buffer.data, values)
-    needed = (values * (tensor.dtype.bits if tensor.lookup is None else tensor.lookup.bits) + 7) // 8
-    if tensor.dtype.bits and found != needed:
+    if dtype.name == "string":
+        return string_fault(data, values)
+    needed = (values * (dtype.bits if lookup is None else lookup.bits) + 7) // 8
+    if found != needed and dtype.bits:
         what = "" if tensor.sparsity is None else f"{values} sparse values of "
-        what += "" if tensor.lookup is None else f"indices of {tensor.lookup.bits} bits into "
-        return f"found a buffer of {found} bytes, expected {needed} for {what}{tensor.dtype} {tensor.shape}"
+        what += "" if lookup is None else f"indices of {lookup.bits} bits into "
+        return f"found a buffer of {found} bytes, expected {needed} for {what}{dtype} {tensor.shape}"
     return None
 
 
-def _check_nodes(subgraph: Subgraph, own: set[Tensor | None], path: str) -> None:
+def _check_nodes(subgraph: Subgraph, own: set[Tensor | None], constants: list[Tensor], path: str) -> None:
     """Whatever a node reads has a value by then, and no value has two makers."""
-    made = {*subgraph.inputs, *(t for t in subgraph.tensors if t.is_constant)}
-    # an empty tensor needs no bytes; a variable starts at zero; the data of some lies in another file
-    others = (t for t in subgraph.tensors if t.is_variable or 0 in t.shape or "external_buffer" in t.extra)
-    valued: set[Tensor | None] = {None, *made, *others}
+    made: set[Tensor | None] = {None, *subgraph.inputs, *constants}
     for i, node in enumerate(subgraph.nodes):
-        if not own.issuperset(used := (*node.inputs, *node.outputs, *node.intermediates)):
+        inputs, outputs = node.inputs, node.outputs
+        if not own.issuperset(used := (*inputs, *outputs, *node.intermediates)):
             _check_own(used, own, f"{path}.operators[{i}] {node.label}")
-        if not valued.issuperset(node.inputs):
-            name = next(t.name for t in node.inputs if t is not None and t not in valued)
-            raise GraphError(f"{path}.operators[{i}] {node.label}: reads {name!r}, which no operator before it writes")
-        for tensor in node.outputs:
+        if not made.issuperset(inputs):
+            name = next((t.name for t in inputs if t is not None and t not in made and not _starts(t)), None)
+            if name is not None:
+                fault = f"reads {name!r}, which no operator before it writes"
+                raise GraphError(f"{path}.operators[{i}] {node.label}: {fault}")
+        for tensor in outputs:
             if tensor in made:
                 fault = f"writes {tensor.name!r}, which is an input, a constant, or written already"
                 raise GraphError(f"{path}.operators[{i}] {node.label}: {fault}")
             if not tensor.is_variable:
                 made.add(tensor)
-        valued.update(node.outputs)
+
+
+def _starts(tensor: Tensor) -> bool:
+    """Whether a tensor that nobody makes has a value."""
+    # an empty tensor needs no bytes; a variable starts at zero; the data of some lies in another file
+    return tensor.is_variable or 0 in tensor.shape or "external_buffer" in tensor.extra
 
 
 def _check_calls(subgraphs: Sequence[Subgraph]) -> None:
