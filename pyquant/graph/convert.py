@@ -17,7 +17,7 @@ import numpy as np
 from pyquant.dtypes import by_code
 from pyquant.errors import FormatError, GraphError
 from pyquant.graph.lut_metadata import read_lookups, with_lookups
-from pyquant.graph.model import Buffer, Model, Node, OpCode, Quantization, Signature, Subgraph, Tensor
+from pyquant.graph.model import Buffer, Model, Node, OpCode, Quantization, Signature, Subgraph, Tensor, quantization_of
 from pyquant.wire import Record
 from pyquant.wire.layout import fields
 from pyquant.wire.schema import ENUMS, UNIONS
@@ -211,22 +211,22 @@ def _tensor(record: Record, buffers: list[Buffer], unusual: list[Tensor]) -> Ten
     """A tensor. It is unusual if its quantization has details, or scales that do not fit its shape."""
     rest = record.fields
     take = rest.pop
-    name = take("name") if "name" in rest else _absent(rest, "name", "")
-    shape = tuple(take("shape").tolist()) if "shape" in rest else _absent(rest, "shape", ())
-    buffer, signature, record = take("buffer", 0), take("shape_signature", None), take("quantization", None)
-    quantization = None if record is None else _quantization(record.fields)
+    number = take("buffer", 0)
+    quantization = _quantization(take("quantization").fields) if "quantization" in rest else None
     made = Tensor(
-        name,
-        shape,
+        take("name") if "name" in rest else _absent(rest, "name", ""),
+        tuple(take("shape").tolist()) if "shape" in rest else _absent(rest, "shape", ()),
         by_code(take("type", 0)),
-        _at(buffers, buffer, ".buffer") if buffer else None,
+        buffers[number] if 0 < number < len(buffers) else _at(buffers, number, ".buffer") if number else None,
         quantization,
-        take("is_variable", False),
-        None if signature is None else tuple(signature.tolist()),
-        take("sparsity", None),
+        take("is_variable") if "is_variable" in rest else False,
+        tuple(take("shape_signature").tolist()) if "shape_signature" in rest else None,
+        take("sparsity") if "sparsity" in rest else None,
         rest,
     )
-    if quantization is not None and (quantization.details is not None or not quantization.fits(shape)):
+    if quantization is not None and (
+        quantization.details is not None or (quantization.scale.size > 1 and not quantization.fits(made.shape))
+    ):
         unusual.append(made)
     return made
 
@@ -263,7 +263,7 @@ def _quantization(rest: Fields) -> Quantization:
         rest["scale"] = scale
     if not len(zero_point) and zero_point is not _NO_ZERO_POINTS:
         rest["zero_point"] = zero_point
-    return Quantization(scale, zero_point, take("quantized_dimension", 0), take("details", None), {}, rest)
+    return quantization_of(scale, zero_point, take("quantized_dimension", 0), take("details", None), rest)
 
 
 def _quantization_record(quantization: Quantization, index: dict[Tensor, int], where: str) -> Record:
