@@ -62,7 +62,7 @@ def take_record(record: Record) -> Model:
     """The same of a record that nobody else has: what is left of the dicts in it becomes the model's `extra`."""
     rest = record.fields
     rest.setdefault("version", 0)
-    buffers = [Buffer(r.fields.pop("data", None), r.fields) for r in _required(rest, "buffers")]
+    buffers = [Buffer(extra.pop("data", None), extra) for r in _required(rest, "buffers") for extra in (r.fields,)]
     opcodes = [_opcode(r) for r in _required(rest, "operator_codes")]
     records = _required(rest, "subgraphs")
     subgraphs = [Subgraph() for _ in records]
@@ -138,7 +138,7 @@ def _opcode_record(opcode: OpCode) -> Record:
 
 
 def _metadata(record: Record, buffers: list[Buffer]) -> tuple[str, Buffer]:
-    return record.name, _at(buffers, record.buffer, ".buffer")
+    return record.fields.get("name"), _at(buffers, record.fields.get("buffer", 0), ".buffer")
 
 
 def _buffer_record(buffer: Buffer) -> Record:
@@ -353,7 +353,8 @@ def _signature(record: Record, subgraphs: list[Subgraph]) -> Signature:
     named: list[list[tuple[str, Tensor]]] = []
     for side in ("inputs", "outputs"):
         entries = _required(rest, side)
-        named.append([(r.name, _at(subgraph.tensors, r.tensor_index, f".{side}")) for r in entries])
+        pairs = [(r.fields.get("name"), r.fields.get("tensor_index", 0)) for r in entries]
+        named.append([(name, _at(subgraph.tensors, i, f".{side}")) for name, i in pairs])
         _note_newer(rest, side, entries)
     return Signature(_name(rest, "signature_key"), subgraph, named[0], named[1], rest)
 
@@ -410,7 +411,7 @@ def _name(rest: Fields, name: str) -> str:
 
 def _note_newer(rest: Fields, name: str, entries: Sequence[Record]) -> None:
     """Entries that become plain pairs have no `extra`: what is newer in them is noted a level above."""
-    found = tuple(f"{name}[{i}] {what}" for i, r in enumerate(entries) for what in r.newer)
+    found = tuple(f"{name}[{i}] {what}" for i, r in enumerate(entries) for what in r.fields.get("newer", ()))
     if found:
         rest["newer"] = (*rest.get("newer", ()), *found)
 
