@@ -15,7 +15,7 @@ from pyquant.ops.build import add
 from pyquant.run import compile, interpret
 
 ROOT = Path(__file__).parents[1]
-SOURCES = [ROOT / "tests/threads.c", *(ROOT / f"csrc/core/{name}.c" for name in ("plan", "pool", "packer"))]
+SOURCES = [ROOT / "tests/threads.c", *(ROOT / f"csrc/core/{name}.c" for name in ("plan", "pool", "packer", "reserve"))]
 FLAGS = ["-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-fsanitize=thread"]
 PLANS, CALLERS = 1000, 8
 

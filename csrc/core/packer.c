@@ -14,6 +14,7 @@ struct job {
     pq_pack pack;
     const void *params;
     void *packed;
+    size_t bytes; /* the params of pq_make_pages */
 };
 
 struct pq_packer {
@@ -104,14 +105,8 @@ char *pq_packed_new(size_t bytes) { return aligned_alloc(ALIGNMENT, (bytes + ALI
 
 void pq_packed_free(char *packed) { free(packed); }
 
-int32_t pq_packer_add(pq_packer *packer, int32_t row, const void *params, void *packed) {
-    const pq_pack pack = pack_of(row);
-    struct job *job = packer == NULL ? NULL : malloc(sizeof *job);
-    if (job == NULL) {
-        pack(params, packed);
-        return 0;
-    }
-    *job = (struct job){NULL, pack, params, packed};
+/* The number of a job, from 1. */
+static int32_t append(pq_packer *packer, struct job *job) {
     pthread_mutex_lock(&packer->mutex);
     if (packer->all == NULL) packer->all = job;
     else packer->last->next = job;
@@ -121,6 +116,24 @@ int32_t pq_packer_add(pq_packer *packer, int32_t row, const void *params, void *
     tell(packer);
     pthread_mutex_unlock(&packer->mutex);
     return number;
+}
+
+int32_t pq_packer_add(pq_packer *packer, int32_t row, const void *params, void *packed) {
+    const pq_pack pack = pack_of(row);
+    struct job *job = packer == NULL ? NULL : malloc(sizeof *job);
+    if (job == NULL) {
+        pack(params, packed);
+        return 0;
+    }
+    *job = (struct job){NULL, pack, params, packed, 0};
+    return append(packer, job);
+}
+
+void pq_packer_make_pages(pq_packer *packer, char *memory, size_t bytes) {
+    struct job *job = packer == NULL ? NULL : malloc(sizeof *job);
+    if (job == NULL) return;
+    *job = (struct job){NULL, pq_make_pages, &job->bytes, memory, bytes};
+    append(packer, job);
 }
 
 void pq_packer_end(pq_packer *packer) {

@@ -1,9 +1,12 @@
-/* What sessions ask a packer. */
+/* What else packers do, and what sessions ask them. */
 #ifndef PQ_PACKER_H
 #define PQ_PACKER_H
 #include <stdbool.h>
 
 #include "pq.h"
+
+/* Does for *bytes, a size_t, of whole pages what the first write to each does, but changes nothing: others may write there meanwhile. */
+size_t pq_make_pages(const void *bytes, void *memory);
 
 /* Whether all jobs are done of a packer that has ended. */
 bool pq_packer_is_done(pq_packer *packer);

@@ -42,7 +42,7 @@ def attach(model: Model, folder: str | os.PathLike[str]) -> None:
 
 def references(model: Model) -> list[Tensor]:
     """The tensors whose constants are in other files."""
-    return [t for s in model.subgraphs for t in s.tensors if REFERENCE in t.extra and t.extra[REFERENCE]]
+    return [t for s in model.subgraphs for t in s.tensors if t.extra.get(REFERENCE)]
 
 
 def missing(model: Model) -> list[tuple[Tensor, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -31,8 +32,11 @@ class Packer:
     """
 
     def __init__(self) -> None:
-        self._jobs: list[Params] = []
+        self._jobs: list[Any] = []  # what the thread still needs
         self.memory = _NULL
+        self.reserve: Any = None  # memory for an arena, of `reserved` bytes, the first `pages` of which are made early
+        self.reserved = self._pages = 0
+        self.expected = WORTH_EXPECTING  # bytes of an arena from which on it is worth telling of it
         self._room, self._at, self._size = _NULL, 0, 0  # memory for what is laid out, of which `at` bytes are given
 
     def room(self, size: int) -> tuple[Any, Any]:
@@ -53,10 +57,30 @@ class Packer:
         if size < (WORTH_TELLING if self._jobs else WORTH_A_THREAD):
             lib.pq_packer_add(_NULL, row, params.memory, params.memory.packed)
             return
+        self._keep(params)
+        params.job = lib.pq_packer_add(self.memory, row, params.memory, params.memory.packed)
+
+    def expect(self, arena: int) -> None:
+        """An arena is going to have so many bytes: the thread makes pages for them, in the reserve."""
+        self.expected = arena + WORTH_EXPECTING // 2
+        if self.reserve is None:
+            self.reserved = 8 * arena
+            reserve = lib.pq_reserve_new(self.reserved)
+            if reserve == _NULL:
+                self.expected = sys.maxsize
+                return
+            self.reserve = ffi.gc(reserve, lib.pq_reserve_free)
+            self._keep(self.reserve)
+        pages = min(arena, self.reserved, MOST_EXPECTED) // PAGES * PAGES
+        if pages > self._pages:
+            lib.pq_packer_make_pages(self.memory, self.reserve + self._pages, pages - self._pages)
+            self._pages = pages
+
+    def _keep(self, needed: Any) -> None:
+        """Something that the thread needs; it begins with the first."""
         if not self._jobs:
             self.memory = lib.pq_packer_new()
-        self._jobs.append(params)
-        params.job = lib.pq_packer_add(self.memory, row, params.memory, params.memory.packed)
+        self._jobs.append(needed)
 
     def end(self) -> None:
         """No more will come. Until all is laid out, this must live, and what was added."""
@@ -167,6 +191,8 @@ def _new_room(size: int) -> Any:
 
 ALIGNMENT = 64
 SMALLEST_ROOM, LARGEST_ROOM = 1 << 14, 1 << 20  # bytes that packed constants share
+PAGES = 1 << 16  # bytes, a multiple of what a page has
+WORTH_EXPECTING, MOST_EXPECTED = 1 << 19, 1 << 24  # bytes of an arena whose pages are made early
 WORTH_A_THREAD, WORTH_TELLING = 1 << 14, 1 << 11  # bytes to lay out; below, to start one and to tell it takes longer
 
 

@@ -64,6 +64,8 @@ class Plan:
         packing = ffi.NULL if packer is None else packer.memory
         self.memory = ffi.new("pq_plan *", [len(tensors), len(steps), c_tensors, c_list, arena_bytes, packing])
         self._owned = [constants, c_tensors, c_list, indices, [step.params for step in steps], packer]
+        usable = packer is not None and packer.reserve is not None and packer.reserved >= arena_bytes
+        self.reserves = [packer.reserve] if packer is not None and usable else []  # memory of sessions to come
         reason = ffi.new("const char **")
         step_index = lib.pq_plan_check(self.memory, reason)
         if step_index >= 0:
@@ -74,7 +76,11 @@ class Session:
     """A plan with memory to run in: `arena`, (arena_bytes,) uint8, zero at first. One caller at a time."""
 
     def __init__(self, plan: Plan) -> None:
-        self.arena = aligned(np.zeros(plan.memory.arena_bytes + ALIGNMENT, np.uint8))
+        try:
+            reserve = plan.reserves.pop()  # one call in CPython, so that two threads never take the same
+            self.arena = np.frombuffer(ffi.buffer(reserve, plan.memory.arena_bytes), np.uint8)
+        except IndexError:
+            self.arena = aligned(np.zeros(plan.memory.arena_bytes + ALIGNMENT, np.uint8))
         self._plan = plan  # which must live as long
         self._memory = ffi.gc(lib.pq_session_new(plan.memory, ffi.from_buffer(self.arena)), lib.pq_session_free)
         if self._memory == ffi.NULL:

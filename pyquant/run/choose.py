@@ -144,7 +144,9 @@ class Chooser:
         Raises RangeError, before it allocates, where the step needs more than the limits allow.
         """
         call = checked(node, self.numerics_of(node), resolved, self.fused, self.sound, self.values)
-        self._borrow_arena(node)
+        arena = self._borrow_arena(node)
+        if arena >= self.packer.expected and not self.references:
+            self.packer.expect(arena)
         if node.outputs and 0 in node.outputs[0].shape and all([0 in t.shape for t in node.outputs]):
             return Step(node.op, "nothing", (), tuple(node.outputs), node)
         if self.references:
@@ -186,9 +188,11 @@ class Chooser:
         work = self._work("observe_f32", "pq_observe", launch, tensor.name)
         return Step("observe", work.name, (tensor,), (record,), work=work)
 
-    def _borrow_arena(self, node: Node) -> None:
+    def _borrow_arena(self, node: Node) -> int:
         """The bytes that the arena has at least, as all that a node reads and writes is there at once."""
-        self.meter.borrow(sum(map(self.sound.sized.__getitem__, {*node.inputs, *node.outputs})), node)
+        size = sum(map(self.sound.sized.__getitem__, {*node.inputs, *node.outputs}))
+        self.meter.borrow(size, node)
+        return size
 
     def _kernel(self, call: Call) -> Step | None:
         chosen = self._chosen(call)
