@@ -27,6 +27,7 @@ T = TypeVar("T")
 Fields = dict[str, Any]
 
 VERSION = 3
+_new = object.__new__
 _BUILTINS = ENUMS["BuiltinOperator"][1]
 _BUILTIN_NAMES = {code: name for name, code in _BUILTINS.items()}
 # Option fields that hold the index of a subgraph; a vector of them has one entry in Node.subgraphs per element.
@@ -138,7 +139,8 @@ def _opcode_record(opcode: OpCode) -> Record:
 
 
 def _metadata(record: Record, buffers: list[Buffer]) -> tuple[str, Buffer]:
-    return record.fields.get("name"), _at(buffers, record.fields.get("buffer", 0), ".buffer")
+    name: Any = record.fields.get("name")
+    return name, _at(buffers, record.fields.get("buffer", 0), ".buffer")
 
 
 def _buffer_record(buffer: Buffer) -> Record:
@@ -213,17 +215,16 @@ def _tensor(record: Record, buffers: list[Buffer], unusual: list[Tensor]) -> Ten
     take = rest.pop
     number = take("buffer", 0)
     quantization = _quantization(take("quantization").fields) if "quantization" in rest else None
-    made = Tensor(
-        take("name") if "name" in rest else _absent(rest, "name", ""),
-        tuple(take("shape").tolist()) if "shape" in rest else _absent(rest, "shape", ()),
-        by_code(take("type", 0)),
-        buffers[number] if 0 < number < len(buffers) else _at(buffers, number, ".buffer") if number else None,
-        quantization,
-        take("is_variable") if "is_variable" in rest else False,
-        tuple(take("shape_signature").tolist()) if "shape_signature" in rest else None,
-        take("sparsity") if "sparsity" in rest else None,
-        rest,
-    )
+    made: Tensor = _new(Tensor)
+    made.name = take("name") if "name" in rest else _absent(rest, "name", "")
+    made.shape = tuple(take("shape").tolist()) if "shape" in rest else _absent(rest, "shape", ())
+    made.dtype = by_code(take("type", 0))
+    made.buffer = buffers[number] if 0 < number < len(buffers) else _at(buffers, number, ".buffer") if number else None
+    made.quantization = quantization
+    made.is_variable = take("is_variable") if "is_variable" in rest else False
+    made.shape_signature = tuple(take("shape_signature").tolist()) if "shape_signature" in rest else None
+    made.sparsity = take("sparsity") if "sparsity" in rest else None
+    made.extra, made.lookup = rest, None
     if quantization is not None and (
         quantization.details is not None or (quantization.scale.size > 1 and not quantization.fits(made.shape))
     ):

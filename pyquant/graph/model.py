@@ -58,7 +58,7 @@ class Quantization:
         """Whether a tensor of that shape can have so many scales along that axis."""
         count, axis = self.scale.size, self.axis
         # TFLM's person_detect counts the one dimension of a bias as that of its filter
-        return count <= 1 or shape == (count,) or (0 <= axis < len(shape) and shape[axis] == count)
+        return count <= 1 or (0 <= axis < len(shape) and shape[axis] == count) or shape == (count,)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Quantization):
