@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError, fields
 from typing import Any
 
 import numpy as np
@@ -294,6 +295,20 @@ def test_unknown_types_and_missing_names_are_kept_and_shown() -> None:
     assert to_record(model) == record
     assert "type_100" in str(model)
     assert model.main.name == ""
+
+
+def test_tensors_of_a_file_are_as_made_by_hand() -> None:
+    q = Record("QuantizationParameters", scale=[0.5], zero_point=[3])
+    record = Record("Tensor", name="x", shape=[1], quantization=q)
+    found = from_record(Record("Model", subgraphs=[Record("SubGraph", tensors=[record])])).main.tensors[0]
+    made = Tensor("x", (1,), dtype("float32"), quantization=Quantization.of(0.5, 3))
+    assert all(getattr(found, field.name) == getattr(made, field.name) for field in fields(Tensor))
+    assert all(
+        getattr(found.quantization, field.name) == getattr(made.quantization, field.name)
+        for field in fields(Quantization)
+    )
+    with pytest.raises(FrozenInstanceError):
+        found.quantization.axis = 1  # type: ignore[misc, union-attr]
 
 
 def test_print() -> None:

@@ -27,7 +27,6 @@ T = TypeVar("T")
 Fields = dict[str, Any]
 
 VERSION = 3
-_new = object.__new__
 _BUILTINS = ENUMS["BuiltinOperator"][1]
 _BUILTIN_NAMES = {code: name for name, code in _BUILTINS.items()}
 # Option fields that hold the index of a subgraph; a vector of them has one entry in Node.subgraphs per element.
@@ -52,6 +51,7 @@ TENSOR_FIELDS = {
 }
 _NO_SCALES = np.empty(0, np.float32)
 _NO_ZERO_POINTS = np.empty(0, np.int64)
+_new = object.__new__  # for the many of a file: a dataclass's constructor takes three times as long
 
 
 def from_record(record: Record) -> Model:
@@ -221,13 +221,11 @@ def _tensor(record: Record, buffers: list[Buffer], unusual: list[Tensor]) -> Ten
     made.dtype = by_code(take("type", 0))
     made.buffer = buffers[number] if 0 < number < len(buffers) else _at(buffers, number, ".buffer") if number else None
     made.quantization = quantization
-    made.is_variable = take("is_variable") if "is_variable" in rest else False
+    made.is_variable = take("is_variable", False)
     made.shape_signature = tuple(take("shape_signature").tolist()) if "shape_signature" in rest else None
-    made.sparsity = take("sparsity") if "sparsity" in rest else None
+    made.sparsity = take("sparsity", None)
     made.extra, made.lookup = rest, None
-    if quantization is not None and (
-        quantization.details is not None or (quantization.scale.size > 1 and not quantization.fits(made.shape))
-    ):
+    if quantization is not None and (quantization.details is not None or not quantization.fits(made.shape)):
         unusual.append(made)
     return made
 
