@@ -130,6 +130,9 @@ int32_t pq_quantize_multipliers(const double *real, int32_t n, int32_t *m, int32
 /* Whether n scales are at least `least` and finite, and m zero points from lo to hi: 0 if so, 1 for a scale, 2 for a zero point. */
 int32_t pq_scales_fault(const float *scales, int32_t n, float least, const int64_t *zero_points, int32_t m, int64_t lo, int64_t hi);
 
+/* Whether that is so of n times counts[i] scales and zero points, the latter all 0. */
+int32_t pq_scales_are_sound(const float *const *scales, const int64_t *const *zero_points, const int32_t *counts, int32_t n, float least);
+
 /* table[i] = exp(-i · (multiplier, exponent)), 256 of them, in units of 2^-31, as 8-bit softmax has it; 0 past the radius. */
 void pq_exp_table(int32_t multiplier, int32_t exponent, int32_t radius, int32_t *table);
 

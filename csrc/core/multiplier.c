@@ -47,3 +47,9 @@ int32_t pq_scales_fault(const float *scales, int32_t n, float least, const int64
     for (int32_t i = 0; i < m; i++) zero_point |= zero_points[i] < lo || zero_points[i] > hi;
     return scale ? 1 : zero_point ? 2 : 0;
 }
+
+int32_t pq_scales_are_sound(const float *const *scales, const int64_t *const *zero_points, const int32_t *counts, int32_t n, float least) {
+    int faults = 0;
+    for (int32_t i = 0; i < n; i++) faults |= pq_scales_fault(scales[i], counts[i], least, zero_points[i], counts[i], 0, 0);
+    return faults == 0;
+}

@@ -4,7 +4,14 @@ from pyquant.native.arena import place_in_order
 from pyquant.native.codes import magnitudes, round_codes
 from pyquant.native.kmeans import partitions
 from pyquant.native.libm import libm
-from pyquant.native.multiplier import exp_table, quantize_multipliers, real_multipliers, rescaling, scales_fault
+from pyquant.native.multiplier import (
+    exp_table,
+    quantize_multipliers,
+    real_multipliers,
+    rescaling,
+    scales_are_sound,
+    scales_fault,
+)
 from pyquant.native.params import Packer, Params
 from pyquant.native.plan import Piece, Plan, PlannedStep, Session
 from pyquant.native.table import Row, isas, rows, rows_of
@@ -29,5 +36,6 @@ __all__ = [
     "round_codes",
     "rows",
     "rows_of",
+    "scales_are_sound",
     "scales_fault",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pyquant.errors import RangeError
@@ -49,6 +51,17 @@ def scales_fault(scales: np.ndarray, zero_points: np.ndarray, least: float, lo: 
     """
     s, z = np.ascontiguousarray(scales, np.float32), np.ascontiguousarray(zero_points, np.int64)
     return _FAULTS[lib.pq_scales_fault(_pointer(_FLOATS, s), s.size, least, _pointer(_INTEGERS, z), z.size, lo, hi)]
+
+
+def scales_are_sound(scales: Sequence[np.ndarray], zero_points: Sequence[np.ndarray], least: float) -> bool:
+    """Whether `scales_fault` has nothing to say of any, and all zero points are 0. All: (n,) float32 and (n,) int64."""
+    if not all([s.dtype == np.float32 and z.dtype == np.int64 for s, z in zip(scales, zero_points, strict=True)]):
+        return False
+    floats = [_pointer(_FLOATS, np.ascontiguousarray(s)) for s in scales]
+    integers = [_pointer(_INTEGERS, np.ascontiguousarray(z)) for z in zero_points]
+    counts = list(map(len, floats))
+    lists = ffi.new("float *[]", floats), ffi.new("int64_t *[]", integers), ffi.new("int32_t[]", counts)
+    return bool(lib.pq_scales_are_sound(*lists, len(counts), least))
 
 
 _pointer = ffi.from_buffer

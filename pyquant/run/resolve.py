@@ -347,7 +347,7 @@ def _check_quantization(node: Node, tensor: Tensor, quantization: Quantization) 
 def of_sound_scales(tensors: Iterable[Tensor]) -> list[Tensor]:
     """Those with a scale for each index of an axis, positive, and zero points that are all 0; none if one is not so.
 
-    Few NumPy calls for all of them, where `_check_quantization`, which says what is wrong, takes some for each.
+    One call for all of them, where `_check_quantization`, which says what is wrong, takes one for each.
     """
     found: list[Tensor] = []
     for tensor in tensors:
@@ -357,11 +357,8 @@ def of_sound_scales(tensors: Iterable[Tensor]) -> list[Tensor]:
         axis = 0 if len(shape) == 1 else q.axis
         if 0 <= axis < len(shape) and q.scale.size == shape[axis]:
             found.append(tensor)
-    if not found:
-        return found
     known = [t.quantization for t in found if t.quantization is not None]
-    scales, zero_points = np.concatenate([q.scale for q in known]), np.concatenate([q.zero_point for q in known])
-    sound = np.minimum.reduce(scales) >= _LEAST_SCALE and np.maximum.reduce(scales) < _INF and not zero_points.any()
+    sound = native.scales_are_sound([q.scale for q in known], [q.zero_point for q in known], _LEAST_SCALE)
     return found if sound else []
 
 
