@@ -55,10 +55,11 @@ def scales_fault(scales: np.ndarray, zero_points: np.ndarray, least: float, lo: 
 
 def scales_are_sound(scales: Sequence[np.ndarray], zero_points: Sequence[np.ndarray], least: float) -> bool:
     """Whether `scales_fault` has nothing to say of any, and all zero points are 0. All: (n,) float32 and (n,) int64."""
-    if not all([s.dtype == np.float32 and z.dtype == np.int64 for s, z in zip(scales, zero_points, strict=True)]):
+    if {s.dtype for s in scales} != {_FLOAT32} or {z.dtype for z in zero_points} != {_INT64}:
         return False
-    floats = [_pointer(_FLOATS, np.ascontiguousarray(s)) for s in scales]
-    integers = [_pointer(_INTEGERS, np.ascontiguousarray(z)) for z in zero_points]
+    if not all([array.flags.c_contiguous for array in (*scales, *zero_points)]):
+        return False
+    floats, integers = [_pointer(_FLOATS, s) for s in scales], [_pointer(_INTEGERS, z) for z in zero_points]
     counts = list(map(len, floats))
     lists = ffi.new("float *[]", floats), ffi.new("int64_t *[]", integers), ffi.new("int32_t[]", counts)
     return bool(lib.pq_scales_are_sound(*lists, len(counts), least))
@@ -66,6 +67,7 @@ def scales_are_sound(scales: Sequence[np.ndarray], zero_points: Sequence[np.ndar
 
 _pointer = ffi.from_buffer
 _FLOATS, _DOUBLES, _INT32S, _INTEGERS = map(ffi.typeof, ("float[]", "double[]", "int32_t[]", "int64_t[]"))
+_FLOAT32, _INT64 = np.dtype(np.float32), np.dtype(np.int64)
 _FAULTS = ("", "scale", "zero point")
 
 
