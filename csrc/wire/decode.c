@@ -1,6 +1,6 @@
-// The fast path of pyquant/wire/decode.py: the same records from the same bytes, for files without a fault. At whatever
-// is out of the ordinary it gives up, and the Python decoder says what is wrong, or reads it. So each check here is one
-// of those there. A function that returns NULL without an exception set gives up.
+/* The fast path of pyquant/wire/decode.py: the same records from the same bytes, for files without a fault. At whatever
+   is out of the ordinary it gives up, and the Python decoder says what is wrong, or reads it. So each check here is one
+   of those there. A function that returns NULL without an exception set gives up. */
 #define Py_LIMITED_API 0x030A0000
 #include <Python.h>
 #include <stdbool.h>
@@ -11,13 +11,13 @@ enum { MOST_SLOTS = 64, MOST_TYPES = 16, BUCKETS = 256, DEEPEST = 32 };
 typedef struct table table;
 
 typedef struct {
-    PyObject *name;    // this and the others are the schema's, which outlives a decoder
-    char code;         // a struct format, or see _CODES of decode.py; 'm': a member's code; 'O': place outside; 0: none
-    int size;          // bytes inline
-    PyObject *accepts; // names of tables, of 't', 'T' and 'u'
-    table *target;     // the only table of 't' and 'T', once it was met
-    PyObject *numbers; // the whole file as an array of what 'n' has
-    PyObject *dtype;   // of 'n'
+    PyObject *name;    /* this and the others are the schema's, which outlives a decoder */
+    char code;         /* a struct format, or see _CODES of decode.py; 'm': a member's code; 'O': place outside; 0: none */
+    int size;          /* bytes inline */
+    PyObject *accepts; /* names of tables, of 't', 'T' and 'u' */
+    table *target;     /* the only table of 't' and 'T', once it was met */
+    PyObject *numbers; /* the whole file as an array of what 'n' has */
+    PyObject *dtype;   /* of 'n' */
     int64_t item, alignment;
 } field;
 
@@ -25,28 +25,28 @@ struct table {
     table *next;
     PyObject *name;
     int slots;
-    field fields[]; // by slot
+    field fields[]; /* by slot */
 };
 
 typedef struct {
     field *field;
-    int offset, member; // bytes from the start of the table; of the member's code, in front of a union
+    int offset, member; /* bytes from the start of the table; of the member's code, in front of a union */
 } entry;
 
-// How to read the tables that share a vtable.
+/* How to read the tables that share a vtable. */
 typedef struct plan {
     struct plan *next;
     table *table;
     int64_t at;
     int size, count;
-    entry entries[]; // in the order of the record's fields: as they lie, then the unions
+    entry entries[]; /* in the order of the record's fields: as they lie, then the unions */
 } plan;
 
 typedef struct {
     const unsigned char *data;
     int64_t size, end, budget, table_cost, vtable_cost;
-    PyObject *bytes;                    // (size,) uint8
-    PyObject *schema, *forms, *outside; // table -> rows; type -> form; table -> (bytes, offset, size), names of fields
+    PyObject *bytes;                    /* (size,) uint8 */
+    PyObject *schema, *forms, *outside; /* table -> rows; type -> form; table -> (bytes, offset, size), names of fields */
     PyTypeObject *record;
     PyObject *table_slot, *fields_slot;
     descrsetfunc set_slot;
@@ -63,9 +63,8 @@ static uint32_t u32(const decoder *d, int64_t at) { return u16(d, at) | u16(d, a
 
 static uint64_t u64(const decoder *d, int64_t at) { return u32(d, at) | (uint64_t)u32(d, at + 4) << 32; }
 
-// Bytes that are about to be read, and how many more their objects count. False where they may not be.
-static bool claim(decoder *d, int64_t start, int64_t size, int64_t more)
-{
+/* Bytes that are about to be read, and how many more their objects count. False where they may not be. */
+static bool claim(decoder *d, int64_t start, int64_t size, int64_t more) {
     if (start + size > d->size || (d->budget -= size + more) < 0)
         return false;
     if (start + size > d->end)
@@ -73,23 +72,21 @@ static bool claim(decoder *d, int64_t start, int64_t size, int64_t more)
     return true;
 }
 
-// Whether a length, or the start of a table, may stand at a byte.
+/* Whether a length, or the start of a table, may stand at a byte. */
 static bool is_word(const decoder *d, int64_t at) { return !(at & 3) && at + 4 <= d->size; }
 
-// The length of the vector or string at a byte, or -1.
+/* The length of the vector or string at a byte, or -1. */
 static int64_t length_at(const decoder *d, int64_t at) { return is_word(d, at) ? (int64_t)u32(d, at) : -1; }
 
-static PyObject *viewed(PyObject *bytes, int64_t start, int64_t size, PyObject *dtype)
-{
+static PyObject *viewed(PyObject *bytes, int64_t start, int64_t size, PyObject *dtype) {
     PyObject *slice = PySequence_GetSlice(bytes, (Py_ssize_t)start, (Py_ssize_t)(start + size));
     PyObject *array = slice ? PyObject_CallMethod(slice, "view", "O", dtype) : NULL;
     Py_XDECREF(slice);
     return array;
 }
 
-// The whole file as an array of a type. Number vectors are slices of it, made far faster than from the buffer.
-static PyObject *whole(decoder *d, PyObject *dtype, int64_t item)
-{
+/* The whole file as an array of a type. Number vectors are slices of it, made far faster than from the buffer. */
+static PyObject *whole(decoder *d, PyObject *dtype, int64_t item) {
     for (int i = 0; i < MOST_TYPES; i++) {
         if (!d->types[i].dtype) {
             d->types[i].dtype = dtype;
@@ -101,9 +98,8 @@ static PyObject *whole(decoder *d, PyObject *dtype, int64_t item)
     return NULL;
 }
 
-// Take a row of the schema (name, slot, type, default, alignment) over. offset: a field's name. -1 on failure.
-static int take_row(decoder *d, table *made, PyObject *row, PyObject *offset)
-{
+/* Take a row of the schema (name, slot, type, default, alignment) over. offset: a field's name. -1 on failure. */
+static int take_row(decoder *d, table *made, PyObject *row, PyObject *offset) {
     long slot = PyLong_AsLong(PyTuple_GetItem(row, 1));
     PyObject *form = PyObject_GetItem(d->forms, PyTuple_GetItem(row, 2)), *dtype, *accepts;
     int code;
@@ -111,7 +107,7 @@ static int take_row(decoder *d, table *made, PyObject *row, PyObject *offset)
     if (!form)
         return -1;
     int taken = PyArg_ParseTuple(form, "CnOnnO", &code, &size, &dtype, &item, &alignment, &accepts);
-    Py_DECREF(form); // `forms` keeps it
+    Py_DECREF(form); /* `forms` keeps it */
     if (!taken)
         return -1;
     field *f = &made->fields[slot];
@@ -125,8 +121,7 @@ static int take_row(decoder *d, table *made, PyObject *row, PyObject *offset)
     return 0;
 }
 
-static table *table_of(decoder *d, PyObject *name)
-{
+static table *table_of(decoder *d, PyObject *name) {
     for (table *t = d->tables; t; t = t->next)
         if (t->name == name || !PyUnicode_Compare(t->name, name))
             return t;
@@ -134,7 +129,7 @@ static table *table_of(decoder *d, PyObject *name)
     Py_ssize_t count = rows ? PyTuple_Size(rows) : -1;
     if (count < 0)
         return NULL;
-    long slots = count ? PyLong_AsLong(PyTuple_GetItem(PyTuple_GetItem(rows, count - 1), 1)) + 1 : 0; // in slot order
+    long slots = count ? PyLong_AsLong(PyTuple_GetItem(PyTuple_GetItem(rows, count - 1), 1)) + 1 : 0; /* in slot order */
     if (slots < 0 || slots > MOST_SLOTS)
         return NULL;
     table *made = PyMem_Calloc(1, sizeof *made + (size_t)slots * sizeof *made->fields);
@@ -152,9 +147,8 @@ static table *table_of(decoder *d, PyObject *name)
     return made;
 }
 
-// The entries of a vtable by offset, at most one a slot. -1 where it has slots that the schema has not.
-static int read_vtable(const decoder *d, table *t, int64_t at, int length, entry *entries)
-{
+/* The entries of a vtable by offset, at most one a slot. -1 where it has slots that the schema has not. */
+static int read_vtable(const decoder *d, table *t, int64_t at, int length, entry *entries) {
     int count = 0;
     for (int slot = 0; slot < length / 2 - 2; slot++) {
         int offset = (int)u16(d, at + 4 + 2 * slot), place;
@@ -169,9 +163,8 @@ static int read_vtable(const decoder *d, table *t, int64_t at, int length, entry
     return count;
 }
 
-// Put unions that have a member's code behind the other entries, in slot order. Returns how many entries there are.
-static int unions_last(table *t, entry *entries, int count)
-{
+/* Put unions that have a member's code behind the other entries, in slot order. Returns how many entries there are. */
+static int unions_last(table *t, entry *entries, int count) {
     int offsets[MOST_SLOTS] = {0}, kept = 0;
     for (int i = 0; i < count; i++) {
         offsets[entries[i].field - t->fields] = entries[i].offset;
@@ -184,8 +177,7 @@ static int unions_last(table *t, entry *entries, int count)
     return kept;
 }
 
-static const plan *plan_of(decoder *d, table *t, int64_t at)
-{
+static const plan *plan_of(decoder *d, table *t, int64_t at) {
     plan **bucket = &d->plans[((uint64_t)at / 2 + (uintptr_t)t / 64) % BUCKETS];
     for (plan *p = *bucket; p; p = p->next)
         if (p->at == at && p->table == t)
@@ -218,29 +210,25 @@ static const plan *plan_of(decoder *d, table *t, int64_t at)
 
 static PyObject *read_table(decoder *d, int64_t at, table *t, int depth);
 
-// The length of a vector of `item` bytes each, which count `more` as objects, once it may be read; or -1.
-static int64_t vector(decoder *d, int64_t at, int64_t item, int64_t more)
-{
+/* The length of a vector of `item` bytes each, which count `more` as objects, once it may be read; or -1. */
+static int64_t vector(decoder *d, int64_t at, int64_t item, int64_t more) {
     int64_t count = length_at(d, at);
     return count >= 0 && claim(d, at, 4 + item * count, more * count) ? count : -1;
 }
 
-// The length of a string, once it may be read; or -1.
-static int64_t string(decoder *d, int64_t at)
-{
+/* The length of a string, once it may be read; or -1. */
+static int64_t string(decoder *d, int64_t at) {
     int64_t length = length_at(d, at);
     return length >= 0 && claim(d, at, 4 + length + 1, 0) && !d->data[at + 4 + length] ? length : -1;
 }
 
-static PyObject *read_string(decoder *d, int64_t at)
-{
+static PyObject *read_string(decoder *d, int64_t at) {
     int64_t length = string(d, at);
     return length < 0 ? NULL
                       : PyUnicode_DecodeUTF8((const char *)d->data + at + 4, (Py_ssize_t)length, "surrogateescape");
 }
 
-static PyObject *read_strings(decoder *d, int64_t at)
-{
+static PyObject *read_strings(decoder *d, int64_t at) {
     int64_t count = vector(d, at, 4, d->table_cost);
     PyObject *list = count < 0 ? NULL : PyList_New((Py_ssize_t)count);
     for (int64_t i = 0; list && i < count; i++) {
@@ -254,8 +242,7 @@ static PyObject *read_strings(decoder *d, int64_t at)
     return list;
 }
 
-static PyObject *read_numbers(decoder *d, int64_t at, const field *f)
-{
+static PyObject *read_numbers(decoder *d, int64_t at, const field *f) {
     int64_t start = at + 4, count = start % f->alignment ? -1 : vector(d, at, f->item, 0);
     if (count < 0)
         return NULL;
@@ -265,9 +252,8 @@ static PyObject *read_numbers(decoder *d, int64_t at, const field *f)
     return PySequence_GetSlice(f->numbers, first, first + (Py_ssize_t)count);
 }
 
-// NumPy's own bool holds 0 and 1 only.
-static PyObject *read_bools(decoder *d, int64_t at, const field *f)
-{
+/* NumPy's own bool holds 0 and 1 only. */
+static PyObject *read_bools(decoder *d, int64_t at, const field *f) {
     int64_t count = length_at(d, at);
     if (count < 0 || at + 4 + count > d->size)
         return NULL;
@@ -277,8 +263,7 @@ static PyObject *read_bools(decoder *d, int64_t at, const field *f)
     return read_numbers(d, at, f);
 }
 
-static PyObject *read_tables(decoder *d, int64_t at, table *t, int depth)
-{
+static PyObject *read_tables(decoder *d, int64_t at, table *t, int depth) {
     int64_t count = vector(d, at, 4, 0);
     PyObject *list = count < 0 ? NULL : PyList_New((Py_ssize_t)count);
     for (int64_t i = 0; list && i < count; i++) {
@@ -290,13 +275,11 @@ static PyObject *read_tables(decoder *d, int64_t at, table *t, int depth)
     return list;
 }
 
-static PyObject *read_float(double value)
-{
-    return value == value ? PyFloat_FromDouble(value) : NULL; // what a NaN holds is for Python to keep
+static PyObject *read_float(double value) {
+    return value == value ? PyFloat_FromDouble(value) : NULL; /* what a NaN holds is for Python to keep */
 }
 
-static PyObject *read_scalar(const decoder *d, int64_t at, char code)
-{
+static PyObject *read_scalar(const decoder *d, int64_t at, char code) {
     float f32;
     double f64;
     uint32_t word;
@@ -318,8 +301,7 @@ static PyObject *read_scalar(const decoder *d, int64_t at, char code)
     }
 }
 
-static PyObject *read_reference(decoder *d, int64_t at, field *f, int depth)
-{
+static PyObject *read_reference(decoder *d, int64_t at, field *f, int depth) {
     if (f->code == 's')
         return read_string(d, at);
     if (f->code == 'S')
@@ -333,15 +315,13 @@ static PyObject *read_reference(decoder *d, int64_t at, field *f, int depth)
     return f->code == 't' ? read_table(d, at, f->target, depth) : read_tables(d, at, f->target, depth);
 }
 
-static PyObject *read_union(decoder *d, int64_t at, const field *f, int member, int depth)
-{
+static PyObject *read_union(decoder *d, int64_t at, const field *f, int member, int depth) {
     table *t = table_of(d, PyTuple_GetItem(f->accepts, member - 1));
     return t ? read_table(d, at, t, depth) : NULL;
 }
 
-// Put one field of the table at a byte into its record's fields. False on failure.
-static bool put(decoder *d, PyObject *values, int64_t at, const entry *e, int depth)
-{
+/* Put one field of the table at a byte into its record's fields. False on failure. */
+static bool put(decoder *d, PyObject *values, int64_t at, const entry *e, int depth) {
     field *f = e->field;
     PyObject *value;
     if (strchr("sSnotTu", f->code)) {
@@ -362,16 +342,14 @@ static bool put(decoder *d, PyObject *values, int64_t at, const entry *e, int de
     return done;
 }
 
-static PyObject *record(decoder *d, PyObject *name, PyObject *values)
-{
+static PyObject *record(decoder *d, PyObject *name, PyObject *values) {
     PyObject *made = PyType_GenericAlloc(d->record, 0);
     if (made && (d->set_slot(d->table_slot, made, name) || d->set_slot(d->fields_slot, made, values)))
         Py_CLEAR(made);
     return made;
 }
 
-static PyObject *read_table(decoder *d, int64_t at, table *t, int depth)
-{
+static PyObject *read_table(decoder *d, int64_t at, table *t, int depth) {
     if (depth > DEEPEST || !is_word(d, at))
         return NULL;
     const plan *p = plan_of(d, t, at - (int32_t)u32(d, at));
@@ -384,9 +362,8 @@ static PyObject *read_table(decoder *d, int64_t at, table *t, int depth)
     return made;
 }
 
-// The file's bytes, the slots of a record. False on failure.
-static bool begin(decoder *d)
-{
+/* The file's bytes, the slots of a record. False on failure. */
+static bool begin(decoder *d) {
     PyObject *interface = PyObject_GetAttrString(d->bytes, "__array_interface__");
     PyObject *data = interface ? PyMapping_GetItemString(interface, "data") : NULL;
     d->data = data ? PyLong_AsVoidPtr(PyTuple_GetItem(data, 0)) : NULL;
@@ -401,8 +378,7 @@ static bool begin(decoder *d)
     return d->set_slot && d->size >= 8;
 }
 
-static void end(decoder *d)
-{
+static void end(decoder *d) {
     for (int i = 0; i < BUCKETS; i++)
         for (plan *p = d->plans[i], *next; p; p = next) {
             next = p->next;
@@ -418,8 +394,7 @@ static void end(decoder *d)
     Py_XDECREF(d->fields_slot);
 }
 
-static PyObject *decode(PyObject *module, PyObject *arguments)
-{
+static PyObject *decode(PyObject *module, PyObject *arguments) {
     (void)module;
     decoder d = {.end = 8};
     PyObject *root, *type;
