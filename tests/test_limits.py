@@ -40,7 +40,7 @@ def test_what_a_plan_needs_covers_what_it_takes() -> None:
     made, x = model(), np.ones((8, 64, 64, 4), np.float32)
     tracemalloc.start()
     plan = pq.compile(made)
-    sessions = plan.session(), plan.session()  # the first has an arena that tracemalloc does not see
+    _sessions = plan.session(), plan.session()  # the first has an arena that tracemalloc does not see
     compiled = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert plan.arena_bytes < compiled < plan.needs.bytes + MARGIN
