@@ -133,7 +133,7 @@ def _bounds(activation: int, most: float) -> tuple[np.float32, np.float32]:
 
 
 def _code(real: float, scale: float | np.float32, zero_point: int) -> int:
-    single = float(scale if isinstance(scale, np.float32) else np.float32(scale))
+    single = float(np.float32(scale))
     if not real and 0.0 < single < math.inf:
         return int(zero_point)
     steps = real / single if single else math.inf

@@ -45,7 +45,7 @@ def _no_multiplier(real: float) -> RangeError:
 
 
 def scales_fault(scales: np.ndarray, zero_points: np.ndarray, least: float, lo: int, hi: int) -> str:
-    """ "scale" for one below `least` or not finite, "zero point" for one outside lo..hi, "" where all is well.
+    """Says "scale" of one below `least` or not finite, "zero point" of one outside lo..hi, "" where all is well.
 
     scales: (n,) float32; zero_points: (m,) int64.
     """

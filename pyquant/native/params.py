@@ -28,14 +28,15 @@ _ELEMENTS = {
 class Packer:
     """Lets kernels lay out large constants on a thread of its own, one after the other; without one, at once.
 
-    All is there after `finish`; after `end`, what a plan with this packer needs is there when it runs.
+    All is there after `finish`; after `end`, what a plan with this packer needs is there when it runs. The thread also
+    makes the pages of memory for the plan's first arena: `reserve`, of `reserved` bytes, None where there is none.
     """
 
     def __init__(self) -> None:
         self._jobs: list[Any] = []  # what the thread still needs
         self.memory = _NULL
-        self.reserve: Any = None  # memory for an arena, of `reserved` bytes, the first `pages` of which are made early
-        self.reserved = self._pages = 0
+        self.reserve: Any = None
+        self.reserved = self._pages = 0  # bytes; those whose pages the thread makes
         self.expected = WORTH_EXPECTING  # bytes of an arena from which on it is worth telling of it
         self._room, self._at, self._size = _NULL, 0, 0  # memory for what is laid out, of which `at` bytes are given
 
@@ -64,12 +65,11 @@ class Packer:
         """An arena is going to have so many bytes: the thread makes pages for them, in the reserve."""
         self.expected = arena + WORTH_EXPECTING // 2
         if self.reserve is None:
-            self.reserved = 8 * arena
-            reserve = lib.pq_reserve_new(self.reserved)
+            reserve = lib.pq_reserve_new(8 * arena) if arena <= MOST_EXPECTED else _NULL
             if reserve == _NULL:
                 self.expected = sys.maxsize
                 return
-            self.reserve = ffi.gc(reserve, lib.pq_reserve_free)
+            self.reserve, self.reserved = ffi.gc(reserve, lib.pq_reserve_free), 8 * arena
             self._keep(self.reserve)
         pages = min(arena, self.reserved, MOST_EXPECTED) // PAGES * PAGES
         if pages > self._pages:

@@ -35,9 +35,10 @@ def rows() -> tuple[Row, ...]:
     return _ROWS
 
 
-def rows_of(operation: str) -> list[Row]:
+@cache
+def rows_of(operation: str) -> tuple[Row, ...]:
     """The kernels of one operation, in the table's order; none where there is no such operation."""
-    return _BY_OPERATION.get(operation, [])
+    return tuple(_BY_OPERATION.get(operation, ()))
 
 
 def _read() -> tuple[Row, ...]:

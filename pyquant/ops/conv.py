@@ -86,14 +86,12 @@ def depthwise_hybrid(call: Call, x: np.ndarray, w: np.ndarray, b: np.ndarray | N
 
 
 def conv_rescaling(call: Call) -> Requantization:
-    dtype = call["x"].dtype
-    return requantization(call, dtype is UINT8, sum_bits(call) if dtype is INT16 else 32)
+    return requantization(call, single=call["x"].dtype == UINT8, bits=sum_bits(call))
 
 
 def depthwise_rescaling(call: Call) -> Requantization:
     """As a convolution's, but that the sums of 16-bit activations are always int64."""
-    dtype = call["x"].dtype
-    return requantization(call, dtype is UINT8, 64 if dtype is INT16 else 32)
+    return requantization(call, single=call["x"].dtype == UINT8, bits=64 if call["x"].dtype == INT16 else 32)
 
 
 def conv_dynamic(call: Call) -> Dynamic:

@@ -418,11 +418,7 @@ class Operator:
         given = [(s.role, t.dtype) for s, t in zip(self.slots(node.inputs), node.inputs, strict=True) if t is not None]
         if not given:
             return ""
-        first = given[0][1]
-        for role, dtype in given:
-            if role == "activation":
-                first = dtype
-                break
-        if first is FLOAT32 and any([dtype.is_quantized_integer for role, dtype in given if role != "data"]):
+        first = next((dtype for role, dtype in given if role == "activation"), given[0][1])
+        if first is FLOAT32 and any(dtype.is_quantized_integer for role, dtype in given if role != "data"):
             return "hybrid"
         return first.name

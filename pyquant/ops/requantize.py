@@ -54,11 +54,11 @@ class Requantization(NamedTuple):
 
 def requantization(call: Call, single: bool, bits: int = 32, exact: bool = False) -> Requantization:
     """How a node with the slots x, w, y scales its sums. single: the product of scales is rounded to float32 first."""
-    x, w, y = call["x"], call["w"], call["y"]
+    y = call["y"]
     scale, zero_point = y.scale, y.zero_point
     lo, hi = fixed.activation_range(call.options.fused_activation_function, scale, zero_point, y.dtype)
     assert y.dtype.numpy is not None
-    scales = x.scale, scales_for(w, y.shape[-1], call), scale
+    scales = call["x"].scale, weight_scales(call), scale
     device = device_multipliers(call) if call.numerics == "edgetpu" and bits == 32 else None
     return Requantization(scales, single, zero_point, lo, hi, y.dtype.numpy, bits, exact, device)
 
@@ -86,11 +86,7 @@ def sum_bits(call: Call) -> int:
 
 def weight_scales(call: Call) -> np.ndarray:
     """The scales of slot w: (1,) or (output channels,) float32. Raises GraphError for another count."""
-    return scales_for(call["w"], call["y"].shape[-1], call)
-
-
-def scales_for(w: Tensor, channels: int, call: Call) -> np.ndarray:
-    """The same of a weight for so many output channels."""
+    w, channels = call["w"], call["y"].shape[-1]
     scales = np.zeros(0, np.float32) if w.quantization is None else w.quantization.scale
     if scales.size not in (1, channels):
         raise GraphError(f"{call.label}: weight {w.name!r} has {scales.size} scales, expected 1 or {channels}")

@@ -52,7 +52,7 @@ CHUNKS_PER_THREAD = 8  # so that others can take from a thread that is late
 @dataclass(frozen=True)
 class Chooser:
     """The choice's circumstances. isas: the instruction sets allowed, best first; meter: counts what steps take;
-    packer: lays out their constants.
+    packer: lays out their constants; sound, values: what a plan knows of tensors already, as `resolve` takes them.
 
     references: no kernel is chosen. fused: as in Call. elsewhere: outputs of nodes that the device of the numerics does
     not run, and that compute as "tflite".
@@ -94,13 +94,12 @@ class Chooser:
 
     def resolved(self, node: Node) -> Resolved:
         """The node as a Call, with what its shape rule says of its outputs. Raises as `step` does."""
-        call = resolve(node, self.numerics_of(node), self.fused, self.sound, self.values)
+        call = self._resolve(node)
         return call, shapes_of(call)
 
     def padded(self, node: Node, zeros: np.ndarray) -> Resolved | None:
         """The same for a node that puts zeros around its first input itself; None where its kernels cannot do so."""
-        call = resolve(node, self.numerics_of(node), self.fused, self.sound, self.values)
-        call = replace(call, zeros=zeros)
+        call = replace(self._resolve(node), zeros=zeros)
         if call.operator.pads is None or not call.operator.pads(call):
             return None
         return call, shapes_of(call)
@@ -143,7 +142,7 @@ class Chooser:
         resolved: what the method of that name makes of the node, where that is known.
         Raises RangeError, before it allocates, where the step needs more than the limits allow.
         """
-        call = checked(node, self.numerics_of(node), resolved, self.fused, self.sound, self.values)
+        call = self._checked(node, resolved)
         arena = self._borrow_arena(node)
         if arena >= self.packer.expected and not self.references:
             self.packer.expect(arena)
@@ -158,7 +157,7 @@ class Chooser:
     @quietly
     def kernel(self, node: Node) -> str:
         """What the step of a node says runs it, found without laying out its constants. Raises as `step` does."""
-        call = checked(node, self.numerics_of(node), None, self.fused, self.sound, self.values)
+        call = self._checked(node)
         self._borrow_arena(node)
         chosen = None if call.operator.view else self._chosen(call)
         row = None if chosen is None else self._row(chosen[0].name)
@@ -170,7 +169,7 @@ class Chooser:
 
         Raises UnsupportedOp where the node has no reference, and what `checked` raises.
         """
-        call = checked(node, self.numerics_of(node), None, self.fused, self.sound, self.values)
+        call = self._checked(node)
         self._meter_reference(call)
         self.meter.hold(sum(map(unpacked_bytes, node.outputs)), node.label)
         constants = [replace(tensor) for tensor in node.outputs]
@@ -187,6 +186,12 @@ class Chooser:
         launch = Launch(1, params, tensor.size)
         work = self._work("observe_f32", "pq_observe", launch, tensor.name)
         return Step("observe", work.name, (tensor,), (record,), work=work)
+
+    def _resolve(self, node: Node) -> Call:
+        return resolve(node, self.numerics_of(node), self.fused, self.sound, self.values)
+
+    def _checked(self, node: Node, resolved: Resolved | None = None) -> Call:
+        return checked(node, self.numerics_of(node), resolved, self.fused, self.sound, self.values)
 
     def _borrow_arena(self, node: Node) -> int:
         """The bytes that the arena has at least, as all that a node reads and writes is there at once."""

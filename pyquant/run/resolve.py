@@ -20,7 +20,7 @@ from pyquant.ops.operator import Reference
 from pyquant.run.limits import unpacked_bytes
 
 MOST_ELEMENTS = 2**31 - 1  # kernels count elements in int32_t
-_LEAST_SCALE, _INF = float(np.finfo(np.float32).smallest_subnormal), math.inf
+_LEAST_SCALE = float(np.finfo(np.float32).smallest_subnormal)
 
 Resolved = tuple[Call, "list[tuple[int, ...]]"]  # with the shapes of its outputs
 
@@ -295,12 +295,12 @@ def _check_products(call: Call) -> None:
     """Integers meet weights and biases of integers; floats meet any weights, and biases of floats."""
     if not call.operator.weighted:
         return
-    slots = call.operator.slots(call.node.inputs)
-    activations = [t for slot, t in zip(slots, call.node.inputs, strict=True) if slot.role == "activation"]
+    slots = list(zip(call.operator.slots(call.node.inputs), call.node.inputs, strict=True))
+    activations = [t for slot, t in slots if slot.role == "activation"]
+    real = any(t is not None and t.dtype.is_float for t in activations)
     if not activations:
         return
-    real = any([t is not None and t.dtype.is_float for t in activations])
-    for slot, tensor in zip(slots, call.node.inputs, strict=True):
+    for slot, tensor in slots:
         if tensor is not None and slot.role in ("weight", "bias"):
             whole = tensor.dtype.lo is not None
             if not (whole if not real else tensor.dtype.is_float or slot.role == "weight"):
@@ -328,7 +328,7 @@ def _check_quantization(node: Node, tensor: Tensor, quantization: Quantization) 
     if lo is None or hi is None or not scale.size:
         return
     count = scale.size
-    if count == 1 == zero_point.size and _LEAST_SCALE <= scale.item() < _INF and lo <= zero_point.item() <= hi:
+    if count == 1 == zero_point.size and _LEAST_SCALE <= scale.item() < math.inf and lo <= zero_point.item() <= hi:
         return
     axis = 0 if len(shape) == 1 else quantization.axis  # where there is only one
     fits = count == 1 or (0 <= axis < len(shape) and count == shape[axis])
