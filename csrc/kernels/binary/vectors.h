@@ -111,7 +111,7 @@ PQ_INLINE __m512 NAME(floats)(const CODE *x, int32_t step, __mmask16 mask) {
 PQ_INLINE void NAME(run_added_by_floats)(const pq_binary *p, const CODE *a, int32_t a_step, const CODE *b, int32_t b_step, CODE *y, int32_t n) {
     const float_sum sum = float_sum_of(p);
     const __m512 a_scale = _mm512_set1_ps((float)sum.a), b_scale = _mm512_set1_ps((float)sum.b), rest = _mm512_set1_ps((float)sum.rest);
-    const __m512i lo = _mm512_set1_epi8((char)p->lo), hi = _mm512_set1_epi8((char)p->hi), order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    const __m512i lo = _mm512_set1_epi8((char)(int32_t)p->lo), hi = _mm512_set1_epi8((char)(int32_t)p->hi), order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
     for (int32_t i = 0; i < n; i += 64, a += 64 * a_step, b += 64 * b_step, y += 64) {
         const __mmask64 mask = n - i >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << (n - i)) - 1;
         __m512i scaled[4];
