@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { RESCALED = 16 };
 
@@ -28,6 +29,17 @@ typedef struct {
     };
 } pq_rescale;
 
+/* 2^n for -1022 <= n <= 1023, far faster than by ldexp. */
+static inline double pq_power_of_2(int32_t n) {
+    const uint64_t bits = (uint64_t)(n + 1023) << 52;
+    double power;
+    memcpy(&power, &bits, sizeof power);
+    return power;
+}
+
+/* What a multiplier and its exponent stand for. */
+static inline double pq_scaling(int32_t multiplier, int32_t exponent) { return multiplier * pq_power_of_2(exponent - 31); }
+
 /* Set the scaling of one lane. */
 static inline void pq_rescale_set(pq_rescale *r, int lane, int32_t multiplier, int32_t exponent, bool wide) {
     if (wide) {
@@ -43,8 +55,8 @@ static inline void pq_rescale_set(pq_rescale *r, int lane, int32_t multiplier, i
     r->half[lane] = n > 0 ? INT32_C(1) << (n - 1) : INT32_MIN;
     r->rounding[lane % 2][lane / 2] = (INT64_C(1) << 30) + (n > 0 ? INT64_C(1) << (n + 30) : 0);
     r->shift[lane] = n;
-    r->real[lane] = (float)ldexp(multiplier, exponent - 15);
-    r->tie[lane] = n > 0 ? ldexpf(1, 15 - n) : 0;
+    r->real[lane] = (float)(pq_scaling(multiplier, exponent) * 0x1p16);
+    r->tie[lane] = n > 0 ? (float)pq_power_of_2(15 - n) : 0;
 }
 
 /* Whether sums of up to that size, either way, can be scaled so. */
@@ -58,7 +70,7 @@ static inline bool pq_rescale_holds(int64_t most, int32_t multiplier, int32_t ex
 
 /* For floats alone: a scaling that rounds once, half away from zero. */
 static inline void pq_rescale_set_real(pq_rescale *r, int lane, double scaling) {
-    r->real[lane] = (float)ldexp(scaling, 16);
+    r->real[lane] = (float)(scaling * 0x1p16);
     r->tie[lane] = 0;
 }
 

@@ -6,29 +6,54 @@
 #define PQ_CONV2D_PACK_PANEL_H
 /* Of 16 lanes at most so many are there of those that it pays to list, of as many as make their list smaller than what is left out. */
 enum { LISTED_OF_16 = 11, LOOKED_AT = 2, FEWEST_LANES = 16, MOST_LANES = 8192 };
+enum { SHORT_SUM = 256 }; /* terms below 2^8 whose sum has 16 bits, where wider sums take far longer */
+
+#if BYTES && defined(__SSE2__)
+/* Sixteen bytes of four rows, each `pitch` after the other, with the bits of `flipped` turned: their four lanes, each of all rows, into
+ * four vectors of 64 bytes. */
+static inline void put_16_of_4(const void *rows, int32_t pitch, int8_t *to, int32_t flipped) {
+    __m128i x[4];
+    for (int32_t i = 0; i < 4; i++)
+        x[i] = _mm_xor_si128(_mm_loadu_si128((const __m128i *)(const void *)((const char *)rows + (size_t)i * (size_t)pitch)), _mm_set1_epi8((char)flipped));
+    const __m128i low = _mm_unpacklo_epi32(x[0], x[1]), low2 = _mm_unpacklo_epi32(x[2], x[3]);
+    const __m128i high = _mm_unpackhi_epi32(x[0], x[1]), high2 = _mm_unpackhi_epi32(x[2], x[3]);
+    _mm_storeu_si128((__m128i *)(void *)to, _mm_unpacklo_epi64(low, low2));
+    _mm_storeu_si128((__m128i *)(void *)(to + 64), _mm_unpackhi_epi64(low, low2));
+    _mm_storeu_si128((__m128i *)(void *)(to + 128), _mm_unpacklo_epi64(high, high2));
+    _mm_storeu_si128((__m128i *)(void *)(to + 192), _mm_unpackhi_epi64(high, high2));
+}
+#endif
 
 static inline int64_t bias_at_s8(const pq_conv2d *p, int32_t o) { return ((const int32_t *)p->bias)[o]; }
 static inline int64_t bias_at_u8(const pq_conv2d *p, int32_t o) { return ((const int32_t *)p->bias)[o]; }
 static inline int64_t bias_at_s16(const pq_conv2d *p, int32_t o) { return ((const int64_t *)p->bias)[o]; }
 static inline int64_t bias_at_f32s8(const pq_conv2d *p, int32_t o) { return (void)p, (void)o, 0; }
+
+static inline pq_rescale *rescale_of(const pq_conv2d *p, pq_panel_head *head, int32_t o) {
+    const int32_t channels = group_channels(p);
+    return (pq_rescale *)(head + 1) + o / channels * group_starts(p) + o % channels / BLOCK;
+}
 #endif
 
-/* All factors, `padded` terms of each channel. */
+/* All factors, `padded` terms of each channel: by four channels, of which four lanes change places, where there are as many. */
 static void NAME(put_factors)(const pq_conv2d *p, FACTOR *factors, int32_t padded) {
     const int32_t terms = term_count(p), channels = group_channels(p), origin = BYTES ? FLIPPED : p->weight_zero;
-    for (int32_t o = 0; o < p->out_channels; o++) {
+    const int32_t row = NAME(row_terms)(p);
+    for (int32_t o = 0, n; o < p->out_channels; o += n) {
         const int32_t group = o / channels, channel = o % channels;
         FACTOR *block = factors + (size_t)(group * group_blocks(p) + channel / BLOCK) * BLOCK * (size_t)padded;
         const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;
         FACTOR *restrict to = block + channel % BLOCK * GATHERED;
-        const int32_t row = NAME(row_terms)(p);
+        n = BYTES && channels % 4 == 0 ? 4 : 1;
         for (int32_t ky = 0; ky < p->filter_height; ky++, weights += row) {
             int32_t k = 0;
-            for (; k + GATHERED <= row; k += GATHERED, to += BLOCK * GATHERED)
-                for (int32_t i = 0; i < GATHERED; i++) to[i] = (FACTOR)(weights[k + i] - origin);
-            if (k == row) continue;
-            for (int32_t i = 0; k + i < row; i++) to[i] = (FACTOR)(weights[k + i] - origin);
-            to += BLOCK * GATHERED;
+#if BYTES && defined(__SSE2__)
+            for (; n == 4 && k + 16 <= row; k += 16, to += 4 * BLOCK * GATHERED) put_16_of_4(weights + k, terms, to, FLIPPED);
+#endif
+            for (; k < row; k += GATHERED, to += BLOCK * GATHERED)
+                for (int32_t c = 0; c < n; c++)
+                    for (int32_t i = 0; i < GATHERED && k + i < row; i++)
+                        to[c * GATHERED + i] = (FACTOR)(weights[c * terms + k + i] - origin);
         }
     }
 }
@@ -80,16 +105,21 @@ static int32_t NAME(put_listed)(const pq_conv2d *p, char *to) {
 }
 
 #if INTEGER
-/* Σ |w[k] - zero| */
-static int64_t NAME(magnitude)(const WEIGHT *restrict w, int32_t n, int32_t zero) {
-    int64_t all = 0;
+/* Σ (w[k] - zero), and in *magnitude Σ |w[k] - zero| */
+static int64_t NAME(sum_weights)(const WEIGHT *restrict w, int32_t n, int32_t zero, int64_t *magnitude) {
+    const int32_t lowest = (WEIGHT)-1 < 0 ? -128 : 0;
+    int64_t sum = 0, all = 0;
     for (int32_t k = 0, end; k < n; k = end) {
-        end = n - k < 1 << 20 ? n : k + (1 << 20);
-        uint32_t part = 0; /* of 2^20 terms up to 2^9, where 64-bit sums take far longer */
-        for (int32_t i = k; i < end; i++) part += (uint32_t)abs(w[i] - zero);
-        all += part;
+        end = n - k < SHORT_SUM ? n : k + SHORT_SUM;
+        uint16_t above = 0, part = 0;
+        for (int32_t i = k; i < end; i++) {
+            const int16_t term = (int16_t)(w[i] - zero), sign = term >> 15; /* abs is one of 32 bits */
+            above += (uint16_t)(w[i] - lowest), part += (uint16_t)((term ^ sign) - sign);
+        }
+        sum += above, all += part;
     }
-    return all;
+    *magnitude = all;
+    return sum + (int64_t)(lowest - zero) * n;
 }
 
 #endif
@@ -103,7 +133,8 @@ size_t NAME(PQ_JOIN(PACK, panel))(const void *params, void *packed) {
     const size_t factors = (size_t)p->groups * (size_t)group_blocks(p) * BLOCK * (size_t)padded;
     const size_t size = sizeof(pq_panel_head) + starts * START + factors * sizeof(FACTOR);
     if (packed == NULL) return size;
-    memset(packed, 0, size);
+    const bool filled = group_channels(p) % BLOCK == 0 && NAME(row_terms)(p) % GATHERED == 0;
+    memset(packed, 0, filled ? size - factors * sizeof(FACTOR) : size);
     pq_panel_head *head = packed;
     char *weights_at = (char *)(head + 1) + starts * START;
 #if INTEGER
@@ -112,25 +143,25 @@ size_t NAME(PQ_JOIN(PACK, panel))(const void *params, void *packed) {
     const bool whole = !BYTES || FLIPPED > 0 || p->weight_zero == 0; /* nothing is missing from the sums of rows */
     head->exact = !HYBRID && whole && p->device == NULL && !(p->once && !p->wide && p->real == NULL);
     head->narrow = head->floats = 1;
-    for (int32_t o = 0; o < p->out_channels && !HYBRID; o++) {
+    for (int32_t o = 0; o < p->out_channels; o++) {
         const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;
-        const int64_t bias = p->bias == NULL ? 0 : NAME(bias_at)(p, o);
-        const int64_t most = largest * NAME(magnitude)(weights, terms, p->weight_zero);
+        int64_t magnitude;
+        const uint32_t sum = (uint32_t)NAME(sum_weights)(weights, terms, p->weight_zero, &magnitude);
+        pq_rescale *r = rescale_of(p, head, o);
+        r->start[o % channels % BLOCK] = (int32_t)(HYBRID ? sum : 0 - (uint32_t)offset * sum);
+        if (HYBRID) continue;
+        const int64_t bias = p->bias == NULL ? 0 : NAME(bias_at)(p, o), most = largest * magnitude;
         head->narrow = head->narrow && most < INT64_C(1) << 31;
         head->exact = head->exact && bias > INT32_MIN && bias <= INT32_MAX &&
                       pq_rescale_holds(most + llabs(bias), p->multiplier[o], p->exponent[o], p->wide || p->real != NULL);
-        const double scaling = p->real != NULL ? p->real[o] : ldexp(p->multiplier[o], p->exponent[o] - 31);
+        const double scaling = p->real != NULL ? p->real[o] : pq_scaling(p->multiplier[o], p->exponent[o]);
         head->floats = head->floats && pq_rescale_by_floats(most + llabs(bias), scaling);
+        pq_rescale_set(r, o % channels % BLOCK, p->multiplier[o], p->exponent[o], p->wide);
+        if (!p->wide && p->real != NULL) pq_rescale_set_real(r, o % channels % BLOCK, p->real[o]);
     }
-    for (int32_t o = 0; o < p->out_channels; o++) {
-        pq_rescale *r = (pq_rescale *)(head + 1) + o / channels * group_starts(p) + o % channels / BLOCK;
-        const WEIGHT *weights = (const WEIGHT *)p->weights + (size_t)o * (size_t)terms;
-        uint32_t sum = 0;
-        for (int32_t k = 0; k < terms; k++) sum += (uint32_t)(weights[k] - p->weight_zero);
-        const int64_t bias = head->exact && p->bias != NULL ? NAME(bias_at)(p, o) : 0;
-        r->start[o % channels % BLOCK] = (int32_t)(HYBRID ? sum : (uint32_t)bias - (uint32_t)offset * sum);
-        if (!HYBRID) pq_rescale_set(r, o % channels % BLOCK, p->multiplier[o], p->exponent[o], p->wide);
-        if (!HYBRID && !p->wide && p->real != NULL) pq_rescale_set_real(r, o % channels % BLOCK, p->real[o]);
+    for (int32_t o = 0; o < p->out_channels && head->exact && p->bias != NULL; o++) {
+        int32_t *start = rescale_of(p, head, o)->start + o % channels % BLOCK;
+        *start = (int32_t)((uint32_t)*start + (uint32_t)NAME(bias_at)(p, o));
     }
 #else
     const int32_t channels = group_channels(p);

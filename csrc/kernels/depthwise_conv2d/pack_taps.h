@@ -11,6 +11,21 @@ static inline int64_t bias_at_s16(const pq_depthwise_conv2d *p, int32_t c) { ret
 
 size_t NAME(depthwise_conv2d_pack)(const void *params, void *packed);
 
+#if INTEGER && !HYBRID
+static void NAME(add_biases)(const pq_depthwise_conv2d *p, pq_taps_head *head, size_t block_size) {
+    char *block = (char *)(head + 1);
+    for (int32_t first = 0, width; first < p->channels; first += width, block += block_size) {
+        width = block_width(p->channels - first, CELLS, HYBRID);
+        for (int32_t cell = 0; cell < CELLS; cell++) {
+            const int32_t c = first + cell % width;
+            if (c >= p->channels) continue;
+            int32_t *start = ((pq_rescale *)block + tap_acc(cell, LANE))->start + tap_lane(cell, LANE);
+            *start = (int32_t)((uint32_t)*start + (uint32_t)NAME(bias_at)(p, c));
+        }
+    }
+}
+#endif
+
 size_t NAME(PACK)(const void *params, void *packed) {
     const pq_depthwise_conv2d *p = params;
     if (!by_vectors(p, (WEIGHT)-1 < 0)) return NAME(depthwise_conv2d_pack)(params, packed);
@@ -26,42 +41,43 @@ size_t NAME(PACK)(const void *params, void *packed) {
 #if INTEGER && !HYBRID
     const int32_t offset = BYTES ? p->input_zero + ((CODE)-1 < 0 ? 128 : 0) : 0;
     const int64_t largest = sizeof(CODE) == 1 ? 255 : 32768;
-    head->exact = p->device == NULL && p->real == NULL && !(p->once && !p->wide);
+    head->exact = p->device == NULL && p->real == NULL && !(p->once && !p->wide) && (sizeof(CODE) == 1 || p->wide);
     head->floats = 1;
-    for (int32_t c = 0; c < p->channels; c++) {
-        const int64_t bias = p->bias == NULL ? 0 : NAME(bias_at)(p, c);
-        int64_t most = 0;
-        for (int32_t t = 0; t < taps; t++) most += largest * abs(weights[t * p->channels + c] - p->weight_zero);
-        head->exact = head->exact && bias > INT32_MIN && bias <= INT32_MAX &&
-                      pq_rescale_holds(most + llabs(bias), p->multiplier[c], p->exponent[c], p->wide);
-        head->exact = head->exact && (sizeof(CODE) == 1 || p->wide);
-        head->floats = head->floats && pq_rescale_by_floats(most + llabs(bias), ldexp(p->multiplier[c], p->exponent[c] - 31));
-    }
 #endif
     char *block = (char *)(head + 1);
     for (int32_t first = 0, width; first < p->channels; first += width, block += block_size) {
         width = block_width(p->channels - first, CELLS, HYBRID);
+#if INTEGER
+        const int32_t n = p->channels - first < width ? p->channels - first : width;
+        int32_t sums[CELLS] = {0}, magnitudes[CELLS] = {0};
+        for (int32_t t = 0; t < taps; t++) {
+            const WEIGHT *w = weights + t * p->channels + first;
+            for (int32_t i = 0; i < n; i++) sums[i] += w[i] - p->weight_zero, magnitudes[i] += abs(w[i] - p->weight_zero);
+        }
+#endif
         for (int32_t cell = 0; cell < CELLS; cell++) {
-            const int32_t c = first + cell % width;
+            const int32_t c = first + cell % width, acc = tap_acc(cell, LANE), lane = tap_lane(cell, LANE);
             if (c >= p->channels) continue;
-            const int32_t acc = tap_acc(cell, LANE), lane = tap_lane(cell, LANE);
-            FACTOR *factors = (FACTOR *)(block + START_SIZE);
-            for (int32_t t = 0; t < taps; t++)
-                factors[((t / LANE * LANE + acc) * 16 + lane) * LANE + t % LANE] = (FACTOR)(weights[t * p->channels + c] - origin);
+            FACTOR *to = (FACTOR *)(block + START_SIZE) + (acc * 16 + lane) * LANE;
+            for (int32_t t = 0; t < taps; t += LANE, to += LANE * 16 * LANE)
+                for (int32_t i = 0; i < LANE && t + i < taps; i++) to[i] = (FACTOR)(weights[(t + i) * p->channels + c] - origin);
 #if HYBRID
-            for (int32_t t = 0; t < taps; t++) ((int32_t *)block)[cell] += weights[t * p->channels + c];
+            ((int32_t *)block)[cell] = sums[c - first];
 #elif INTEGER
+            const int64_t bias = p->bias == NULL ? 0 : NAME(bias_at)(p, c), most = largest * magnitudes[c - first] + llabs(bias);
+            head->exact = head->exact && bias > INT32_MIN && bias <= INT32_MAX && pq_rescale_holds(most, p->multiplier[c], p->exponent[c], p->wide);
+            head->floats = head->floats && pq_rescale_by_floats(most, pq_scaling(p->multiplier[c], p->exponent[c]));
             pq_rescale *r = (pq_rescale *)block + acc;
-            int32_t sum = 0;
-            for (int32_t t = 0; t < taps; t++) sum += weights[t * p->channels + c] - p->weight_zero;
-            const int64_t bias = head->exact && p->bias != NULL ? NAME(bias_at)(p, c) : 0;
-            r->start[lane] = (int32_t)((uint32_t)bias - (uint32_t)(offset * sum));
+            r->start[lane] = -offset * sums[c - first];
             pq_rescale_set(r, lane, p->multiplier[c], p->exponent[c], p->wide);
 #else
             ((float *)block)[lane] = p->bias == NULL ? 0 : ((const float *)p->bias)[c];
 #endif
         }
     }
+#if INTEGER && !HYBRID
+    if (head->exact && p->bias != NULL) NAME(add_biases)(p, head, block_size);
+#endif
     return size;
 }
 #undef TYPE
