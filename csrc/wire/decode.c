@@ -1,12 +1,13 @@
-/* The fast path of pyquant/wire/decode.py: the same records from the same bytes, for files without a fault. At whatever
-   is out of the ordinary it gives up, and the Python decoder says what is wrong, or reads it. So each check here is one
-   of those there. A function that returns NULL without an exception set gives up. */
+/* The fast path of pyquant/wire/decode.py: the same records from the same bytes, for files without a fault; of some tables,
+   objects of other types in place of records. At whatever is out of the ordinary it gives up, and the Python decoder says
+   what is wrong, or reads it. So each check here is one of those there. A function that returns NULL without an exception
+   set gives up. */
 #define Py_LIMITED_API 0x030A0000
 #include <Python.h>
 #include <stdbool.h>
 #include <string.h>
 
-enum { MOST_SLOTS = 64, MOST_TYPES = 16, BUCKETS = 256, DEEPEST = 32 };
+enum { MOST_SLOTS = 64, MOST_TYPES = 16, BUCKETS = 256, DEEPEST = 32, MOST_ATTRIBUTES = 16 };
 
 typedef struct table table;
 
@@ -19,11 +20,25 @@ typedef struct {
     PyObject *numbers; /* the whole file as an array of what 'n' has */
     PyObject *dtype;   /* of 'n' */
     int64_t item, alignment;
+    int attribute; /* of the object that it becomes a part of, from 1; 0: it is one of the others */
 } field;
+
+/* An attribute of the objects that a table becomes. how: what a field's value becomes: 'v': itself; 'a': an array, which is
+   not empty; 't', 'l': of int32 numbers, a tuple or a list; 'e': such a list, which is not empty but where the field is absent;
+   'm': what `given` maps it to. Of no field: 'x': a dict of those that are no attributes; 'd': an empty dict. given: what it
+   is where the field is absent; Ellipsis where it may not be. */
+typedef struct {
+    PyObject *descriptor, *given;
+    descrsetfunc set;
+    char how;
+} attribute;
 
 struct table {
     table *next;
     PyObject *name;
+    PyTypeObject *type; /* of the objects that it becomes, or NULL for records */
+    attribute attributes[MOST_ATTRIBUTES];
+    int count; /* of attributes */
     int slots;
     field fields[]; /* by slot */
 };
@@ -47,6 +62,8 @@ typedef struct {
     int64_t size, end, budget, table_cost, vtable_cost;
     PyObject *bytes;                    /* (size,) uint8 */
     PyObject *schema, *forms, *outside; /* table -> rows; type -> form; table -> (bytes, offset, size), names of fields */
+    PyObject *objects;                  /* table -> (type, (name, field or None, how, given) of each attribute) */
+    PyObject *zero;
     PyTypeObject *record;
     PyObject *table_slot, *fields_slot;
     descrsetfunc set_slot;
@@ -111,7 +128,7 @@ static int take_row(decoder *d, table *made, PyObject *row, PyObject *offset) {
     if (!taken)
         return -1;
     field *f = &made->fields[slot];
-    *f = (field){PyTuple_GetItem(row, 0), (char)code, (int)size, accepts, NULL, NULL, dtype, item, alignment};
+    *f = (field){PyTuple_GetItem(row, 0), (char)code, (int)size, accepts, NULL, NULL, dtype, item, alignment, 0};
     if (offset && !PyUnicode_Compare(offset, f->name))
         f->code = 'O';
     if (code == 'u')
@@ -119,6 +136,29 @@ static int take_row(decoder *d, table *made, PyObject *row, PyObject *offset) {
     if ((code == 'n' || code == 'o') && item == alignment)
         return (f->numbers = whole(d, dtype, item)) ? 0 : -1;
     return 0;
+}
+
+/* Take over what a table becomes, if not a record. -1 on failure. */
+static int take_object(decoder *d, table *made) {
+    PyObject *object = PyDict_GetItemWithError(d->objects, made->name), *name, *from;
+    PyObject *attributes = object ? PyTuple_GetItem(object, 1) : NULL;
+    const Py_ssize_t count = attributes ? PyTuple_Size(attributes) : 0;
+    for (; made->count < count && made->count < MOST_ATTRIBUTES; made->count++) {
+        attribute *a = &made->attributes[made->count];
+        int how;
+        if (!PyArg_ParseTuple(PyTuple_GetItem(attributes, made->count), "OOCO", &name, &from, &how, &a->given))
+            return -1;
+        a->how = (char)how;
+        a->descriptor = PyObject_GetAttr(PyTuple_GetItem(object, 0), name);
+        a->set = a->descriptor ? (descrsetfunc)PyType_GetSlot(Py_TYPE(a->descriptor), Py_tp_descr_set) : NULL;
+        if (!a->set)
+            return -1;
+        for (field *f = made->fields; f < made->fields + made->slots; f++)
+            if (from != Py_None && f->name && !PyUnicode_Compare(f->name, from))
+                f->attribute = made->count + 1;
+    }
+    made->type = object ? (PyTypeObject *)PyTuple_GetItem(object, 0) : NULL;
+    return made->count < count ? -1 : 0;
 }
 
 static table *table_of(decoder *d, PyObject *name) {
@@ -144,7 +184,7 @@ static table *table_of(decoder *d, PyObject *name) {
     for (Py_ssize_t i = 0; i < count; i++)
         if (take_row(d, made, PyTuple_GetItem(rows, i), offset))
             return NULL;
-    return made;
+    return take_object(d, made) ? NULL : made;
 }
 
 /* The entries of a vtable by offset, at most one a slot. -1 where it has slots that the schema has not. */
@@ -252,6 +292,18 @@ static PyObject *read_numbers(decoder *d, int64_t at, const field *f) {
     return PySequence_GetSlice(f->numbers, first, first + (Py_ssize_t)count);
 }
 
+/* The same of int32, as a tuple or a list of whole numbers. */
+static PyObject *read_integers(decoder *d, int64_t at, bool tuple) {
+    int64_t count = vector(d, at, 4, 0);
+    PyObject *made = count < 0 ? NULL : tuple ? PyTuple_New((Py_ssize_t)count) : PyList_New((Py_ssize_t)count);
+    for (int64_t i = 0; made && i < count; i++) {
+        PyObject *item = PyLong_FromLong((int32_t)u32(d, at + 4 + 4 * i));
+        if (!item || (tuple ? PyTuple_SetItem : PyList_SetItem)(made, (Py_ssize_t)i, item))
+            Py_CLEAR(made);
+    }
+    return made;
+}
+
 /* NumPy's own bool holds 0 and 1 only. */
 static PyObject *read_bools(decoder *d, int64_t at, const field *f) {
     int64_t count = length_at(d, at);
@@ -301,7 +353,9 @@ static PyObject *read_scalar(const decoder *d, int64_t at, char code) {
     }
 }
 
-static PyObject *read_reference(decoder *d, int64_t at, field *f, int depth) {
+static PyObject *read_reference(decoder *d, int64_t at, field *f, char how, int depth) {
+    if (how == 't' || how == 'l' || how == 'e')
+        return f->code == 'n' && f->item == 4 ? read_integers(d, at, how == 't') : NULL;
     if (f->code == 's')
         return read_string(d, at);
     if (f->code == 'S')
@@ -320,10 +374,9 @@ static PyObject *read_union(decoder *d, int64_t at, const field *f, int member, 
     return t ? read_table(d, at, t, depth) : NULL;
 }
 
-/* Put one field of the table at a byte into its record's fields. False on failure. */
-static bool put(decoder *d, PyObject *values, int64_t at, const entry *e, int depth) {
+/* Read one field of the table at a byte. False on failure; a union without a member has no value. */
+static bool read_field(decoder *d, int64_t at, const entry *e, char how, int depth, PyObject **value) {
     field *f = e->field;
-    PyObject *value;
     if (strchr("sSnotTu", f->code)) {
         int64_t place = at + e->offset, distance = e->offset ? u32(d, place) : 0;
         if (f->code == 'u') {
@@ -332,14 +385,12 @@ static bool put(decoder *d, PyObject *values, int64_t at, const entry *e, int de
                 return false;
             if (!member || !distance)
                 return true;
-            value = read_union(d, place + distance, f, member, depth);
+            *value = read_union(d, place + distance, f, member, depth);
         } else
-            value = distance ? read_reference(d, place + distance, f, depth) : NULL;
+            *value = distance ? read_reference(d, place + distance, f, how, depth) : NULL;
     } else
-        value = read_scalar(d, at + e->offset, f->code);
-    bool done = value && !PyDict_SetItem(values, f->name, value);
-    Py_XDECREF(value);
-    return done;
+        *value = read_scalar(d, at + e->offset, f->code);
+    return *value;
 }
 
 static PyObject *record(decoder *d, PyObject *name, PyObject *values) {
@@ -349,16 +400,59 @@ static PyObject *record(decoder *d, PyObject *name, PyObject *values) {
     return made;
 }
 
+/* What an attribute becomes of a field's value, which it takes over, or of none. rest: the fields that are no attributes. */
+static PyObject *attribute_of(const decoder *d, const attribute *a, PyObject *value, PyObject *rest) {
+    PyObject *made = NULL;
+    switch (a->how) {
+    case 'd': return PyDict_New();
+    case 'e':
+        if (!value)
+            return PyList_New(0);
+        made = PyObject_Size(value) > 0 ? value : NULL;
+        break;
+    case 'x': made = rest; break;
+    case 'm': made = PyDict_GetItemWithError(a->given, value ? value : d->zero); break;
+    case 'a': made = !value ? a->given : PyObject_Size(value) > 0 ? value : NULL; break;
+    default: made = value ? value : a->given != Py_Ellipsis ? a->given : NULL;
+    }
+    Py_XINCREF(made);
+    Py_XDECREF(value);
+    return made;
+}
+
+/* An object of the values of its fields, which it takes over. */
+static PyObject *object(const decoder *d, const table *t, PyObject **values, PyObject *rest) {
+    PyObject *made = PyType_GenericAlloc(t->type, 0);
+    for (int i = 0; i < t->count; i++) {
+        PyObject *value = attribute_of(d, &t->attributes[i], values[i], rest);
+        if (made && (!value || t->attributes[i].set(t->attributes[i].descriptor, made, value)))
+            Py_CLEAR(made);
+        Py_XDECREF(value);
+    }
+    return made;
+}
+
 static PyObject *read_table(decoder *d, int64_t at, table *t, int depth) {
     if (depth > DEEPEST || !is_word(d, at))
         return NULL;
     const plan *p = plan_of(d, t, at - (int32_t)u32(d, at));
-    PyObject *values = p && claim(d, at, p->size, d->table_cost) ? PyDict_New() : NULL;
-    for (int i = 0; values && i < p->count; i++)
-        if (!put(d, values, at, &p->entries[i], depth + 1))
-            Py_CLEAR(values);
-    PyObject *made = values ? record(d, t->name, values) : NULL;
-    Py_XDECREF(values);
+    PyObject *values[MOST_ATTRIBUTES] = {NULL}, *rest = p && claim(d, at, p->size, d->table_cost) ? PyDict_New() : NULL;
+    bool done = rest;
+    for (int i = 0; done && i < p->count; i++) {
+        const int attribute = p->entries[i].field->attribute;
+        PyObject *value = NULL;
+        done = read_field(d, at, &p->entries[i], attribute ? t->attributes[attribute - 1].how : 0, depth + 1, &value);
+        if (attribute)
+            values[attribute - 1] = value;
+        else {
+            done = done && (!value || !PyDict_SetItem(rest, p->entries[i].field->name, value));
+            Py_XDECREF(value);
+        }
+    }
+    PyObject *made = !done ? NULL : t->type ? object(d, t, values, rest) : record(d, t->name, rest);
+    for (int i = 0; !done && i < t->count; i++)
+        Py_XDECREF(values[i]);
+    Py_XDECREF(rest);
     return made;
 }
 
@@ -372,7 +466,8 @@ static bool begin(decoder *d) {
     Py_XDECREF(interface);
     d->table_slot = PyObject_GetAttrString((PyObject *)d->record, "table");
     d->fields_slot = PyObject_GetAttrString((PyObject *)d->record, "fields");
-    if (!d->data || !d->table_slot || !d->fields_slot)
+    d->zero = PyLong_FromLong(0);
+    if (!d->data || !d->table_slot || !d->fields_slot || !d->zero)
         return false;
     d->set_slot = (descrsetfunc)PyType_GetSlot(Py_TYPE(d->fields_slot), Py_tp_descr_set);
     return d->set_slot && d->size >= 8;
@@ -386,12 +481,15 @@ static void end(decoder *d) {
         }
     for (table *t = d->tables, *next; t; t = next) {
         next = t->next;
+        for (int i = 0; i < MOST_ATTRIBUTES; i++)
+            Py_XDECREF(t->attributes[i].descriptor);
         PyMem_Free(t);
     }
     for (int i = 0; i < MOST_TYPES; i++)
         Py_XDECREF(d->types[i].numbers);
     Py_XDECREF(d->table_slot);
     Py_XDECREF(d->fields_slot);
+    Py_XDECREF(d->zero);
 }
 
 static PyObject *decode(PyObject *module, PyObject *arguments) {
@@ -399,8 +497,8 @@ static PyObject *decode(PyObject *module, PyObject *arguments) {
     decoder d = {.end = 8};
     PyObject *root, *type;
     long long budget, table_cost, vtable_cost;
-    if (!PyArg_ParseTuple(arguments, "OUOOOOLLL", &d.bytes, &root, &d.schema, &d.forms, &d.outside, &type, &budget,
-                          &table_cost, &vtable_cost))
+    if (!PyArg_ParseTuple(arguments, "OUOOOOOLLL", &d.bytes, &root, &d.schema, &d.forms, &d.outside, &type, &d.objects,
+                          &budget, &table_cost, &vtable_cost))
         return NULL;
     d.record = (PyTypeObject *)type;
     d.budget = budget;
@@ -418,7 +516,8 @@ static PyObject *decode(PyObject *module, PyObject *arguments) {
 
 static PyMethodDef methods[] = {
     {"decode", decode, METH_VARARGS,
-     "decode(bytes, root, schema, forms, outside, record, budget, table_cost, vtable_cost) -> (record, end) or None"},
+     "decode(bytes, root, schema, forms, outside, record, objects, budget, table_cost, vtable_cost)"
+     " -> (record, end) or None"},
     {NULL, NULL, 0, NULL},
 };
 

@@ -14,11 +14,12 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from pyquant.dtypes import by_code
+from pyquant.dtypes import BY_CODE, by_code
 from pyquant.errors import FormatError, GraphError
 from pyquant.graph.lut_metadata import read_lookups, with_lookups
-from pyquant.graph.model import Buffer, Model, Node, OpCode, Quantization, Signature, Subgraph, Tensor, quantization_of
-from pyquant.wire import Record
+from pyquant.graph.model import Buffer, Model, Node, OpCode, Quantization, Signature, Subgraph, Tensor
+from pyquant.wire import Record, decode, decode_objects
+from pyquant.wire.decode import Objects
 from pyquant.wire.layout import fields
 from pyquant.wire.schema import ENUMS, UNIONS
 
@@ -51,23 +52,74 @@ TENSOR_FIELDS = {
 }
 _NO_SCALES = np.empty(0, np.float32)
 _NO_ZERO_POINTS = np.empty(0, np.int64)
-_new = object.__new__  # for the many of a file: a dataclass's constructor takes three times as long
+# What `decode_objects` makes of a file: the model's own types, with indices where they refer to others.
+_OBJECTS: Objects = {
+    "Buffer": (Buffer, (("data", "data", "v", None), ("extra", None, "x", None))),
+    "QuantizationParameters": (
+        Quantization,
+        (
+            ("scale", "scale", "a", _NO_SCALES),
+            ("zero_point", "zero_point", "a", _NO_ZERO_POINTS),
+            ("axis", "quantized_dimension", "v", 0),
+            ("details", "details", "v", None),
+            ("tensors", None, "d", None),
+            ("extra", None, "x", None),
+        ),
+    ),
+    "Tensor": (
+        Tensor,
+        (
+            ("name", "name", "v", ...),
+            ("shape", "shape", "t", ...),
+            ("dtype", "type", "m", BY_CODE),
+            ("buffer", "buffer", "v", 0),
+            ("quantization", "quantization", "v", None),
+            ("is_variable", "is_variable", "v", False),
+            ("shape_signature", "shape_signature", "t", None),
+            ("sparsity", "sparsity", "v", None),
+            ("extra", None, "x", None),
+            ("lookup", None, "v", None),
+        ),
+    ),
+    "Operator": (
+        Node,
+        (
+            ("opcode", "opcode_index", "v", 0),
+            ("inputs", "inputs", "l", ...),
+            ("outputs", "outputs", "l", ...),
+            ("options", "builtin_options", "v", None),
+            ("custom_options", "custom_options", "v", None),
+            ("intermediates", "intermediates", "e", None),
+            ("subgraphs", None, "d", None),
+            ("extra", None, "x", None),
+        ),
+    ),
+}
 
 
 def from_record(record: Record) -> Model:
     """The model of a decoded file; it shares the record's arrays. Raises FormatError for an index out of range."""
-    return take_record(_copied(record))
+    return _taken(_copied(record))
 
 
-def take_record(record: Record) -> Model:
-    """The same of a record that nobody else has: what is left of the dicts in it becomes the model's `extra`."""
+def read(data: Any) -> Model:
+    """The model in a file's bytes. Raises FormatError for bytes, and for an index, that are not sound."""
+    record = decode_objects(data, _OBJECTS)
+    return _taken(decode(data)) if record is None else _taken(record, parts=True)
+
+
+def _taken(record: Record, parts: bool = False) -> Model:
+    """The model of a record that nobody else has: what is left of the dicts in it becomes the model's `extra`.
+
+    parts: its buffers, tensors and operators are those of the model, but for what they refer to by index.
+    """
     rest = record.fields
     rest.setdefault("version", 0)
-    buffers = [Buffer(extra.pop("data", None), extra) for r in _required(rest, "buffers") for extra in (r.fields,)]
+    buffers = [*_required(rest, "buffers")] if parts else list(map(_buffer, _required(rest, "buffers")))
     opcodes = [_opcode(r) for r in _required(rest, "operator_codes")]
     records = _required(rest, "subgraphs")
     subgraphs = [Subgraph() for _ in records]
-    _each("subgraphs", zip(subgraphs, records, strict=True), _fill, subgraphs, opcodes, buffers)
+    _each("subgraphs", zip(subgraphs, records, strict=True), _fill, subgraphs, opcodes, buffers, parts)
     signatures = _each("signature_defs", _optional(rest, "signature_defs"), _signature, subgraphs)
     entries = _optional(rest, "metadata")
     metadata = _each("metadata", entries, _metadata, buffers)
@@ -143,6 +195,11 @@ def _metadata(record: Record, buffers: list[Buffer]) -> tuple[str, Buffer]:
     return name, _at(buffers, record.fields.get("buffer", 0), ".buffer")
 
 
+def _buffer(record: Record) -> Buffer:
+    rest = record.fields
+    return Buffer(rest.pop("data", None), rest)
+
+
 def _buffer_record(buffer: Buffer) -> Record:
     rest = dict(buffer.extra)
     _put_present(rest, "data", buffer.data)
@@ -150,18 +207,25 @@ def _buffer_record(buffer: Buffer) -> Record:
 
 
 def _fill(
-    pair: tuple[Subgraph, Record], subgraphs: list[Subgraph], opcodes: list[OpCode], buffers: list[Buffer]
+    pair: tuple[Subgraph, Record],
+    subgraphs: list[Subgraph],
+    opcodes: list[OpCode],
+    buffers: list[Buffer],
+    parts: bool,
 ) -> None:
     made, rest = pair[0], pair[1].fields
+    found, nodes = _required(rest, "tensors"), _required(rest, "operators")
+    if not parts:
+        found, nodes = map(_tensor, found), map(_node, nodes)
     unusual: list[Tensor] = []
-    made.tensors = _each(".tensors", _required(rest, "tensors"), _tensor, buffers, unusual)
+    made.tensors = _each(".tensors", found, _refer_tensor, buffers, unusual)
     tensors = dict(enumerate(made.tensors))
     if unusual:
         _set_referred(unusual, tensors)
     made.inputs = _found(tensors, _numbers(rest, "inputs"), ".inputs")
     made.outputs = _found(tensors, _numbers(rest, "outputs"), ".outputs")
     optional = {**tensors, -1: None}
-    made.nodes = _each(".operators", _required(rest, "operators"), _node, tensors, optional, subgraphs, opcodes)
+    made.nodes = _each(".operators", nodes, _refer_node, tensors, optional, subgraphs, opcodes)
     if unusual:
         _set_scales_aside(made, unusual)
     made.name = _name(rest, "name")
@@ -209,25 +273,30 @@ def _subgraph_record(
     return Record.of("SubGraph", rest)
 
 
-def _tensor(record: Record, buffers: list[Buffer], unusual: list[Tensor]) -> Tensor:
-    """A tensor. It is unusual if its quantization has details, or scales that do not fit its shape."""
+def _tensor(record: Record) -> Tensor:
     rest = record.fields
     take = rest.pop
-    number = take("buffer", 0)
     quantization = _quantization(take("quantization").fields) if "quantization" in rest else None
-    made: Tensor = _new(Tensor)
-    made.name = take("name") if "name" in rest else _absent(rest, "name", "")
-    made.shape = tuple(take("shape").tolist()) if "shape" in rest else _absent(rest, "shape", ())
-    made.dtype = by_code(take("type", 0))
-    made.buffer = buffers[number] if 0 < number < len(buffers) else _at(buffers, number, ".buffer") if number else None
-    made.quantization = quantization
-    made.is_variable = take("is_variable", False)
-    made.shape_signature = tuple(take("shape_signature").tolist()) if "shape_signature" in rest else None
-    made.sparsity = take("sparsity", None)
-    made.extra, made.lookup = rest, None
-    if quantization is not None and (quantization.details is not None or not quantization.fits(made.shape)):
-        unusual.append(made)
-    return made
+    return Tensor(
+        take("name") if "name" in rest else _absent(rest, "name", ""),
+        tuple(take("shape").tolist()) if "shape" in rest else _absent(rest, "shape", ()),
+        by_code(take("type", 0)),
+        take("buffer", 0),
+        quantization,
+        take("is_variable", False),
+        tuple(take("shape_signature").tolist()) if "shape_signature" in rest else None,
+        take("sparsity", None),
+        rest,
+    )
+
+
+def _refer_tensor(tensor: Any, buffers: list[Buffer], unusual: list[Tensor]) -> Tensor:
+    """A tensor with its buffer instead of the index. It is unusual if its quantization has details, or does not fit."""
+    number, q = tensor.buffer, tensor.quantization
+    tensor.buffer = _at(buffers, number, ".buffer") if number else None
+    if q is not None and (q.details is not None or (q.scale.size > 1 and not q.fits(tensor.shape))):
+        unusual.append(tensor)
+    return tensor  # type: ignore[no-any-return]
 
 
 def _tensor_record(tensor: Tensor, index: dict[Tensor, int], buffers: _Numbering[Buffer]) -> Record:
@@ -262,7 +331,7 @@ def _quantization(rest: Fields) -> Quantization:
         rest["scale"] = scale
     if not len(zero_point) and zero_point is not _NO_ZERO_POINTS:
         rest["zero_point"] = zero_point
-    return quantization_of(scale, zero_point, take("quantized_dimension", 0), take("details", None), rest)
+    return Quantization(scale, zero_point, take("quantized_dimension", 0), take("details", None), {}, rest)
 
 
 def _quantization_record(quantization: Quantization, index: dict[Tensor, int], where: str) -> Record:
@@ -276,29 +345,39 @@ def _quantization_record(quantization: Quantization, index: dict[Tensor, int], w
     return Record.of("QuantizationParameters", rest)
 
 
-def _node(
-    record: Record,
+def _node(record: Record) -> Node:
+    rest = record.fields
+    take = rest.pop
+    return Node(
+        take("opcode_index", 0),
+        _numbers(rest, "inputs"),
+        _numbers(rest, "outputs"),
+        take("builtin_options", None),
+        take("custom_options", None),
+        _optional(rest, "intermediates").tolist() if "intermediates" in rest else [],
+        {},
+        rest,
+    )
+
+
+def _refer_node(
+    node: Any,
     tensors: dict[int, Tensor],
     optional: dict[int, Tensor | None],
     subgraphs: list[Subgraph],
     opcodes: list[OpCode],
 ) -> Node:
-    rest = record.fields
-    take = rest.pop
-    inputs = _found(optional, _numbers(rest, "inputs"), ".inputs")
-    made = Node(
-        _at(opcodes, take("opcode_index", 0), ".opcode_index"),
-        inputs,
-        _found(tensors, _numbers(rest, "outputs"), ".outputs"),
-        take("builtin_options" if "builtin_options" in rest else "builtin_options_2", None),
-        take("custom_options", None),
-        _found(tensors, _optional(rest, "intermediates").tolist(), ".intermediates") if "intermediates" in rest else [],
-        {},
-        rest,
-    )
-    if made.options is not None and made.options.table in SUBGRAPH_FIELDS:
-        made.options, made.subgraphs = _subgraph_options(made.options, subgraphs)
-    return made
+    """A node with what it refers to instead of the indices."""
+    inputs = _found(optional, node.inputs, ".inputs")
+    node.opcode = _at(opcodes, node.opcode, ".opcode_index")
+    node.inputs, node.outputs = inputs, _found(tensors, node.outputs, ".outputs")
+    if node.intermediates:
+        node.intermediates = _found(tensors, node.intermediates, ".intermediates")
+    if node.options is None and node.extra:
+        node.options = node.extra.pop("builtin_options_2", None)
+    if node.options is not None and node.options.table in SUBGRAPH_FIELDS:
+        node.options, node.subgraphs = _subgraph_options(node.options, subgraphs)
+    return node  # type: ignore[no-any-return]
 
 
 def _node_record(

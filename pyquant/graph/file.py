@@ -10,7 +10,7 @@ from pyquant import wire
 from pyquant.errors import FormatError, GraphError, OptionError
 from pyquant.graph import external
 from pyquant.graph.check import check
-from pyquant.graph.convert import take_record, to_record
+from pyquant.graph.convert import read, to_record
 from pyquant.graph.model import Model
 from pyquant.wire import file
 
@@ -35,7 +35,7 @@ def load(data: Any, folder: str | os.PathLike[str] | None = None) -> Model:
     folder: where the files of external buffers are; None leaves these without data.
     Raises FormatError for bytes, and GraphError for a graph, that are not sound.
     """
-    model = take_record(wire.decode(data))
+    model = read(data)
     if folder is not None:
         external.attach(model, folder)
     return check(model)

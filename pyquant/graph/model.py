@@ -75,26 +75,6 @@ class Quantization:
         return hash((self.scale.tobytes(), self.zero_point.tobytes()))
 
 
-class _Unfrozen:
-    """What becomes a Quantization once its fields are set, four times as fast as by the constructor."""
-
-    __slots__ = ("axis", "details", "extra", "scale", "tensors", "zero_point")
-
-
-def quantization_of(
-    scale: np.ndarray, zero_point: np.ndarray, axis: int, details: Record | None, extra: dict[str, Any]
-) -> Quantization:
-    """`Quantization(scale, zero_point, axis, details, {}, extra)`, for the many of a file."""
-    made: Any = _new(_Unfrozen)
-    made.scale, made.zero_point, made.axis, made.details = scale, zero_point, axis, details
-    made.tensors, made.extra = {}, extra
-    made.__class__ = Quantization
-    return made  # type: ignore[no-any-return]
-
-
-_new: Any = object.__new__
-
-
 @dataclass(eq=False, slots=True)
 class Tensor:
     """One value of a subgraph. Where `shape_signature` says -1 (unknown), `shape` has the size to start from."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,6 +22,7 @@ IDENTIFIER = b"TFL3"
 SHARING = 4
 TABLE, VTABLE = 32, 128  # bytes that each counts beside its own, as it becomes an object
 FREE = 1 << 12  # bytes that any file may count
+Objects = Mapping[str, tuple[type, tuple[tuple[str, "str | None", str, Any], ...]]]
 LONGEST_CACHED = 256  # bytes of a vtable; those of the schema's tables are shorter
 
 _U32 = struct.Struct("<I").unpack_from
@@ -44,6 +45,17 @@ def decode(buffer: Any, root: str = "Model") -> Record:
     except _Unsound as error:
         path = "".join([*error.path, ", "]).lstrip("., ")
         raise FormatError(f"{path}byte {error.position}: {error.reason}") from None
+
+
+def decode_objects(buffer: Any, objects: Objects) -> Record | None:
+    """The same with objects of other types where the file has these tables; None for one that `decode` is to look at.
+
+    objects: by the table's name the type, whose instances have slots, and what becomes of which field: (slot, field or
+    None, how, given), see csrc/wire/decode.c.
+    """
+    decoder = _Decoder(memoryview(buffer).toreadonly().cast("B"))
+    record = decoder.in_c("Model", objects) if decoder.is_model() else None
+    return None if record is None or decoder.trailing() is not None else record
 
 
 class _Unsound(Exception):
@@ -126,28 +138,39 @@ class _Decoder:
         self.outside = False  # whether data lay outside the flatbuffer
         self.plans: dict[tuple[str, int], _Plan] = {}
 
+    def is_model(self) -> bool:
+        return self.size >= 8 and self.view[4:8] == IDENTIFIER
+
     def model(self) -> Record:
-        if self.size < 8 or self.view[4:8] != IDENTIFIER:
+        if not self.is_model():
             raise _Unsound(
                 4, f"not a .tflite file: expected identifier {IDENTIFIER!r}, found {bytes(self.view[4:8])!r}"
             )
         model = self.root("Model")
-        if self.end < self.size:
-            rest = np.frombuffer(self.view, np.uint8, offset=self.end)
-            if rest.any():
-                model.trailing = rebased(rest, 0)
+        if (rest := self.trailing()) is not None:
+            model.trailing = rebased(rest, 0)
         if self.outside:
             model.outside = True
         return model
 
+    def trailing(self) -> np.ndarray | None:
+        """What follows the flatbuffer, if that is more than zeros."""
+        rest = np.frombuffer(self.view, np.uint8)[self.end :]
+        return rest if rest.any() else None
+
     def root(self, table: str) -> Record:
-        if self.size:
-            data = np.frombuffer(self.view, np.uint8)
-            found = _decode.decode(data, table, TABLES, _FORMS, OUTSIDE, Record, self.budget, TABLE, VTABLE)
-            if found is not None:
-                record, self.end = found
-                return record
-        return self.table(self.length(0), table)
+        return self.in_c(table, {}) or self.table(self.length(0), table)
+
+    def in_c(self, table: str, objects: Objects) -> Record | None:
+        """The whole file from its root, None where the C decoder gives up."""
+        if not self.size:
+            return None
+        data = np.frombuffer(self.view, np.uint8)
+        found = _decode.decode(data, table, TABLES, _FORMS, OUTSIDE, Record, objects, self.budget, TABLE, VTABLE)
+        if found is None:
+            return None
+        record, self.end = found
+        return record
 
     def claim(self, start: int, size: int, more: int = 0) -> None:
         """Bytes that are about to be read. Raises _Unsound where they are not in the file, or the budget is spent.
