@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import gc
 import os
 import pickle
@@ -25,7 +26,9 @@ from hypothesis import strategies as st
 from strategies import records
 
 from pyquant import graph
+from pyquant.dtypes import DType
 from pyquant.errors import FileError, FileExists, FormatError, GraphError, RangeError
+from pyquant.graph import convert
 from pyquant.wire import Record, _decode, decode, encode, file
 from pyquant.wire.schema import UNIONS
 
@@ -215,7 +218,36 @@ def agree(data: Any, root: str = "Model") -> bool:
     record, expected = decoded(data, in_c, root), decoded(data, lambda *_: None, root)
     taken = bool(found) and found[0] is not None
     assert not taken or alike(record, expected)
+    if root == "Model":
+        assert opened(data, made_in_c) == opened(data, lambda *_: None)
     return taken
+
+
+def opened(data: Any, by: Any) -> Any:
+    """All that is in the model of a file, or what is wrong, as one decoder has it."""
+    with mock.patch.object(_decode, "decode", by):
+        try:
+            return plain(convert.read(data), {})
+        except FormatError as error:
+            return str(error)
+
+
+def plain(value: Any, seen: dict[int, int]) -> Any:
+    """What an object holds, and of what was seen already that it is the same object."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    if isinstance(value, Record):
+        return value.table, [(name, plain(item, seen)) for name, item in sorted(value.fields.items())]
+    if isinstance(value, dict):
+        return [(name, plain(item, seen)) for name, item in sorted(value.items())]
+    if isinstance(value, (list, tuple)):
+        return type(value), [plain(item, seen) for item in value]
+    if not dataclasses.is_dataclass(value) or isinstance(value, DType):
+        return repr(value)
+    if id(value) in seen:
+        return seen[id(value)]
+    seen[id(value)] = len(seen)
+    return type(value), [(f.name, plain(getattr(value, f.name), seen)) for f in dataclasses.fields(value)]
 
 
 def test_both_decoders_read_files_alike(data_folder: Path) -> None:
