@@ -47,7 +47,7 @@ class Packer:
             own = _new_room(size)
             return own, own
         if self._at + size > self._size:
-            self._size = min(max(4 * self._size, SMALLEST_ROOM), LARGEST_ROOM)
+            self._size = min(max(16 * self._size, SMALLEST_ROOM), LARGEST_ROOM)
             while self._size < size:
                 self._size *= 2
             self._room, self._at = _new_room(self._size), 0
@@ -174,6 +174,7 @@ def _struct(name: str) -> tuple[Any, list[str], list[tuple[str, _Field]]]:
     return ffi.typeof(f"{name} *"), [field for field, _ in fields], arrays
 
 
+@cache
 def _field(type_: Any) -> _Field:
     if type_.kind == "array":
         return _Field(None, None)
@@ -190,7 +191,7 @@ def _new_room(size: int) -> Any:
 
 
 ALIGNMENT = 64
-SMALLEST_ROOM, LARGEST_ROOM = 1 << 14, 1 << 20  # bytes that packed constants share
+SMALLEST_ROOM, LARGEST_ROOM = 1 << 14, 1 << 22  # bytes that packed constants share
 PAGES = 1 << 16  # bytes, a multiple of what a page has
 WORTH_EXPECTING, MOST_EXPECTED = 1 << 19, 1 << 24  # bytes of an arena whose pages are made early
 WORTH_A_THREAD, WORTH_TELLING = 1 << 14, 1 << 11  # bytes to lay out; below, to start one and to tell it takes longer

@@ -205,7 +205,7 @@ class Chooser:
             return None
         kernel, launch = chosen
         work = self._work(kernel.name, kernel.struct, launch, call.node, partial(_evaluated, call))
-        return Step(call.node.op, work.name, tuple(call.node.inputs), tuple(call.node.outputs), call.node, work)
+        return Step(call.operator.name, work.name, tuple(call.node.inputs), tuple(call.node.outputs), call.node, work)
 
     def _chosen(self, call: Call) -> tuple[Kernel, Launch] | None:
         if call.strings:  # which the arena does not hold
@@ -222,7 +222,7 @@ class Chooser:
     def _numpy(self, call: Call) -> Step:
         work = _evaluation(call)
         self._meter_reference(call)
-        return Step(call.node.op, "numpy", tuple(call.node.inputs), tuple(call.node.outputs), call.node, work)
+        return Step(call.operator.name, "numpy", tuple(call.node.inputs), tuple(call.node.outputs), call.node, work)
 
     def _meter_reference(self, call: Call) -> None:
         tensors = (*call.node.inputs, *call.node.outputs)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pyquant.graph import Node, Tensor
-from pyquant.ops import Call, find
+from pyquant.ops import Call, Operator, find
 from pyquant.run.choose import Chooser
 from pyquant.run.plan import Step
 from pyquant.run.resolve import Resolved
@@ -43,7 +43,7 @@ class Fusion:
             if padded is not None:
                 return self.chooser.step(alone, padded)._replace(node=node, before=(padding.node,))
         step = self.chooser.step(seen, resolved)
-        self._note(node, seen)
+        self._note(find(step.op), node, seen)
         return step if seen is node else step._replace(node=node)
 
     def needed(self, steps: Iterable[Step]) -> list[Step]:
@@ -54,9 +54,8 @@ class Fusion:
         read = {t for step in made for t in step.inputs}
         return [step for step in made if not step.outputs or step.outputs[0] not in self._paddings.keys() - read]
 
-    def _note(self, node: Node, seen: Node) -> None:
+    def _note(self, operator: Operator | None, node: Node, seen: Node) -> None:
         """Keep in mind a node that only pads, for those that read what it makes."""
-        operator = find(node.op)
         if operator is None or operator.zeros is None or self.chooser.references:
             return
         if self.wanted == "all" or node.outputs[0] in self.wanted:

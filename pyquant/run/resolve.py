@@ -140,8 +140,8 @@ def resolve(
             _check_quantization(node, tensor, tensor.quantization)
         scaled.add(tensor)
     call = Call(operator, node, numerics, fused, values=values)
-    tensors = dict(zip(fit.names, (*node.outputs, *node.inputs)[::-1], strict=True))
-    call.__dict__.update(kind=fit.kind, strings=fit.strings, tensors=tensors)  # as it would find itself, later
+    call.kind, call.strings, names = fit  # as it would find itself, later
+    call.tensors = dict(zip(names, (*node.outputs, *node.inputs)[::-1], strict=True))
     return call
 
 
@@ -168,13 +168,13 @@ def _fit(operator: Operator, node: Node) -> _Fit:
         _check_slots(node, "output", node.outputs, operator.outputs)
         if table is not None and table != operator.options:
             raise GraphError(f"{node.label}: found options of {table}, expected {operator.options}")
-        call = Call(operator, node)
-        _check_products(call)
-        _check_same(call)
+        inputs, outputs = operator.slots(node.inputs), operator.slots(node.outputs, outputs=True)
+        _check_products(node, inputs)
+        _check_same(operator, node, outputs)
         if len(_FITS) >= _MOST_FITS:
             _FITS.clear()
-        slots = [*operator.slots(node.outputs, outputs=True), *operator.slots(node.inputs)]
-        found = _FITS[key] = _Fit(call.kind, call.strings, tuple(slot.name for slot in reversed(slots)))
+        names = tuple([slot.name for slot in (*outputs, *inputs)][::-1])
+        found = _FITS[key] = _Fit(operator.kind(node), STRING in types, names)
     return found
 
 
@@ -291,29 +291,29 @@ def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: S
             raise GraphError(f"{node.label}: {what} {slot.name!r} is {tensor.dtype}, expected whole numbers")
 
 
-def _check_products(call: Call) -> None:
-    """Integers meet weights and biases of integers; floats meet any weights, and biases of floats."""
-    if not call.operator.weighted:
-        return
-    slots = list(zip(call.operator.slots(call.node.inputs), call.node.inputs, strict=True))
-    activations = [t for slot, t in slots if slot.role == "activation"]
-    real = any(t is not None and t.dtype.is_float for t in activations)
-    if not activations:
-        return
-    for slot, tensor in slots:
+def _check_products(node: Node, slots: Sequence[Slot]) -> None:
+    """Integers meet weights and biases of integers; floats meet any weights, and biases of floats. slots: the inputs'"""
+    weights, activations = [], []
+    for slot, tensor in zip(slots, node.inputs, strict=True):
         if tensor is not None and slot.role in ("weight", "bias"):
-            whole = tensor.dtype.lo is not None
-            if not (whole if not real else tensor.dtype.is_float or slot.role == "weight"):
-                expected = "floats" if real else "integers"
-                raise GraphError(f"{call.label}: {slot.role} {tensor.name!r} is {tensor.dtype}, expected {expected}")
+            weights.append((slot.role, tensor))
+        elif slot.role == "activation":
+            activations.append(tensor)
+    real = any([t is not None and t.dtype.is_float for t in activations])
+    for role, tensor in weights if activations else ():
+        whole = tensor.dtype.lo is not None
+        if not (whole if not real else tensor.dtype.is_float or role == "weight"):
+            expected = "floats" if real else "integers"
+            raise GraphError(f"{node.label}: {role} {tensor.name!r} is {tensor.dtype}, expected {expected}")
 
 
-def _check_same(call: Call) -> None:
-    """What has the scale of another slot has its type, too."""
-    operator, node = call.operator, call.node
-    for slot, tensor in zip(operator.slots(node.outputs, outputs=True), node.outputs, strict=True):
-        if isinstance(slot.scale, SameAs) and tensor.dtype != call[slot.scale.slot].dtype:
-            expected = call[slot.scale.slot].dtype
+def _check_same(operator: Operator, node: Node, slots: Sequence[Slot]) -> None:
+    """What has the scale of another slot has its type, too. slots: the outputs'"""
+    for slot, tensor in zip(slots, node.outputs, strict=True):
+        if not isinstance(slot.scale, SameAs):
+            continue
+        expected = Call(operator, node)[slot.scale.slot].dtype
+        if tensor.dtype != expected:
             if tensor.dtype.is_float and any(s.role == "weight" and s.name == slot.scale.slot for s in operator.inputs):
                 continue  # weights may be integers where activations are not
             raise GraphError(
