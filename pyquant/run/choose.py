@@ -142,8 +142,8 @@ class Chooser:
         resolved: what the method of that name makes of the node, where that is known.
         Raises RangeError, before it allocates, where the step needs more than the limits allow.
         """
-        call = self._checked(node, resolved)
-        arena = self._borrow_arena(node)
+        call, arena = self._checked(node, resolved)
+        self.meter.borrow(arena, node)
         if arena >= self.packer.expected and not self.references:
             self.packer.expect(arena)
         if node.outputs and 0 in node.outputs[0].shape and all([0 in t.shape for t in node.outputs]):
@@ -157,8 +157,8 @@ class Chooser:
     @quietly
     def kernel(self, node: Node) -> str:
         """What the step of a node says runs it, found without laying out its constants. Raises as `step` does."""
-        call = self._checked(node)
-        self._borrow_arena(node)
+        call, arena = self._checked(node)
+        self.meter.borrow(arena, node)
         chosen = None if call.operator.view else self._chosen(call)
         row = None if chosen is None else self._row(chosen[0].name)
         return self.step(node).kernel if row is None else row.name
@@ -169,7 +169,7 @@ class Chooser:
 
         Raises UnsupportedOp where the node has no reference, and what `checked` raises.
         """
-        call = self._checked(node)
+        call, _ = self._checked(node)
         self._meter_reference(call)
         self.meter.hold(sum(map(unpacked_bytes, node.outputs)), node.label)
         constants = [replace(tensor) for tensor in node.outputs]
@@ -190,14 +190,8 @@ class Chooser:
     def _resolve(self, node: Node) -> Call:
         return resolve(node, self.numerics_of(node), self.fused, self.sound, self.values)
 
-    def _checked(self, node: Node, resolved: Resolved | None = None) -> Call:
+    def _checked(self, node: Node, resolved: Resolved | None = None) -> tuple[Call, int]:
         return checked(node, self.numerics_of(node), resolved, self.fused, self.sound, self.values)
-
-    def _borrow_arena(self, node: Node) -> int:
-        """The bytes that the arena has at least, as all that a node reads and writes is there at once."""
-        size = sum(map(self.sound.sized.__getitem__, {*node.inputs, *node.outputs}))
-        self.meter.borrow(size, node)
-        return size
 
     def _kernel(self, call: Call) -> Step | None:
         chosen = self._chosen(call)

@@ -46,28 +46,32 @@ def checked(
     fused: bool = False,
     sound: Sound | None = None,
     values: Mapping[Tensor, np.ndarray] | None = None,
-) -> Call:
+) -> tuple[Call, int]:
     """The node as a Call, once it fits its operator and its shapes follow from its inputs' by the shape rule.
 
+    With it the bytes that the arena has at least, as all that a node reads and writes is there at once.
     resolved: what `resolve` and `shapes_of` have made of the same node already. The others are as theirs.
     Raises UnsupportedOp, ShapeError, GraphError or RangeError.
     """
     sound = sound or Sound.none()
-    sized = sound.sized
-    for tensor in (*node.inputs, *node.outputs):
-        if tensor in sized:
-            continue
-        assert tensor is not None
-        if tensor.dtype.numpy is None:
-            raise unsupported(node, f"tensor {tensor.name!r} holds {tensor.dtype}")
-        check_size(tensor)
-        sized[tensor] = 0 if tensor.is_constant else unpacked_bytes(tensor)
+    sized, arena = sound.sized, 0
+    for tensor in dict.fromkeys((*node.inputs, *node.outputs)):
+        size = sized.get(tensor)
+        if size is None:
+            assert tensor is not None
+            if tensor.dtype.numpy is None:
+                raise unsupported(node, f"tensor {tensor.name!r} holds {tensor.dtype}")
+            check_size(tensor)
+            size = sized[tensor] = 0 if tensor.is_constant else unpacked_bytes(tensor)
+        arena += size
     if resolved is None:
         call = resolve(node, numerics, fused, sound, values)
         resolved = call, shapes_of(call)
-    for tensor, shape in zip(node.outputs, resolved[1], strict=True):
-        check_shape(node, tensor, shape)
-    return resolved[0]
+    call, shapes = resolved
+    if shapes != [t.shape for t in node.outputs]:
+        for tensor, shape in zip(node.outputs, shapes, strict=True):
+            check_shape(node, tensor, shape)
+    return call, arena
 
 
 def shapes_of(call: Call) -> list[tuple[int, ...]]:
