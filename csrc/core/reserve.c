@@ -2,6 +2,7 @@
 #if defined(__linux__)
 #define _GNU_SOURCE /* MADV_POPULATE_WRITE */
 #endif
+#include <stdint.h>
 #include <sys/mman.h>
 
 #include "packer.h"
@@ -16,6 +17,7 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14; earlier ones refuse it */
 #endif
 
+enum { PAGE = 1 << 12 };    /* bytes; where pages are larger, those of what does not begin with one are not made early */
 enum { AT_ONCE = 1 << 16 }; /* bytes whose pages one call makes, as threads that ask for memory wait as long: some whole pages */
 
 /* The memory is behind a piece that holds the size of both. */
@@ -35,7 +37,7 @@ void pq_reserve_free(char *reserve) {
 size_t pq_make_pages(const void *bytes, void *memory) {
     const size_t size = *(const size_t *)bytes;
 #if defined(__linux__)
-    for (size_t at = 0; at < size; at += AT_ONCE)
+    for (size_t at = -(uintptr_t)memory % PAGE; at < size; at += AT_ONCE)
         if (madvise((char *)memory + at, size - at < AT_ONCE ? size - at : AT_ONCE, MADV_POPULATE_WRITE) != 0) break;
 #else
     (void)memory;

@@ -29,7 +29,8 @@ class Packer:
     """Lets kernels lay out large constants on a thread of its own, one after the other; without one, at once.
 
     All is there after `finish`; after `end`, what a plan with this packer needs is there when it runs. The thread also
-    makes the pages of memory for the plan's first arena: `reserve`, of `reserved` bytes, None where there is none.
+    makes the pages of memory that will be needed: for the bytes of constants that are `foreseen`, and for the plan's
+    first arena: `reserve`, of `reserved` bytes, None where there is none.
     """
 
     def __init__(self) -> None:
@@ -37,20 +38,23 @@ class Packer:
         self.memory = _NULL
         self.reserve: Any = None
         self.reserved = self._pages = 0  # bytes; those whose pages the thread makes
+        self.foreseen = 0
         self.expected = WORTH_EXPECTING  # bytes of an arena from which on it is worth telling of it
         self._room, self._at, self._size = _NULL, 0, 0  # memory for what is laid out, of which `at` bytes are given
 
     def room(self, size: int) -> tuple[Any, Any]:
         """A place for so many bytes, at a multiple of 64, and what owns it. Raises MemoryError."""
         size = -(-size // ALIGNMENT) * ALIGNMENT
-        if size > LARGEST_ROOM // 4:
-            own = _new_room(size)
-            return own, own
         if self._at + size > self._size:
-            self._size = min(max(16 * self._size, SMALLEST_ROOM), LARGEST_ROOM)
-            while self._size < size:
-                self._size *= 2
+            if self.foreseen < WORTH_EXPECTING and size > LARGEST_ROOM // 4:
+                own = _new_room(size)
+                return own, own
+            self._size = max(size, 3 * self.foreseen // 2, min(4 * self._size, LARGEST_ROOM), SMALLEST_ROOM)
             self._room, self._at = _new_room(self._size), 0
+            if self.foreseen >= WORTH_EXPECTING:
+                self._keep(self._room)
+                lib.pq_packer_make_pages(self.memory, self._room, min(self.foreseen, MOST_EXPECTED))
+            self.foreseen = 0
         self._at += size
         return self._room + (self._at - size), self._room
 
@@ -63,7 +67,7 @@ class Packer:
 
     def expect(self, arena: int) -> None:
         """An arena is going to have so many bytes: the thread makes pages for them, in the reserve."""
-        self.expected = arena + WORTH_EXPECTING // 2
+        self.expected = arena + PAGES
         if self.reserve is None:
             reserve = lib.pq_reserve_new(8 * arena) if arena <= MOST_EXPECTED else _NULL
             if reserve == _NULL:
@@ -191,9 +195,9 @@ def _new_room(size: int) -> Any:
 
 
 ALIGNMENT = 64
-SMALLEST_ROOM, LARGEST_ROOM = 1 << 14, 1 << 22  # bytes that packed constants share
+SMALLEST_ROOM, LARGEST_ROOM = 1 << 14, 1 << 20  # bytes that packed constants share
 PAGES = 1 << 16  # bytes, a multiple of what a page has
-WORTH_EXPECTING, MOST_EXPECTED = 1 << 19, 1 << 24  # bytes of an arena whose pages are made early
+WORTH_EXPECTING, MOST_EXPECTED = 1 << 19, 1 << 24  # bytes whose pages are made early
 WORTH_A_THREAD, WORTH_TELLING = 1 << 14, 1 << 11  # bytes to lay out; below, to start one and to tell it takes longer
 
 

@@ -31,6 +31,7 @@ from pyquant.run.resolve import (
     stand_ins,
 )
 
+SCALING = 36  # bytes that a kernel takes to scale a sum
 MOST_NUMBERS = 16  # among the inputs of a node, of those that may settle its outputs' shapes
 
 Constants = dict[Tensor, np.ndarray]
@@ -174,6 +175,7 @@ class Planning:
         self.written = set(task.given)
         self.constants = context.chooser.values
         self.constants |= {**task.constants, **self._constants_of_file()}
+        self.chooser.packer.foreseen = self._weight_bytes()
         self.rest: list[Node] = []
         wanted = task.wanted
         self.fusion = Fusion(self.chooser, wanted.keep if isinstance(wanted.keep, str) else wanted.tensors)
@@ -318,6 +320,12 @@ class Planning:
         self.chooser.sound.sized.update(dict.fromkeys(constants, 0))
         self.chooser.sound.scaled.update(of_sound_scales(constants))
         return constants
+
+    def _weight_bytes(self) -> int:
+        """About what kernels will lay out: weights in another order, and what scales the sum of each whole bias."""
+        read = [node.inputs for node in self.nodes if (found := find(node.op)) is not None and found.contraction]
+        values = [self.constants[t] for inputs in read for t in inputs if t in self.constants]
+        return sum([SCALING * v.size if v.dtype.kind == "i" and v.itemsize > 1 else v.nbytes for v in values])
 
     def _check_order(self, node: Node) -> None:
         for tensor in node.inputs:
