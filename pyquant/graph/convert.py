@@ -348,10 +348,12 @@ def _quantization_record(quantization: Quantization, index: dict[Tensor, int], w
 def _node(record: Record) -> Node:
     rest = record.fields
     take = rest.pop
+    inputs: Any = _numbers(rest, "inputs")  # indices, as `_refer_node` takes them
+    outputs: Any = _numbers(rest, "outputs")
     return Node(
         take("opcode_index", 0),
-        _numbers(rest, "inputs"),
-        _numbers(rest, "outputs"),
+        inputs,
+        outputs,
         take("builtin_options", None),
         take("custom_options", None),
         _optional(rest, "intermediates").tolist() if "intermediates" in rest else [],

@@ -296,7 +296,7 @@ def _check_slots(node: Node, what: str, given: Sequence[Tensor | None], slots: S
 
 
 def _check_products(node: Node, slots: Sequence[Slot]) -> None:
-    """Integers meet weights and biases of integers; floats meet any weights, and biases of floats. slots: the inputs'"""
+    """Integers meet weights and biases of integers; floats meet any weights, and biases of floats. slots: of inputs."""
     weights, activations = [], []
     for slot, tensor in zip(slots, node.inputs, strict=True):
         if tensor is not None and slot.role in ("weight", "bias"):
@@ -312,7 +312,7 @@ def _check_products(node: Node, slots: Sequence[Slot]) -> None:
 
 
 def _check_same(operator: Operator, node: Node, slots: Sequence[Slot]) -> None:
-    """What has the scale of another slot has its type, too. slots: the outputs'"""
+    """What has the scale of another slot has its type, too. slots: of outputs."""
     for slot, tensor in zip(slots, node.outputs, strict=True):
         if not isinstance(slot.scale, SameAs):
             continue

@@ -12,6 +12,7 @@ def decode(
     forms: Mapping[str, Any],
     outside: Mapping[str, tuple[str, str, str]],
     record: type[Record],
+    objects: Mapping[str, Any],
     budget: int,
     table_cost: int,
     vtable_cost: int,
