@@ -87,6 +87,8 @@ def _fits(signature: Sequence[int], shape: Sequence[int]) -> bool:
 
 def _quantization_fault(quantization: Quantization, shape: tuple[int, ...]) -> str | None:
     scales, zero_points = quantization.scale.size, quantization.zero_point.size
+    if scales == 1 == zero_points and quantization.details is None:  # of most
+        return None
     if scales > 1 and not quantization.fits(shape):
         return f"found {scales} scales, expected 1 or as many as dimension {quantization.axis} of shape {shape} has"
     if zero_points != scales and scales and zero_points != 1:

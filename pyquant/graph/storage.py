@@ -48,7 +48,8 @@ def load(tensor: Tensor) -> np.ndarray | None:
     if dtype is BOOL and raw.max(initial=0) > 1:
         raw = (raw != 0).view(np.uint8)  # NumPy's own bool holds 0 and 1 only
     array = raw.view(dtype.numpy).reshape(shape)
-    return _frozen(array if array.flags.aligned else array.copy())
+    flags = array.flags
+    return array if flags.aligned and not flags.writeable else _frozen(array if flags.aligned else array.copy())
 
 
 def _dense(tensor: Tensor, raw: np.ndarray) -> np.ndarray:

@@ -55,11 +55,12 @@ def scales_fault(scales: np.ndarray, zero_points: np.ndarray, least: float, lo: 
 
 def scales_are_sound(scales: Sequence[np.ndarray], zero_points: Sequence[np.ndarray], least: float) -> bool:
     """Whether `scales_fault` has nothing to say of any, and all zero points are 0. All: (n,) float32 and (n,) int64."""
-    if {s.dtype for s in scales} != {_FLOAT32} or {z.dtype for z in zero_points} != {_INT64}:
+    if not all([s.dtype is _FLOAT32 for s in scales]) or not all([z.dtype is _INT64 for z in zero_points]):
+        return False  # or of the other byte order
+    try:
+        floats, integers = [_pointer(_FLOATS, s) for s in scales], [_pointer(_INTEGERS, z) for z in zero_points]
+    except ValueError:  # not contiguous
         return False
-    if not all([array.flags.c_contiguous for array in (*scales, *zero_points)]):
-        return False
-    floats, integers = [_pointer(_FLOATS, s) for s in scales], [_pointer(_INTEGERS, z) for z in zero_points]
     counts = list(map(len, floats))
     lists = ffi.new("float *[]", floats), ffi.new("int64_t *[]", integers), ffi.new("int32_t[]", counts)
     return bool(lib.pq_scales_are_sound(*lists, len(counts), least))

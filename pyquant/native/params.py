@@ -114,7 +114,12 @@ class Params:
         try:
             for name, field in fields:
                 value = plain[name]
-                plain[name] = _NULL if value is None else self._converted(struct, name, field, value)
+                if value is None:
+                    plain[name] = _NULL
+                elif field.vector is None:
+                    plain[name] = [v.item() if isinstance(v, np.generic) else v for v in value]
+                else:
+                    plain[name] = self._pointer(struct, name, field, value)
             if len(plain) != len(names):
                 raise KeyError
             self.memory = ffi.new(pointer, plain)
@@ -151,9 +156,7 @@ class Params:
         else:
             packer.add(self, row, size)
 
-    def _converted(self, struct: str, name: str, field: _Field, value: Any) -> Any:
-        if field.vector is None:
-            return [v.item() if isinstance(v, np.generic) else v for v in value]
+    def _pointer(self, struct: str, name: str, field: _Field, value: Any) -> Any:
         array = np.ascontiguousarray(value)
         if field.element is not None and array.dtype != field.element:
             raise TypeError(f"{struct}.{name} takes {field.element.name}, got {array.dtype.name}")

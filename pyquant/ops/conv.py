@@ -215,7 +215,7 @@ def _depthwise_sums(x: np.ndarray, w: np.ndarray, rows: Axis, columns: Axis) -> 
 
 
 def conv_axes(call: Call, x: Shape, w: Shape) -> tuple[Axis, Axis]:
-    return call.once((x, w), lambda: _conv_axes(call, x, w))
+    return call.once(_conv_axes, x, w)
 
 
 def _conv_axes(call: Call, x: Shape, w: Shape) -> tuple[Axis, Axis]:

@@ -175,6 +175,7 @@ class Call:
     zeros: np.ndarray | None = None
     tell: Callable[[str, np.ndarray], None] | None = None
     values: Mapping[Tensor, np.ndarray] | None = None
+    _made: dict[Any, Any] | None = field(default=None, init=False, repr=False)  # by `once`
 
     def told(self, slot: str, values: np.ndarray) -> None:
         """A reference says what a state or an intermediate holds, step by step."""
@@ -196,12 +197,15 @@ class Call:
             raise KeyError(f"{self.operator.name} has no slot {slot!r}")
         return found
 
-    def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What `make` makes, for all that ask by that key. For what the shape rule and others need alike."""
-        made = self.__dict__.setdefault("_made", {})
-        if key not in made:
-            made[key] = make()
-        return made[key]  # type: ignore[no-any-return]
+    def once(self, make: Callable[..., T], *of: Hashable) -> T:
+        """What `make` makes of the call and these, for all that ask. For what the shape rule and others need alike."""
+        made = self._made
+        if made is None:
+            made = self._made = {}
+        found = made.get(of)
+        if found is None:
+            found = made[of] = make(self, *of)
+        return found
 
     @cached_property
     def tensors(self) -> Mapping[str, Tensor | None]:

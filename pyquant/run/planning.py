@@ -325,7 +325,7 @@ class Planning:
         """About what kernels will lay out: weights in another order, and what scales the sum of each whole bias."""
         read = [node.inputs for node in self.nodes if (found := find(node.op)) is not None and found.contraction]
         values = [self.constants[t] for inputs in read for t in inputs if t in self.constants]
-        return sum([SCALING * v.size if v.dtype.kind == "i" and v.itemsize > 1 else v.nbytes for v in values])
+        return sum([v.nbytes if v.ndim > 1 or v.dtype.kind == "f" else SCALING * v.size for v in values])
 
     def _check_order(self, node: Node) -> None:
         for tensor in node.inputs:

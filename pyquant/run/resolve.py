@@ -354,6 +354,7 @@ def of_sound_scales(tensors: Iterable[Tensor]) -> list[Tensor]:
     One call for all of them, where `_check_quantization`, which says what is wrong, takes one for each.
     """
     found: list[Tensor] = []
+    scales, zero_points = [], []
     for tensor in tensors:
         q, shape = tensor.quantization, tensor.shape
         if q is None or tensor.dtype.lo is None or not 1 < q.scale.size == q.zero_point.size:
@@ -361,9 +362,9 @@ def of_sound_scales(tensors: Iterable[Tensor]) -> list[Tensor]:
         axis = 0 if len(shape) == 1 else q.axis
         if 0 <= axis < len(shape) and q.scale.size == shape[axis]:
             found.append(tensor)
-    known = [t.quantization for t in found if t.quantization is not None]
-    sound = native.scales_are_sound([q.scale for q in known], [q.zero_point for q in known], _LEAST_SCALE)
-    return found if sound else []
+            scales.append(q.scale)
+            zero_points.append(q.zero_point)
+    return found if native.scales_are_sound(scales, zero_points, _LEAST_SCALE) else []
 
 
 def _types(tensors: Sequence[Tensor | None]) -> str:
