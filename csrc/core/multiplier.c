@@ -50,6 +50,10 @@ int32_t pq_scales_fault(const float *scales, int32_t n, float least, const int64
 
 int32_t pq_scales_are_sound(const float *const *scales, const int64_t *const *zero_points, const int32_t *counts, int32_t n, float least) {
     int faults = 0;
-    for (int32_t i = 0; i < n; i++) faults |= pq_scales_fault(scales[i], counts[i], least, zero_points[i], counts[i], 0, 0);
-    return faults == 0;
+    uint64_t zero_bits = 0; /* together, as the least and the greatest of 64 bits take far longer */
+    for (int32_t i = 0; i < n; i++) {
+        faults |= pq_scales_fault(scales[i], counts[i], least, NULL, 0, 0, 0);
+        for (int32_t k = 0; k < counts[i]; k++) zero_bits |= (uint64_t)zero_points[i][k];
+    }
+    return faults == 0 && zero_bits == 0;
 }

@@ -112,7 +112,8 @@ def _positions(shape: Shape, axes: Sequence[int]) -> np.ndarray:
     """Where the elements are that have index 0 on all other axes, in row-major order. -> (n,) int64"""
     positions = np.zeros(1, np.int64)
     for i in axes:
-        positions = np.add.outer(positions, np.arange(shape[i]) * math.prod(shape[i + 1 :])).ravel()
+        if shape[i] != 1:
+            positions = (positions[:, None] + np.arange(shape[i]) * math.prod(shape[i + 1 :])).ravel()
     return positions
 
 

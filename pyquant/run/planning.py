@@ -324,7 +324,7 @@ class Planning:
     def _weight_bytes(self) -> int:
         """About what kernels will lay out: weights in another order, and what scales the sum of each whole bias."""
         read = [node.inputs for node in self.nodes if (found := find(node.op)) is not None and found.contraction]
-        values = [self.constants[t] for inputs in read for t in inputs if t in self.constants]
+        values = [v for inputs in read for t in inputs if t is not None and (v := self.constants.get(t)) is not None]
         return sum([v.nbytes if v.ndim > 1 or v.dtype.kind == "f" else SCALING * v.size for v in values])
 
     def _check_order(self, node: Node) -> None:
