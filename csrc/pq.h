@@ -47,8 +47,8 @@ char *pq_reserve_new(size_t bytes);
 void pq_reserve_free(char *reserve);
 
 /* A thread that packs while its owner goes on: NULL, which packs at once, where there can be none. What a job points to must last until
-   free, which waits for all jobs. add: the number of the job, from 1; 0 where it is done. make_pages: of a reserve, from one on, so
-   that who writes there first need not wait for them. end: no more jobs will come. await, after end: until the
+   free, which waits for all jobs. add: the number of the job, from 1; 0 where it is done. make_pages: of memory, whatever
+   is in it, so that who writes there first need not wait for them. end: no more jobs will come. await, after end: until the
    first so many are done. */
 typedef struct pq_packer pq_packer;
 pq_packer *pq_packer_new(void);

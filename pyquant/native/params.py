@@ -49,7 +49,7 @@ class Packer:
             if self.foreseen < WORTH_EXPECTING and size > LARGEST_ROOM // 4:
                 own = _new_room(size)
                 return own, own
-            self._size = max(size, 3 * self.foreseen // 2, min(4 * self._size, LARGEST_ROOM), SMALLEST_ROOM)
+            self._size = max(size, 9 * self.foreseen // 8, min(4 * self._size, LARGEST_ROOM), SMALLEST_ROOM)
             self._room, self._at = _new_room(self._size), 0
             if self.foreseen >= WORTH_EXPECTING:
                 self._keep(self._room)

@@ -146,7 +146,7 @@ def conv_launch(
     pieces = groups * -(-in_group // CHANNELS_PER_UNIT)
     params = {**constants, **_geometry(x, y, rows, columns), "groups": groups}
     pixels, cost = y[0] * y[1] * y[2], min(in_group, CHANNELS_PER_UNIT) * w[1] * w[2] * w[3]
-    return Launch(pixels * pieces, params, cost, grain=min(PANEL, max(pixels, 1)))
+    return Launch(pixels * pieces, params, cost, grain=min(PANEL, max(pixels, 1)), reads=1)
 
 
 def depthwise_params(call: Call) -> Launch | None:
@@ -155,7 +155,7 @@ def depthwise_params(call: Call) -> Launch | None:
     if constants is None:
         return None
     params = {**constants, **_geometry(x, y, *conv_axes(call, x, w)), "fused": int(call.fused)}
-    return Launch(y[0] * y[1] * y[2], params, cost=w[1] * w[2] * w[3], grain=max(y[2], 1))
+    return Launch(y[0] * y[1] * y[2], params, cost=w[1] * w[2] * w[3], grain=max(y[2], 1), reads=1)
 
 
 def _float(call: Call, sums: Sums, x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:

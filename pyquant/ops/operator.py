@@ -251,6 +251,7 @@ class Launch(NamedTuple):
     in the one input that is not constant each output begins, where they are parts of it as it is.
     in_place: the output may have the memory of an input of as many elements and bytes: a unit reads there only what it
     then writes over. Not for kernels that report values without result, as those must outlive them.
+    reads: so many of the first inputs; params have what there is of the others. None for all.
     """
 
     units: int
@@ -260,6 +261,7 @@ class Launch(NamedTuple):
     joins: tuple[int, ...] = ()
     parts: tuple[int, ...] = ()
     in_place: bool = False
+    reads: int | None = None
 
 
 Fill = Callable[[Call], "Launch | None"]

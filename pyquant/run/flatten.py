@@ -70,8 +70,8 @@ def flatten(graph: Subgraph, variables: Variables, given: Sequence[Variable | No
     """given: the variables that the caller's handles stand for, by input. Raises GraphError for what has no end."""
     handles = {t: v for t, v in zip(graph.inputs, given, strict=False) if v is not None}
     flat = Flat([], [], [], handles, [])
-    for node in _inlined(graph.nodes, ()):
-        flow = "" if (operator := find(node.op)) is None else operator.flow
+    for node, operator in _inlined(graph.nodes, ()):
+        flow = "" if operator is None else operator.flow
         if len(flat.nodes) > MOST_NODES:
             raise GraphError(f"{node.label}: composites within composites make more than {MOST_NODES} nodes")
         if flow:
@@ -108,11 +108,12 @@ def _with_state(node: Node, operator: Operator | None) -> Node:
     return replace(node, inputs=[*node.inputs, *operator.state(node)])
 
 
-def _inlined(nodes: Sequence[Node], within: tuple[Subgraph, ...]) -> Iterator[Node]:
+def _inlined(nodes: Sequence[Node], within: tuple[Subgraph, ...]) -> Iterator[tuple[Node, Operator | None]]:
+    """Each node that is none of composites, with its operator."""
     for node in nodes:
         operator = find(node.op)
         if operator is None or operator.flow != "inline":
-            yield node
+            yield node, operator
             continue
         if len(node.subgraphs) != 1:
             raise GraphError(f"{node.label}: found {len(node.subgraphs)} decompositions, expected one")
@@ -124,26 +125,23 @@ def _inlined(nodes: Sequence[Node], within: tuple[Subgraph, ...]) -> Iterator[No
         yield from _copied(node, body, (*within, body))
 
 
-def _copied(node: Node, body: Subgraph, within: tuple[Subgraph, ...]) -> Iterator[Node]:
+def _copied(node: Node, body: Subgraph, within: tuple[Subgraph, ...]) -> Iterator[tuple[Node, Operator | None]]:
     """The nodes of a decomposition, from the node's inputs to its outputs."""
     pairs = zip(body.inputs, node.inputs, strict=True)
     own = {inner: outer for inner, outer in pairs if outer is not None}
     for inner, outer in zip(body.outputs, node.outputs, strict=True):
         if inner in own or inner.is_constant:  # passed through
             source = own.get(inner, inner)
-            yield _reshaped(source, outer)
+            yield _reshaped(source, outer), find("RESHAPE")
         else:
             own[inner] = outer
     for made in (t for n in body.nodes for t in n.outputs):
         own.setdefault(made, replace(made))
-    for inner_node in _inlined(body.nodes, within):
+    for inner_node, operator in _inlined(body.nodes, within):
         for made in inner_node.outputs:  # of a composite within
             own.setdefault(made, made)
-        yield replace(
-            inner_node,
-            inputs=[own.get(t, t) if t is not None else None for t in inner_node.inputs],
-            outputs=[own[t] for t in inner_node.outputs],
-        )
+        inputs = [own.get(t, t) if t is not None else None for t in inner_node.inputs]
+        yield replace(inner_node, inputs=inputs, outputs=[own[t] for t in inner_node.outputs]), operator
 
 
 def _reshaped(x: Tensor, y: Tensor) -> Node:

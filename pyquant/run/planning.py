@@ -360,7 +360,7 @@ class Planning:
         self, steps: Sequence[Step], kept: Sequence[Tensor], observers: Mapping[Tensor, Tensor]
     ) -> tuple[list[Step], Layout]:
         """Arena offsets from lifetimes; the steps, with views in the place of those that they leave nothing to do."""
-        constants = {self.shown.get(t, t): value for t, value in self.constants.items()}
+        constants = {self.stand_in(t): value for t, value in self.constants.items()} if self.shown else self.constants
         first, last = used(steps, constants, self.task.given.values(), [*map(self.stand_in, kept), *observers.values()])
         first.update(dict.fromkeys(observers.values(), -1))  # a record goes on from run to run
         initial = self.context.variables.initial
@@ -419,7 +419,8 @@ def _program(steps: Sequence[Step], layout: Layout, packer: native.Packer) -> tu
     for step in steps:
         if isinstance(step.work, CWork):
             c = step.work
-            inputs = [None if t is None else index.setdefault(t, len(index)) for t in step.inputs]
+            read = step.inputs[: c.launch.reads]
+            inputs = [None if t is None else index.setdefault(t, len(index)) for t in read]
             outputs = [index.setdefault(t, len(index)) for t in step.outputs]
             planned.append(native.PlannedStep(c.row.index, c.params, inputs, outputs, c.launch.units, c.chunk))
             before = work[-1] if work else None
