@@ -108,7 +108,8 @@ class Tensor:
         q = self.quantization
         if q is None or q.scale.size != 1 or not q.zero_point.size:
             raise self._not_one()
-        return np.float32(q.scale[0])
+        scale = q.scale[0]
+        return scale if type(scale) is np.float32 else np.float32(scale)
 
     @property
     def zero_point(self) -> int:
@@ -116,7 +117,7 @@ class Tensor:
         q = self.quantization
         if q is None or q.scale.size != 1 or not q.zero_point.size:
             raise self._not_one()
-        return int(q.zero_point[0])
+        return int(q.zero_point.item(0))
 
     def _not_one(self) -> GraphError:
         found = 0 if self.quantization is None else self.quantization.scale.size

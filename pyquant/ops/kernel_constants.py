@@ -54,7 +54,7 @@ def kernel_constants(
     lo, hi = fixed.activation_bounds(call.options.fused_activation_function)
     return {
         "weights": weights,
-        "bias": None if bias is None else bias.reshape(-1).astype(bias_type, copy=False),
+        "bias": bias if bias is None or bias.dtype == bias_type else bias.astype(bias_type),
         "input_zero": zeros[0],
         "weight_zero": zeros[1],
         **(_NO_RESCALING if x.dtype.is_float else _rescaling(rescaling(call), channels)),
