@@ -38,7 +38,8 @@ def apart(model: Model, **options: object) -> pq.Plan:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pyquant.run.planning.placed", partial(Places, in_place=False, parts=False))
         patch.setattr(
-            "pyquant.run.planning.Fusion.step", lambda self, node, *seen: self.chooser.step(*seen)._replace(node=node)
+            "pyquant.run.planning.Fusion.choose",
+            lambda self, node, *seen: self.chooser.choose(*seen)._replace(node=node),
         )
         return pq.compile(model, **options)
 

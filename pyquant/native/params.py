@@ -29,8 +29,8 @@ class Packer:
     """Lets kernels lay out large constants on a thread of its own, one after the other; without one, at once.
 
     All is there after `finish`; after `end`, what a plan with this packer needs is there when it runs. The thread also
-    makes the pages of memory that will be needed: for the bytes of constants that are `foreseen`, and for the plan's
-    first arena: `reserve`, of `reserved` bytes, None where there is none.
+    makes the pages of memory that will be needed, for what it is told to foresee and to expect: constants, and the
+    plan's first arena: `reserve`, of `reserved` bytes, None where there is none.
     """
 
     def __init__(self) -> None:
@@ -38,23 +38,26 @@ class Packer:
         self.memory = _NULL
         self.reserve: Any = None
         self.reserved = self._pages = 0  # bytes; those whose pages the thread makes
-        self.foreseen = 0
         self.expected = WORTH_EXPECTING  # bytes of an arena from which on it is worth telling of it
         self._room, self._at, self._size = _NULL, 0, 0  # memory for what is laid out, of which `at` bytes are given
+
+    def foresee(self, size: int) -> None:
+        """Constants of about so many bytes are going to be laid out: the thread makes pages for them."""
+        if size >= WORTH_EXPECTING:
+            self._size = size + size // 8
+            self._room, self._at = _new_room(self._size), 0
+            self._keep(self._room)
+            lib.pq_packer_make_pages(self.memory, self._room, min(size, MOST_EXPECTED))
 
     def room(self, size: int) -> tuple[Any, Any]:
         """A place for so many bytes, at a multiple of 64, and what owns it. Raises MemoryError."""
         size = -(-size // ALIGNMENT) * ALIGNMENT
         if self._at + size > self._size:
-            if self.foreseen < WORTH_EXPECTING and size > LARGEST_ROOM // 4:
+            if size > LARGEST_ROOM // 4:
                 own = _new_room(size)
                 return own, own
-            self._size = max(size, 9 * self.foreseen // 8, min(4 * self._size, LARGEST_ROOM), SMALLEST_ROOM)
+            self._size = max(size, min(max(4 * self._size, SMALLEST_ROOM), LARGEST_ROOM))
             self._room, self._at = _new_room(self._size), 0
-            if self.foreseen >= WORTH_EXPECTING:
-                self._keep(self._room)
-                lib.pq_packer_make_pages(self.memory, self._room, min(self.foreseen, MOST_EXPECTED))
-            self.foreseen = 0
         self._at += size
         return self._room + (self._at - size), self._room
 

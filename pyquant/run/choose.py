@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from numbers import Integral
+from typing import NamedTuple
 
 import numpy as np
 
@@ -49,6 +50,16 @@ UNIT_COST = 20  # what a unit takes beside its operations, counted in such as ve
 CHUNKS_PER_THREAD = 8  # so that others can take from a thread that is late
 
 
+class Choice(NamedTuple):
+    """A kernel for a node, and how it is launched. before: nodes that it does, too."""
+
+    node: Node
+    call: Call
+    kernel: Kernel
+    launch: Launch
+    before: tuple[Node, ...] = ()
+
+
 @dataclass(frozen=True)
 class Chooser:
     """The choice's circumstances. isas: the instruction sets allowed, best first; meter: counts what steps take;
@@ -88,6 +99,11 @@ class Chooser:
         """The same for another plan, which has the limits for itself."""
         meter = Meter(self.meter.limits)
         return replace(self, meter=meter, packer=native.Packer(), sound=Sound.none(), values={})
+
+    @property
+    def packs(self) -> bool:
+        """Whether kernels lay out constants: the plain ones take them as they are."""
+        return not self.references and self.isas[0] != "scalar"
 
     def numerics_of(self, node: Node) -> str:
         return "tflite" if self.elsewhere and any(t in self.elsewhere for t in node.outputs) else self.numerics
@@ -136,11 +152,18 @@ class Chooser:
 
         return evaluate_
 
-    def step(self, node: Node, resolved: Resolved | None = None) -> Step:
+    def step(self, node: Node) -> Step:
         """What runs the node. Raises UnsupportedOp where nothing does, and what `checked` raises.
 
-        resolved: what the method of that name makes of the node, where that is known.
         Raises RangeError, before it allocates, where the step needs more than the limits allow.
+        """
+        chosen = self.choose(node)
+        return self.made(chosen) if isinstance(chosen, Choice) else chosen
+
+    def choose(self, node: Node, resolved: Resolved | None = None) -> Step | Choice:
+        """The same, where a kernel runs the node without its constants: `made` lays them out. Raises as `step` does.
+
+        resolved: what the method of that name makes of the node, where that is known.
         """
         call, arena = self._checked(node, resolved)
         self.meter.borrow(arena, node)
@@ -152,7 +175,15 @@ class Chooser:
             return self._numpy(call)
         if call.operator.view and node.inputs[0] is not None and _same_bytes(node.inputs[0], node.outputs[0]):
             return self._view(node, node.inputs[0], node.outputs[0])
-        return self._kernel(call) or self._numpy(call)
+        chosen = self._chosen(call)
+        return self._numpy(call) if chosen is None else Choice(node, call, *chosen)
+
+    def made(self, choice: Choice) -> Step:
+        """The step of a choice. Raises RangeError, before it allocates, where that needs more than the limits allow."""
+        node, call, kernel, launch, before = choice
+        seen = call.node
+        work = self._work(kernel.name, kernel.struct, launch, seen, partial(_evaluated, call))
+        return Step(call.operator.name, work.name, tuple(seen.inputs), tuple(seen.outputs), node, work, before)
 
     @quietly
     def kernel(self, node: Node) -> str:
@@ -192,14 +223,6 @@ class Chooser:
 
     def _checked(self, node: Node, resolved: Resolved | None = None) -> tuple[Call, int]:
         return checked(node, self.numerics_of(node), resolved, self.fused, self.sound, self.values)
-
-    def _kernel(self, call: Call) -> Step | None:
-        chosen = self._chosen(call)
-        if chosen is None:
-            return None
-        kernel, launch = chosen
-        work = self._work(kernel.name, kernel.struct, launch, call.node, partial(_evaluated, call))
-        return Step(call.operator.name, work.name, tuple(call.node.inputs), tuple(call.node.outputs), call.node, work)
 
     def _chosen(self, call: Call) -> tuple[Kernel, Launch] | None:
         if call.strings:  # which the arena does not hold

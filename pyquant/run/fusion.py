@@ -9,7 +9,7 @@ import numpy as np
 
 from pyquant.graph import Node, Tensor
 from pyquant.ops import Call, Operator, find
-from pyquant.run.choose import Chooser
+from pyquant.run.choose import Choice, Chooser
 from pyquant.run.plan import Step
 from pyquant.run.resolve import Resolved
 
@@ -25,7 +25,7 @@ class Padding:
 
 @dataclass(frozen=True)
 class Fusion:
-    """Has the chooser make the steps of a plan, of several nodes where it can.
+    """Has the chooser find the steps of a plan, of several nodes where it can.
 
     wanted: tensors that are asked for, which therefore are made as the model says; "all" for all.
     """
@@ -34,17 +34,17 @@ class Fusion:
     wanted: Collection[Tensor] | str
     _paddings: dict[Tensor, Padding] = field(default_factory=dict)  # by what they make
 
-    def step(self, node: Node, seen: Node, resolved: Resolved | None) -> Step:
+    def choose(self, node: Node, seen: Node, resolved: Resolved | None) -> Step | Choice:
         """What runs a node, and those before it that it can do, too. seen, resolved: as the chooser takes them."""
         padding = self._paddings.get(seen.inputs[0]) if seen.inputs and seen.inputs[0] is not None else None
         if padding is not None:
             alone = replace(seen, inputs=[padding.image, *seen.inputs[1:]])
             padded = self.chooser.padded(alone, padding.zeros)
             if padded is not None:
-                return self.chooser.step(alone, padded)._replace(node=node, before=(padding.node,))
-        step = self.chooser.step(seen, resolved)
-        self._note(find(step.op), node, seen)
-        return step if seen is node else step._replace(node=node)
+                return self.chooser.choose(alone, padded)._replace(node=node, before=(padding.node,))
+        chosen = self.chooser.choose(seen, resolved)
+        self._note(chosen.call.operator if isinstance(chosen, Choice) else find(chosen.op), node, seen)
+        return chosen if seen is node else chosen._replace(node=node)
 
     def needed(self, steps: Iterable[Step]) -> list[Step]:
         """Without the paddings that no step reads any more."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -14,7 +14,7 @@ from pyquant.errors import GraphError, OptionError, UnsupportedOp
 from pyquant.graph import Model, Node, Subgraph, Tensor
 from pyquant.ops import find, get
 from pyquant.run.branches import FLOWS, Branch, Evaluate, Family, Loop, Rest, Settled
-from pyquant.run.choose import Chooser, settled, valued
+from pyquant.run.choose import Choice, Chooser, settled, valued
 from pyquant.run.feeds import Names, input_names
 from pyquant.run.flatten import Flat, Handles, Variables, flatten
 from pyquant.run.fusion import Fusion
@@ -23,6 +23,8 @@ from pyquant.run.places import placed, used
 from pyquant.run.plan import CWork, Layout, Plan, Step
 from pyquant.run.resolve import (
     MOST_ELEMENTS,
+    Resolved,
+    check_shape,
     check_size,
     constant_value,
     initial_code,
@@ -175,7 +177,8 @@ class Planning:
         self.written = set(task.given)
         self.constants = context.chooser.values
         self.constants |= {**task.constants, **self._constants_of_file()}
-        self.chooser.packer.foreseen = self._weight_bytes()
+        if self.chooser.packs:
+            self.chooser.packer.foresee(self._weight_bytes())
         self.rest: list[Node] = []
         wanted = task.wanted
         self.fusion = Fusion(self.chooser, wanted.keep if isinstance(wanted.keep, str) else wanted.tensors)
@@ -183,11 +186,20 @@ class Planning:
     def stand_in(self, tensor: Tensor) -> Tensor:
         return self.shown.get(tensor, tensor)
 
-    def steps(self) -> Iterator[Step]:
-        """A step for each node, in order. Nodes of constants alone are computed here; their outputs join the constants.
+    def steps(self) -> list[Step]:
+        """A step for each node, in order. The last one may stand for all that is left.
 
-        The last one may stand for all that is left.
+        Each pass is over all nodes, as the processor then finds its code and what it learnt of it in its caches.
         """
+        chosen = [one if isinstance(one, Step) else self.fusion.choose(*one) for one in self._resolved()]
+        return [self.chooser.made(one) if isinstance(one, Choice) else one for one in chosen]
+
+    def _resolved(self) -> list[Step | tuple[Node, Node, Resolved | None]]:
+        """What there is to choose for each node, as `Fusion.choose` takes it; steps where there is no choice.
+
+        Nodes of constants alone are computed here; their outputs join the constants.
+        """
+        found: list[Step | tuple[Node, Node, Resolved | None]] = []
         for i, node in enumerate(self.nodes):
             self._check_order(node)
             seen = self._seen(node) if self.shown else node
@@ -199,20 +211,24 @@ class Planning:
                 resolved = self.chooser.resolved(seen)
                 flow, shapes = None, settled(resolved[1])
             if shapes is None:
-                yield self._rest(i, seen, flow)
-                return
+                found.append(self._rest(i, seen, flow))
+                break
             self.written.update(node.outputs)
             made = stand_ins(node, seen, shapes)
+            if made is not node.outputs and resolved is not None:
+                for tensor, shape in zip(made, shapes, strict=True):
+                    check_shape(node, tensor, shape)
             if made is not node.outputs and made != node.outputs:
                 self.shown.update((t, own) for t, own in zip(node.outputs, made, strict=True) if t is not own)
                 seen, resolved = replace(seen, outputs=made), None
             if flow is not None:
-                yield Step(node.op, "subgraphs", self._values(seen), tuple(made), node, flow)
+                found.append(Step(node.op, "subgraphs", self._values(seen), tuple(made), node, flow))
             elif operator is not None and (operator.by_shape or (operator.pure and self._known(node))):
                 self._fold(node, seen)
-                yield Step(node.op, "constant", (), tuple(map(self.stand_in, node.outputs)), node)
+                found.append(Step(node.op, "constant", (), tuple(map(self.stand_in, node.outputs)), node))
             else:
-                yield self.fusion.step(node, seen, resolved)
+                found.append((node, seen, resolved))
+        return found
 
     def _seen(self, node: Node) -> Node:
         """The node with what stands in for its inputs."""
