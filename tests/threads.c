@@ -10,7 +10,7 @@
 #include "core/report.h"
 #include "pq.h"
 
-enum { STEPS = 24, SIZE = 512, CALLERS = 4, RUNS = 200, REFUSED = 99 };
+enum { STEPS = 24, SIZE = 512, CALLERS = 4, RUNS = 200, REFUSED = 99, PAGES = 1 << 17 };
 
 /* y[i] = x[i] + x[neighbour of i] mod 256: reads what other threads wrote in the step before. Where its params, a number, are 1
  * it looks for REFUSED. */
@@ -115,10 +115,15 @@ static intptr_t run_while_packing(void) {
         given[i] = i;
         if (pq_packer_add(packer, 0, &given[i], &numbers[i]) != i + 1) return 1;
     }
+    char *reserve = pq_reserve_new(PAGES);
+    const int32_t pages = pq_packer_make_pages(packer, reserve, PAGES);
     pq_packer_end(packer);
     const pq_plan plan = make_plan(steps, numbers, packer);
     const intptr_t wrong = call_all(&plan, 4);
+    pq_packer_await(packer, pages);
+    memset(reserve, 1, PAGES);
     pq_packer_free(packer);
+    pq_reserve_free(reserve);
     return wrong;
 }
 

@@ -129,11 +129,11 @@ int32_t pq_packer_add(pq_packer *packer, int32_t row, const void *params, void *
     return append(packer, job);
 }
 
-void pq_packer_make_pages(pq_packer *packer, char *memory, size_t bytes) {
+int32_t pq_packer_make_pages(pq_packer *packer, char *memory, size_t bytes) {
     struct job *job = packer == NULL ? NULL : malloc(sizeof *job);
-    if (job == NULL) return;
+    if (job == NULL) return 0;
     *job = (struct job){NULL, pq_make_pages, &job->bytes, memory, bytes};
-    append(packer, job);
+    return append(packer, job);
 }
 
 void pq_packer_end(pq_packer *packer) {

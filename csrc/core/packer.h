@@ -5,7 +5,7 @@
 
 #include "pq.h"
 
-/* Does for *bytes, a size_t, what the first write to each page does, but changes nothing: others may write there meanwhile. */
+/* Makes the pages of *bytes, a size_t, of memory that nobody else uses yet. */
 size_t pq_make_pages(const void *bytes, void *memory);
 
 /* Whether all jobs are done of a packer that has ended. */

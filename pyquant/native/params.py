@@ -37,7 +37,7 @@ class Packer:
         self._jobs: list[Any] = []  # what the thread still needs
         self.memory = _NULL
         self.reserve: Any = None
-        self.reserved = self._pages = 0  # bytes; those whose pages the thread makes
+        self.reserved = self._pages = self._pages_job = 0  # bytes; those whose pages the thread makes, and its last job
         self.expected = WORTH_EXPECTING  # bytes of an arena from which on it is worth telling of it
         self._room, self._at, self._size = _NULL, 0, 0  # memory for what is laid out, of which `at` bytes are given
 
@@ -51,9 +51,10 @@ class Packer:
 
     def room(self, size: int) -> tuple[Any, Any]:
         """A place for so many bytes, at a multiple of 64, and what owns it. Raises MemoryError."""
+        alone = bool(self._jobs) and self._is_small(size)  # rooms are the thread's, once there is one
         size = -(-size // ALIGNMENT) * ALIGNMENT
-        if self._at + size > self._size:
-            if size > LARGEST_ROOM // 4:
+        if alone or self._at + size > self._size:
+            if alone or size > LARGEST_ROOM // 4:
                 own = _new_room(size)
                 return own, own
             self._size = max(size, min(max(4 * self._size, SMALLEST_ROOM), LARGEST_ROOM))
@@ -61,8 +62,12 @@ class Packer:
         self._at += size
         return self._room + (self._at - size), self._room
 
+    def _is_small(self, size: int) -> bool:
+        """Whether what is laid out takes longer to tell of."""
+        return size < (WORTH_TELLING if self._jobs else WORTH_A_THREAD)
+
     def add(self, params: Params, row: int, size: int) -> None:
-        if size < (WORTH_TELLING if self._jobs else WORTH_A_THREAD):
+        if self._is_small(size):
             lib.pq_packer_add(_NULL, row, params.memory, params.memory.packed)
             return
         self._keep(params)
@@ -80,8 +85,14 @@ class Packer:
             self._keep(self.reserve)
         pages = min(arena, self.reserved, MOST_EXPECTED) // PAGES * PAGES
         if pages > self._pages:
-            lib.pq_packer_make_pages(self.memory, self.reserve + self._pages, pages - self._pages)
+            more = pages - self._pages
+            self._pages_job = lib.pq_packer_make_pages(self.memory, self.reserve + self._pages, more)
             self._pages = pages
+
+    def use_reserve(self) -> None:
+        """Wait until the pages of the reserve are made. After `end`."""
+        if self.memory != _NULL:
+            lib.pq_packer_await(self.memory, self._pages_job)
 
     def _keep(self, needed: Any) -> None:
         """Something that the thread needs; it begins with the first."""

@@ -65,7 +65,7 @@ class Plan:
         self.memory = ffi.new("pq_plan *", [len(tensors), len(steps), c_tensors, c_list, arena_bytes, packing])
         self._owned = [constants, c_tensors, c_list, indices, [step.params for step in steps], packer]
         usable = packer is not None and packer.reserve is not None and packer.reserved >= arena_bytes
-        self.reserves = [packer.reserve] if packer is not None and usable else []  # memory of sessions to come
+        self.reserves = [packer] if packer is not None and usable else []  # with memory of a session to come
         reason = ffi.new("const char **")
         step_index = lib.pq_plan_check(self.memory, reason)
         if step_index >= 0:
@@ -77,8 +77,9 @@ class Session:
 
     def __init__(self, plan: Plan) -> None:
         try:
-            reserve = plan.reserves.pop()  # one call in CPython, so that two threads never take the same
-            self.arena = np.frombuffer(ffi.buffer(reserve, plan.memory.arena_bytes), np.uint8)
+            packer = plan.reserves.pop()  # one call in CPython, so that two threads never take the same
+            packer.use_reserve()
+            self.arena = np.frombuffer(ffi.buffer(packer.reserve, plan.memory.arena_bytes), np.uint8)
         except IndexError:
             self.arena = aligned(np.zeros(plan.memory.arena_bytes + ALIGNMENT, np.uint8))
         self._plan = plan  # which must live as long
