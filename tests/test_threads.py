@@ -56,10 +56,10 @@ def test_plans_made_and_run_from_many_threads_give_the_same_bits(monkeypatch):
         assert all(callers.map(run, range(PLANS)))
 
 
-def large() -> Model:
+def large(rows: int = 1) -> Model:
     """Layers whose weights take far longer to lay out than to plan."""
     rng, b = np.random.default_rng(0), Builder()
-    x = b.input("x", (1, 512), "int8", Quantization.of(0.05))
+    x = b.input("x", (rows, 512), "int8", Quantization.of(0.05))
     for i in range(12):
         w = b.constant(f"w{i}", rng.integers(-127, 128, (512, 512), np.int8), quantization=Quantization.of(0.01))
         x = add(b, "FULLY_CONNECTED", [x, w], f"y{i}", quantization=Quantization.of(0.2))
@@ -80,13 +80,17 @@ def test_a_plan_runs_while_its_constants_are_laid_out():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_plan_runs_in_a_process_forked_while_its_constants_are_laid_out():
-    model, x = large(), np.ones((1, 512), np.int8)
+@pytest.mark.parametrize("rows", [1, 1100])  # of which the arena is of memory that is made early
+def test_a_plan_runs_in_a_process_forked_while_its_constants_are_laid_out(rows):
+    model, x = large(rows), np.ones((rows, 512), np.int8)
     expected = compile(model)(x)
     for _ in range(10):
         plan = compile(model)
+        session = plan.session()
+        session.value(plan.inputs[0])[...] = x
         child = os.fork()
         if not child:
-            os._exit(not np.array_equal(plan(x), expected))
+            session.invoke()
+            os._exit(not all(np.array_equal(y, expected) for y in (session.value(plan.outputs[0]), plan(x))))
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert np.array_equal(plan(x), expected)

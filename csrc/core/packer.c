@@ -148,10 +148,12 @@ static bool has_packed(const pq_packer *packer, int32_t jobs) {
     return atomic_load_explicit(&packer->packed, memory_order_acquire) >= jobs;
 }
 
-/* All jobs, by the caller: in a process forked meanwhile, which the thread is not in. */
+/* All jobs that are not done, by the caller: in a process forked meanwhile, which the thread is not in. */
 static void pack_again(pq_packer *packer) {
     if (atomic_flag_test_and_set(&packer->again)) return;
-    for (const struct job *job = packer->all; job != NULL; job = job->next) job->pack(job->params, job->packed);
+    int32_t done = atomic_load_explicit(&packer->packed, memory_order_acquire);
+    for (const struct job *job = packer->all; job != NULL; job = job->next)
+        if (--done < 0) job->pack(job->params, job->packed);
     atomic_store_explicit(&packer->packed, packer->count, memory_order_release);
 }
 
