@@ -47,9 +47,9 @@ char *pq_reserve_new(size_t bytes);
 void pq_reserve_free(char *reserve);
 
 /* A thread that packs while its owner goes on: NULL, which packs at once, where there can be none. What a job points to must last until
-   free, which waits for all jobs. add: the number of the job, from 1; 0 where it is done. make_pages: of memory that
-   only later jobs use before it is done, so that who writes there first need not wait for pages; the number of that job. end: no more
-   jobs will come. await, after end: until the first so many are done. */
+   free, which waits for all jobs. add: the number of the job, from 1; 0 where it is done. make_pages: a job for memory that only later
+   jobs use before it is done, so that who writes there first need not wait for pages. end: no more jobs will come. await, after end:
+   until the first so many are done. */
 typedef struct pq_packer pq_packer;
 pq_packer *pq_packer_new(void);
 int32_t pq_packer_add(pq_packer *packer, int32_t row, const void *params, void *packed);

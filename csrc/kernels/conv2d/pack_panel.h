@@ -12,9 +12,10 @@ enum { SHORT_SUM = 256 }; /* terms below 2^8 whose sum has 16 bits, where wider 
 /* Sixteen bytes of four rows, each `pitch` after the other, with the bits of `flipped` turned: their four lanes, each of all rows, into
  * four vectors of 64 bytes. */
 static inline void put_16_of_4(const void *rows, int32_t pitch, int8_t *to, int32_t flipped) {
+    const char *row = rows;
     __m128i x[4];
-    for (int32_t i = 0; i < 4; i++)
-        x[i] = _mm_xor_si128(_mm_loadu_si128((const __m128i *)(const void *)((const char *)rows + (size_t)i * (size_t)pitch)), _mm_set1_epi8((char)flipped));
+    for (int32_t i = 0; i < 4; i++, row += pitch)
+        x[i] = _mm_xor_si128(_mm_loadu_si128((const __m128i *)(const void *)row), _mm_set1_epi8((char)flipped));
     const __m128i low = _mm_unpacklo_epi32(x[0], x[1]), low2 = _mm_unpacklo_epi32(x[2], x[3]);
     const __m128i high = _mm_unpackhi_epi32(x[0], x[1]), high2 = _mm_unpackhi_epi32(x[2], x[3]);
     _mm_storeu_si128((__m128i *)(void *)to, _mm_unpacklo_epi64(low, low2));
