@@ -47,7 +47,7 @@ class Packer:
             self._size = size + size // 8
             self._room, self._at = _new_room(self._size), 0
             self._keep(self._room)
-            lib.pq_packer_make_pages(self.memory, self._room, min(size, MOST_EXPECTED))
+            lib.pq_packer_make_pages(self.memory, self._room, min(size, MOST_FORESEEN))
 
     def room(self, size: int) -> tuple[Any, Any]:
         """A place for so many bytes, at a multiple of 64, and what owns it. Raises MemoryError."""
@@ -215,6 +215,7 @@ ALIGNMENT = 64
 SMALLEST_ROOM, LARGEST_ROOM = 1 << 14, 1 << 20  # bytes that packed constants share
 PAGES = 1 << 16  # bytes, a multiple of what a page has
 WORTH_EXPECTING, MOST_EXPECTED = 1 << 19, 1 << 24  # bytes whose pages are made early
+MOST_FORESEEN = 1 << 22  # of constants: the thread, which has to lay them out, too, is idle for about as many
 WORTH_A_THREAD, WORTH_TELLING = 1 << 14, 1 << 11  # bytes to lay out; below, to start one and to tell it takes longer
 
 
