@@ -132,7 +132,8 @@ def _copied(node: Node, body: Subgraph, within: tuple[Subgraph, ...]) -> Iterato
     for inner, outer in zip(body.outputs, node.outputs, strict=True):
         if inner in own or inner.is_constant:  # passed through
             source = own.get(inner, inner)
-            yield _reshaped(source, outer), find("RESHAPE")
+            passed = _reshaped(source, outer)
+            yield passed, find(passed.op)
         else:
             own[inner] = outer
     for made in (t for n in body.nodes for t in n.outputs):
